@@ -1,0 +1,44 @@
+"""embeddings_orch: Dagster assets that keep embeddings true.
+
+Importing this package loads neither Dagster nor torch nor any SDK; each name below loads what it needs on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embeddings_orch.dagster.component import EmbeddingPipeline as EmbeddingPipeline
+    from embeddings_orch.dagster.definitions import build_pipeline as build_pipeline
+    from embeddings_orch.errors import EmbeddingsOrchError as EmbeddingsOrchError
+    from embeddings_orch.pipeline.context import Pipeline as Pipeline
+    from embeddings_orch.search.query import Index as Index
+    from embeddings_orch.spec import PipelineSpec as PipelineSpec
+    from embeddings_orch.store.database import Store as Store
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EmbeddingPipeline": "embeddings_orch.dagster.component",
+    "EmbeddingsOrchError": "embeddings_orch.errors",
+    "Index": "embeddings_orch.search.query",
+    "Pipeline": "embeddings_orch.pipeline.context",
+    "PipelineSpec": "embeddings_orch.spec",
+    "Store": "embeddings_orch.store.database",
+    "build_pipeline": "embeddings_orch.dagster.definitions",
+}
+
+__all__ = [  # noqa: PLE0604 - the names are those of _HOMES, kept in one place
+    *_HOMES,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,3 @@
+"""The command ``embeddings-orch``."""
+
+from embeddings_orch.cli.main import main as main

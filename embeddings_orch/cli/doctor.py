@@ -1,0 +1,95 @@
+"""Tries everything a run needs, one tiny call each."""
+
+from __future__ import annotations
+
+import io
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+from PIL import Image
+
+from embeddings_orch.cli.run import prepare_home
+from embeddings_orch.embed_step import EmbedStep, Failure
+from embeddings_orch.embedder import Item
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.project import Declared
+
+_PACKAGES = ("embeddings-orch", "dagster", "lancedb", "torch")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried."""
+
+    what: str
+    ok: bool
+    detail: str
+    advice: list[str] = field(default_factory=list)
+
+
+def examine(declared: Declared) -> Iterator[Finding]:
+    """Try the Dagster home, the store, the media, and each embedding with one input."""
+    yield Finding("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
+    pipeline = Pipeline(declared.spec)
+    yield _tried("Dagster home", lambda: f"{prepare_home(declared.root)}")
+    yield _tried("store", lambda: f"{declared.spec.store.uri}, {len(pipeline.store.table_names())} tables")
+    yield _tried("media", lambda: _media(pipeline))
+    for name in declared.spec.embeddings:
+        yield _embedding(pipeline, name)
+
+
+def _tried(what: str, action: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, action())
+    except (EmbeddingsOrchError, OSError) as error:
+        return Finding(what, False, str(error))
+
+
+def _versions() -> Iterator[str]:
+    for package in _PACKAGES:
+        try:
+            yield f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield f"{package} not installed"
+
+
+def _media(pipeline: Pipeline) -> str:
+    report = scan_media(pipeline, write=False)
+    left_out = f", {len(report.problems):,} left out" if report.problems else ""
+    return f"{report.table.num_rows:,} items in {report.seconds:.1f} s{left_out}"
+
+
+def _embedding(pipeline: Pipeline, name: str) -> Finding:
+    spec = pipeline.spec.embeddings[name]
+    step = EmbedStep(spec.config)
+    what = f"embedding {name} ({spec.provider})"
+    try:
+        fingerprint = spec.config.fingerprint()
+        started = time.monotonic()
+        prepared = step.prepare(_probe("text" if "text" in step.embedder.modalities else "image"))
+        if isinstance(prepared, Failure):
+            return Finding(what, False, prepared.reason)
+        outcome = step([prepared])
+        if outcome.failures:
+            return Finding(what, False, outcome.failures[0].reason)
+        seconds = time.monotonic() - started
+        advice = list(getattr(step.embedder, "advice", list)())
+        detail = f"{len(outcome.vectors[0])} dimensions, first call {seconds:.1f} s, fingerprint {fingerprint[:16]}"
+        return Finding(what, True, detail, advice)
+    except EmbeddingsOrchError as error:
+        return Finding(what, False, str(error))
+    finally:
+        step.close()
+
+
+def _probe(modality: str) -> Item:
+    if modality == "text":
+        return Item("probe:0", "text", "hello", "a probe")
+    encoded = io.BytesIO()
+    Image.new("RGB", (64, 64), (200, 60, 60)).save(encoded, "PNG")
+    return Item("probe:0", "image", encoded.getvalue(), "a probe")

@@ -1,0 +1,197 @@
+"""The commands; each does its own imports, so that ``--help`` and a typo answer at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from embeddings_orch import __version__
+from embeddings_orch.errors import EmbeddingsOrchError, SpecError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Group(click.Group):
+    """Shows our own errors as one message and exit status 1; click's usage errors exit with 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EmbeddingsOrchError as error:
+            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+
+
+def _pipeline_options(command: F) -> F:
+    @click.option("--file", "-f", type=click.Path(path_type=Path), help="A pipeline's YAML, in any folder.")
+    @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
+    @wraps(command)
+    def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
+        from embeddings_orch.project import declared, select
+
+        pipelines = declared(file=file)
+        try:
+            chosen = select(pipelines, pipeline)
+        except SpecError as error:
+            raise click.UsageError(str(error)) from error
+        return command(*args, chosen=chosen, **options)
+
+    return cast(F, wrapped)
+
+
+_as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on standard output; logs on standard error."
+)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="embeddings-orch")
+def main() -> None:
+    """Keep embeddings true: plan, run and search pipelines of media, embeddings and indexes."""
+
+
+@main.command()
+@_pipeline_options
+@click.option("--retry-failed", is_flag=True, help="Count what failed for good as to do again.")
+@_as_json
+def plan(chosen: Any, retry_failed: bool, as_json: bool) -> None:
+    """Show what a run would do, and what it would cost. Nothing is written."""
+    from embeddings_orch.cli import output
+    from embeddings_orch.pipeline.context import Pipeline
+    from embeddings_orch.pipeline.plan import make_plan
+
+    with output.progress():
+        made = make_plan(Pipeline(chosen.spec), retry_failed=retry_failed)
+    output.problems(made.problems)
+    _print_json(made.to_json()) if as_json else output.plan_table(made)
+
+
+@main.command()
+@_pipeline_options
+@click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+@_as_json
+def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
+    """Materialize the pipeline's assets: the job that the Dagster UI runs."""
+    from embeddings_orch.cli import output
+    from embeddings_orch.cli.run import execute
+
+    with output.progress():
+        outcome = execute(chosen, retry_failed=retry_failed)
+    _print_json(outcome.to_json()) if as_json else output.run_table(outcome)
+    for line in outcome.errors:
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(line, err=True)
+    sys.exit(0 if outcome.success else 1)
+
+
+@main.command()
+@click.argument("text", required=False)
+@click.option("--image", type=click.Path(path_type=Path), help="Search by a picture.")
+@click.option("--index", "-i", help="The index, where the pipeline has several.")
+@click.option("--where", "-w", help="An SQL filter over the columns: \"caption LIKE '%dog%'\".")
+@click.option(
+    "--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits."
+)
+@click.option("--embedding", "column", help="The embedding to search, where the index has several.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Draw the hits into this PNG.")
+@_pipeline_options
+@_as_json
+def search(
+    chosen: Any,
+    text: str | None,
+    image: Path | None,
+    index: str | None,
+    where: str | None,
+    limit: int,
+    column: str | None,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
+    """Search a published index by TEXT or by a picture."""
+    from embeddings_orch.cli import output
+    from embeddings_orch.media.scan import source_for
+    from embeddings_orch.plugins import suggestion
+    from embeddings_orch.search import Index
+    from embeddings_orch.search.contact_sheet import Strip, contact_sheet
+    from embeddings_orch.store import Store
+
+    if (text is None) == (image is None):
+        raise click.UsageError("give a text to search for, or a picture with --image")
+    names = list(chosen.spec.indexes)
+    if index is None and len(names) != 1:
+        raise click.UsageError(
+            f"choose an index with --index: {', '.join(names) or 'the pipeline declares none'}"
+        )
+    if index is not None and index not in names:
+        raise click.UsageError(f"there is no index {index!r}{suggestion(index, names)}")
+    opened = Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0])
+    results = opened.search(text, image=image, limit=limit, where=where, column=column)
+    _print_json(results.to_json()) if as_json else output.hits_table(results)
+    if sheet is not None:
+        strip = Strip(text or str(image), results, image.read_bytes() if image else None)
+        path = contact_sheet([strip], source_for(chosen.spec.media.config).read, sheet)
+        click.echo(f"contact sheet: {path.absolute()}", err=as_json)
+
+
+@main.command()
+@_pipeline_options
+@_as_json
+def status(chosen: Any, as_json: bool) -> None:
+    """Show what is published, which generations there are, and how many contents failed."""
+    from embeddings_orch.cli import output
+    from embeddings_orch.pipeline.context import Pipeline
+    from embeddings_orch.pipeline.status import make_status
+
+    made = make_status(Pipeline(chosen.spec))
+    _print_json(made) if as_json else output.status_table(made)
+
+
+@main.command()
+@_as_json
+def plugins(as_json: bool) -> None:
+    """List the plugins: what is installed, and the command that adds what is not."""
+    from embeddings_orch import plugins as found
+    from embeddings_orch.cli import output
+
+    listed = [plugin for group in found.GROUPS for plugin in found.known(group)]
+    if as_json:
+        rows = [{"group": p.group, "name": p.name, "installed": p.installed, "distribution": p.distribution,
+                 "version": p.version, "install": p.install_command} for p in listed]  # fmt: skip
+        _print_json({"plugins": rows})
+    else:
+        output.plugins_table(listed)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of defs.yaml, with the keys of all installed plugins."""
+    from embeddings_orch.schema import file_schema
+
+    click.echo(json.dumps(file_schema(), indent=2))
+
+
+@main.command()
+@_pipeline_options
+@_as_json
+def doctor(chosen: Any, as_json: bool) -> None:
+    """Try everything a run needs with one tiny call each, and say what is wrong or would be faster."""
+    from embeddings_orch.cli import output
+    from embeddings_orch.cli.doctor import examine
+
+    findings = list(examine(chosen))
+    if as_json:
+        _print_json({"pipeline": chosen.spec.name, "findings": [finding.__dict__ for finding in findings]})
+    else:
+        output.findings(findings)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)

@@ -1,0 +1,187 @@
+"""What a person sees: tables, progress bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from embeddings_orch.pipeline.progress import Progress, listening
+
+if TYPE_CHECKING:
+    from embeddings_orch.cli.doctor import Finding
+    from embeddings_orch.cli.run import RunOutcome
+    from embeddings_orch.pipeline.plan import Plan
+    from embeddings_orch.plugins import Plugin
+    from embeddings_orch.search import Results
+    from embeddings_orch.source import Problem
+
+_PLAIN_WIDTH = 200
+_COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
+
+
+def _console() -> Console:
+    # Without a terminal rich would fold lines at 80 columns, which breaks a log.
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Draw the progress of all steps meanwhile, on standard error."""
+    if not sys.stderr.isatty():
+        with listening(lambda event: click.echo(str(event), err=True)):
+            yield
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def draw(event: Progress) -> None:
+            if event.step not in tasks:
+                tasks[event.step] = bars.add_task(event.step, total=event.total, rate="")
+            bars.update(
+                tasks[event.step],
+                completed=event.done,
+                total=event.total,
+                rate=f"{event.rate:,.0f} {event.unit}/s",
+            )
+
+        with listening(draw):
+            yield
+
+
+def problems(found: Sequence[Problem]) -> None:
+    """Warn of rows and files that are left out."""
+    for problem in found[:10]:
+        click.secho("left out: ", fg="yellow", nl=False, err=True)
+        click.echo(f"{problem.where}: {problem.reason}", err=True)
+    if len(found) > 10:
+        click.echo(f"and {len(found) - 10:,} more", err=True)
+
+
+def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    return table
+
+
+def plan_table(made: Plan) -> None:
+    """The plan, a line an asset, then what it would take."""
+    table = _table("asset", *_COUNTS, "reason", right=_COUNTS)
+    for asset in made.assets:
+        counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
+        table.add_row(
+            Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason)
+        )
+    console = _console()
+    console.print(table)
+    items = sum(asset.estimate.items for asset in made.assets)
+    if not made.changes:
+        console.print(f"{made.pipeline}: nothing to do")
+        return
+    tokens = sum(asset.estimate.tokens for asset in made.assets)
+    cost = sum(asset.estimate.cost_usd for asset in made.assets)
+    seconds = [asset.estimate.seconds for asset in made.assets]
+    time = (
+        "unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
+    )
+    console.print(
+        f"{made.pipeline}: {items:,} contents to embed, {tokens:,} tokens, ${cost:,.4f}; time {time}",
+        highlight=False,
+    )
+
+
+def run_table(outcome: RunOutcome) -> None:
+    """What a run did, a line an asset, and the contents that failed."""
+    console = _console()
+    for asset in outcome.assets:
+        if "generation" in asset and "moved" in asset:
+            text = f"generation {asset['generation']} is published" + (
+                "" if asset["moved"] else ", as before"
+            )
+        else:
+            text = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
+            if "embedded" in asset:
+                rate = f" at {asset['items_per_second']:,.0f}/s" if asset["embedded"] else ""
+                text += f"; embedded {asset['embedded']:,}{rate}"
+        console.print(f"{asset['asset']}: {text}", highlight=False, soft_wrap=True)
+        for row in [*asset.get("left_out", []), *asset.get("failures", [])][:10]:
+            console.print(
+                f"    {row['item']}: {row['reason']}",
+                style="yellow",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
+    state = "done" if outcome.success else "failed"
+    console.print(f"{outcome.pipeline}: {state} (run {outcome.run_id})", highlight=False)
+
+
+def hits_table(results: Results) -> None:
+    """The hits of a search."""
+    table = _table("#", "score", "id", "caption", right=("#", "score"))
+    for place, hit in enumerate(results.hits, 1):
+        caption = hit.metadata.get("caption") or hit.metadata.get("text") or ""
+        table.add_row(str(place), f"{hit.score:.3f}", Text(hit.id), Text(str(caption)[:80]))
+    console = _console()
+    console.print(table if results.hits else "no hits")
+    console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
+
+
+def status_table(made: dict[str, Any]) -> None:
+    """Published generations, and the others that are there."""
+    console = _console()
+    table = _table("index", "generation", "rows", "built", "checks", "published", right=("rows",))
+    for index in made["indexes"]:
+        if not index["generations"]:
+            table.add_row(index["index"], "none yet", "", "", "", "")
+        for generation in reversed(index["generations"]):
+            here = generation["generation"] == index["published"]
+            mark = ("yes, held" if index["held"] else "yes") if here else ""
+            checks = {True: "passed", False: "failed", None: "not run"}[generation["passed"]]
+            table.add_row(
+                index["index"],
+                generation["generation"],
+                f"{generation['rows']:,}",
+                generation["created_at"][:19],
+                checks,
+                mark,
+            )
+    console.print(table)
+    console.print(f"{made['pipeline']}: {made['failures']:,} contents failed", highlight=False)
+
+
+def plugins_table(listed: Sequence[Plugin]) -> None:
+    """The plugins by group."""
+    table = _table("kind", "name", "from", "status")
+    for plugin in listed:
+        origin = f"{plugin.distribution} {plugin.version}".strip()
+        status = "installed" if plugin.installed else f"not installed: {plugin.install_command}"
+        table.add_row(plugin.group.removesuffix("s"), plugin.name, origin, Text(status))
+    _console().print(table)
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """What doctor found, a line each."""
+    for finding in found:
+        click.secho(
+            "ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False
+        )
+        click.echo(f"{finding.what}: {finding.detail}")
+        for advice in finding.advice:
+            click.echo(f"      faster: {advice}")

@@ -1,0 +1,1 @@
+"""The steps as Dagster sees them: component, assets, checks, resources."""

@@ -1,0 +1,44 @@
+"""A pipeline's Dagster definitions."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from embeddings_orch.dagster.assets import embedding_asset, index_asset, media_asset, published_asset
+from embeddings_orch.dagster.checks import embedding_checks, index_checks
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.spec import PipelineSpec
+
+
+def job_name(spec: PipelineSpec) -> str:
+    """The name of the job that materializes a pipeline's assets."""
+    return f"{spec.name}_pipeline"
+
+
+def build_pipeline(spec: PipelineSpec) -> dg.Definitions:
+    """The assets, asset checks and job of a pipeline.
+
+    Example:
+        >>> defs = build_pipeline(PipelineSpec(name="photos", media={"path": "photos"},
+        ...     embeddings={"clip": {"provider": "open-clip", "name": "emoji-s"}}))
+
+    Raises:
+        EmbeddingsOrchError: a model's identity cannot be read (a local weights file is missing).
+    """
+    pipeline = Pipeline(spec)
+    assets: list[dg.AssetsDefinition] = [media_asset(pipeline)]
+    checks: list[dg.AssetChecksDefinition] = []
+    for name in spec.embeddings:
+        assets.append(embedding_asset(pipeline, name))
+        checks.append(embedding_checks(pipeline, name))
+    for name in spec.indexes:
+        assets += [index_asset(pipeline, name), published_asset(pipeline, name)]
+        checks.append(index_checks(pipeline, name))
+    job = dg.define_asset_job(
+        job_name(spec),
+        selection=dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys)),
+        description=f"Scans the media of {spec.name}, embeds what changed, builds, checks and publishes its indexes.",
+        # One process: a local model is loaded once, and one device is used by one model at a time.
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions(assets=assets, asset_checks=checks, jobs=[job])

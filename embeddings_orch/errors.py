@@ -1,0 +1,58 @@
+"""Every error this package raises on purpose, under one base class.
+
+A message says what happened, to which item, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class EmbeddingsOrchError(Exception):
+    """Base class of all errors raised by embeddings_orch and its plugins."""
+
+
+class SpecError(EmbeddingsOrchError):
+    """A pipeline declaration is wrong; the message names the file, the line and the allowed values."""
+
+
+class PluginError(EmbeddingsOrchError):
+    """A plugin is missing, broken, or registered twice."""
+
+
+class SourceError(EmbeddingsOrchError):
+    """A media source cannot be read at all (single bad items are reported, not raised)."""
+
+
+class StoreError(EmbeddingsOrchError):
+    """The store cannot be opened, is of another format, or lacks what was asked for."""
+
+
+class PublishRefusedError(EmbeddingsOrchError):
+    """A generation was not published: its checks did not pass, or another publish won."""
+
+
+class ProviderError(EmbeddingsOrchError):
+    """Base of the errors that an embedder raises; the subclass decides what happens next."""
+
+
+class TransientError(ProviderError):
+    """Worth another try: connection, timeout, 408, 409, 429, 5xx, throttling.
+
+    Attributes:
+        retry_after: seconds the provider asked to wait, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TerminalError(ProviderError):
+    """No retry and no other batch can succeed: wrong key, unknown model, exhausted quota, missing weights."""
+
+
+class ItemError(ProviderError):
+    """At least one input of the batch is the problem; the batch is bisected until it stands alone."""
+
+
+class BatchTooLargeError(ProviderError):
+    """The batch did not fit into memory; it is halved, and later batches stay at the smaller size."""

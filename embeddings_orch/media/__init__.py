@@ -1,0 +1,1 @@
+"""Where media come from: sources that list them, and the decoding that models need."""

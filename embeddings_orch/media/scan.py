@@ -1,0 +1,64 @@
+"""From a source's settings to its items, and from an item to what a model is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from embeddings_orch import plugins
+from embeddings_orch.embed_step import content_hash
+from embeddings_orch.errors import ItemError, TransientError
+from embeddings_orch.media.catalog import MEDIA
+from embeddings_orch.media.decode import decode_text
+from embeddings_orch.source import Source, SourceConfig
+
+
+def source_for(config: SourceConfig) -> Source[Any]:
+    """The source that reads with a config, from the plugin of the config's name.
+
+    Raises:
+        PluginError: the source's plugin is missing or broken.
+    """
+    source_class: type[Source[Any]] = plugins.load("sources", config.source)
+    return source_class(config)
+
+
+def read_content(source: Source[Any], row: Mapping[str, Any], input: str = MEDIA) -> bytes | str:
+    """Read what a model is given for one row of `embeddings_orch.media.catalog.contents`.
+
+    Args:
+        source: where the catalog comes from.
+        row: one row of ``contents(table, input)``.
+        input: the input that the contents were made for.
+
+    Raises:
+        TransientError: it cannot be read now, or is no longer what was scanned.
+        ItemError: a text file that is not UTF-8.
+    """
+    text = row.get("text")
+    if text is not None and content_hash(text) == row["content_hash"]:
+        return str(text)
+    if input != MEDIA:
+        raise _changed(row)
+    try:
+        data = source.read(row["uri"])
+    except OSError as error:
+        raise TransientError(f"{row['uri']} cannot be read: {error.strerror or error}") from error
+    if row["modality"] != "text":
+        if content_hash(data) != row["content_hash"]:
+            raise _changed(row)
+        return data
+    try:
+        text = decode_text(data)
+    except ItemError:
+        # What is not UTF-8 goes by the hash of its bytes.
+        if content_hash(data) != row["content_hash"]:
+            raise _changed(row) from None
+        raise
+    if content_hash(text) != row["content_hash"]:
+        raise _changed(row)
+    return text
+
+
+def _changed(row: Mapping[str, Any]) -> TransientError:
+    return TransientError(f"{row['uri']} changed since it was scanned; the next run picks it up")

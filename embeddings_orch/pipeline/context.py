@@ -1,0 +1,57 @@
+"""A pipeline at work: its declaration with its store and its source."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from embeddings_orch.errors import StoreError
+from embeddings_orch.media.scan import source_for
+from embeddings_orch.source import Source
+from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.store import Store
+
+
+class Pipeline:
+    """What every step is given."""
+
+    def __init__(self, spec: PipelineSpec, store: Store | None = None) -> None:
+        self.spec = spec
+        self.store = store or Store(spec.store.uri)
+
+    @cached_property
+    def source(self) -> Source[Any]:
+        """The media source."""
+        return source_for(self.spec.media.config)
+
+    @property
+    def media_key(self) -> str:
+        """The asset key of the catalog, as ``pipeline/raw_media``."""
+        return f"{self.spec.name}/raw_media"
+
+    def embedding_key(self, name: str) -> str:
+        """The asset key of an embedding."""
+        return f"{self.spec.name}/embeddings/{name}"
+
+    def index_key(self, name: str) -> str:
+        """The asset key of an index."""
+        return f"{self.spec.name}/index/{name}"
+
+    def published_key(self, name: str) -> str:
+        """The asset key of an index's published pointer."""
+        return f"{self.spec.name}/published/{name}"
+
+    def catalog(self) -> pa.Table:
+        """The stored catalog.
+
+        Raises:
+            StoreError: it was never written.
+        """
+        table = self.store.catalog(self.spec.name).read()
+        if table is None:
+            raise StoreError(
+                f"{self.media_key} was never materialized in the store {self.spec.store.uri}; materialize it first"
+            )
+        return table

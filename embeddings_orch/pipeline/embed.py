@@ -1,0 +1,145 @@
+"""The embeddings step: embed the contents that have no vector, and remember what failed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from embeddings_orch import plugins
+from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Usage, content_hash, content_key
+from embeddings_orch.embedder import EmbedderConfig, Item
+from embeddings_orch.errors import TransientError
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.delta import EmbeddingDelta, covered_digest, embedding_delta
+from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.runners import Content, Runner
+from embeddings_orch.store.states import EmbeddingState
+
+
+@dataclass(frozen=True)
+class EmbedReport:
+    """What an embeddings step did; counts are of distinct contents.
+
+    Attributes:
+        embedded: vectors made in this run.
+        failed: wanted contents without a vector, whenever they failed.
+        digest: hash over the contents covered.
+        dimensions: of the vectors, None where there are none.
+        seconds: the whole step took.
+        cost_usd: by the tokens counted and the configured price.
+    """
+
+    asset: str
+    fingerprint: str
+    delta: EmbeddingDelta
+    embedded: int
+    failures: list[Failure]
+    failed: int
+    total: int
+    digest: str
+    dimensions: int | None
+    usage: Usage
+    seconds: float
+    cost_usd: float
+
+    @property
+    def reused(self) -> int:
+        """Contents that had a vector before."""
+        return self.delta.unchanged
+
+    @property
+    def items_per_second(self) -> float | None:
+        """Contents embedded a second, None where nothing was."""
+        return self.embedded / self.seconds if self.embedded and self.seconds > 0 else None
+
+
+def embed(
+    pipeline: Pipeline,
+    name: str,
+    *,
+    retry_failed: bool = False,
+    listener: Listener | None = None,
+    runner: Runner | None = None,
+    step: EmbedStep | None = None,
+) -> EmbedReport:
+    """Embed what the stored catalog holds and the vectors lack.
+
+    Raises:
+        TerminalError: the model or provider cannot work; what it embedded before is kept.
+        StoreError: there is no catalog, or the store cannot be used.
+    """
+    spec = pipeline.spec.embeddings[name]
+    config: EmbedderConfig = spec.config
+    catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
+    delta = embedding_delta(pipeline, name, pipeline.catalog(), retry_failed=retry_failed)
+    vectors = pipeline.store.vectors(delta.fingerprint)
+    meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
+    usage, failures, embedded = Usage(), [], []  # type: Usage, list[Failure], list[str]
+    lock = threading.Lock()
+
+    def commit(outcome: Outcome) -> None:
+        with lock:
+            vectors.append(outcome.keys, outcome.vectors)
+            pipeline.store.failures.replace(delta.fingerprint, outcome.keys, outcome.failures)
+            usage.add(outcome.usage)
+            failures.extend(outcome.failures)
+            embedded.extend(outcome.keys)
+            meter.add(len(outcome.keys) + len(outcome.failures))
+
+    if delta.todo.num_rows:
+        step = step or EmbedStep(config)
+        runner = runner or plugins.load("runners", "local")()
+        try:
+            runner.run(step, _contents(delta.todo), _reader(pipeline), commit)
+        finally:
+            step.close()
+    meter.finish()
+
+    has_vector = pa.concat_arrays([delta.has_vector, pa.array(embedded, pa.string())])
+    rate = len(embedded) / meter.seconds if embedded else None
+    report = EmbedReport(
+        asset=pipeline.embedding_key(name),
+        fingerprint=delta.fingerprint,
+        delta=delta,
+        embedded=len(embedded),
+        failures=failures,
+        failed=delta.failed + len(failures),
+        total=delta.wanted.num_rows,
+        digest=covered_digest(delta.wanted, has_vector),
+        dimensions=vectors.dimensions(),
+        usage=usage,
+        seconds=meter.seconds,
+        cost_usd=usage.tokens * config.price_per_million_tokens / 1e6,
+    )
+    before = delta.state
+    state = EmbeddingState(
+        fingerprint=delta.fingerprint,
+        input=spec.input,
+        settings={"provider": config.provider, **config.identity()},
+        catalog_version=catalog_version or 0,
+        digest=report.digest,
+        items_per_second=rate
+        or (before.items_per_second if before and before.fingerprint == delta.fingerprint else None),
+    )
+    pipeline.store.states.put(pipeline.spec.name, name, state)
+    return report
+
+
+def _contents(todo: pa.Table) -> list[Content]:
+    columns = (todo[column].to_pylist() for column in ("key", "modality", "uri", "text"))
+    return [Content(key, modality, uri, text) for key, modality, uri, text in zip(*columns, strict=True)]
+
+
+def _reader(pipeline: Pipeline):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def read(content: Content) -> Item:
+        if content.text is not None:
+            return Item(content.key, "text", content.text, content.uri)
+        data = pipeline.source.read(content.uri)
+        # The vector is stored under the hash that the scan saw; other bytes must never get there.
+        if content_key(content_hash(data)) != content.key:
+            raise TransientError(f"{content.uri} changed since it was scanned; the next run picks it up")
+        return Item(content.key, content.modality, data, content.uri)
+
+    return read

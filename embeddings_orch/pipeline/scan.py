@@ -1,0 +1,76 @@
+"""The raw_media step: list the media, write the catalog where it changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from embeddings_orch.media.catalog import catalog_digest, diff
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.source import Problem
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What a scan found, against the stored catalog.
+
+    Attributes:
+        digest: order-independent hash over all rows; the asset's data version.
+        problems: rows and files that are not in the catalog, with reasons.
+        ignored: files of no known modality.
+    """
+
+    asset: str
+    new: int
+    changed: int
+    unchanged: int
+    deleted: int
+    problems: list[Problem]
+    ignored: int
+    digest: str
+    table: pa.Table
+    seconds: float
+
+    @property
+    def writes(self) -> bool:
+        """Whether the catalog differs from the stored one."""
+        return bool(self.new or self.changed or self.deleted)
+
+
+def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | None = None) -> ScanReport:
+    """List the media and make the stored catalog hold exactly them.
+
+    Args:
+        pipeline: whose media.
+        write: False for a dry run.
+        listener: told of progress.
+
+    Raises:
+        SourceError: the source cannot be read; the stored catalog stays.
+        StoreError: the store cannot be used.
+    """
+    stored = pipeline.store.catalog(pipeline.spec.name)
+    previous = stored.read()
+    meter = Meter(pipeline.media_key, "items", listener=listener)
+    scan = pipeline.source.scan(previous, meter.to)
+    difference = diff(previous, scan.table)
+    schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
+    if write and (
+        previous is None or schema_changed or difference.new or difference.changed or difference.deleted
+    ):
+        stored.write(scan.table, [*difference.new, *difference.changed], list(difference.deleted))
+    meter.to(scan.table.num_rows)
+    return ScanReport(
+        asset=pipeline.media_key,
+        new=len(difference.new),
+        changed=len(difference.changed),
+        unchanged=difference.unchanged,
+        deleted=len(difference.deleted),
+        problems=scan.problems,
+        ignored=scan.ignored,
+        digest=catalog_digest(scan.table),
+        table=scan.table,
+        seconds=meter.seconds,
+    )

@@ -1,0 +1,38 @@
+"""The status of a pipeline: what is published, what was built, what failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embeddings_orch.pipeline.context import Pipeline
+
+
+def make_status(pipeline: Pipeline) -> dict[str, Any]:
+    """The object that ``status --json`` prints; ``passed`` is None where checks have not run."""
+    store, name = pipeline.store, pipeline.spec.name
+    indexes = []
+    for index in pipeline.spec.indexes:
+        pointer = store.published.get(name, index)
+        generations = [
+            {
+                "generation": generation.id,
+                "rows": generation.rows,
+                "created_at": generation.created_at.isoformat(),
+                "passed": generation.passed if generation.checks else None,
+                "checks": {check.name: check.passed for check in generation.checks},
+                "models": {model.column: model.fingerprint for model in generation.models},
+            }
+            for generation in store.generations.of(name, index)
+        ]
+        indexes.append(
+            {
+                "index": index,
+                "published": pointer.generation,
+                "held": pointer.held,
+                "generations": generations,
+            }
+        )
+    failures = 0
+    for spec in pipeline.spec.embeddings.values():
+        failures += len(store.failures.of(spec.config.fingerprint()))
+    return {"pipeline": name, "indexes": indexes, "failures": failures}

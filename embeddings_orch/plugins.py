@@ -1,0 +1,105 @@
+"""Plugins, found through entry points; listing them imports none of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from embeddings_orch.errors import PluginError
+
+Group = Literal["embedders", "sources", "runners"]
+GROUPS: tuple[Group, ...] = ("embedders", "sources", "runners")
+
+# Providers kept in this repository, so that a missing one is answered with the command that installs it.
+EXTRAS: dict[tuple[Group, str], str] = {("embedders", "open-clip"): "open-clip"}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin, known by name and not necessarily installed.
+
+    Attributes:
+        target: ``module:attribute``, empty where not installed.
+        distribution: the distribution that brings it, and its version.
+    """
+
+    group: Group
+    name: str
+    target: str
+    distribution: str
+    version: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether an installed distribution registers it."""
+        return bool(self.target)
+
+    @property
+    def install_command(self) -> str | None:
+        """The command that adds it, where the plugin is one of ours."""
+        extra = EXTRAS.get((self.group, self.name))
+        return f"pip install 'embeddings-orch[{extra}]'" if extra else None
+
+
+@cache
+def _entry_points(group: Group) -> dict[str, tuple[EntryPoint, ...]]:
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=f"embeddings_orch.{group}"):
+        # An editable install can list one distribution twice (its .egg-info beside its .dist-info).
+        found.setdefault(point.name, {})[f"{_distribution(point)[0]} {point.value}"] = point
+    return {name: tuple(points.values()) for name, points in found.items()}
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
+
+
+def known(group: Group) -> list[Plugin]:
+    """The plugins of a group, by name: the installed ones and ours that are not."""
+    names = sorted({*_entry_points(group), *(name for kind, name in EXTRAS if kind == group)})
+    listed = []
+    for name in names:
+        points = _entry_points(group).get(name, ())
+        distribution = ", ".join(_distribution(point)[0] for point in points)
+        version = _distribution(points[0])[1] if points else ""
+        listed.append(Plugin(group, name, points[0].value if points else "", distribution, version))
+    return listed
+
+
+def load(group: Group, name: str) -> Any:
+    """Import one plugin and return what it registers.
+
+    Raises:
+        PluginError: it is missing, broken, or two distributions register the name.
+    """
+    points = _entry_points(group).get(name, ())
+    kind = group.removesuffix("s")
+    if len(points) > 1:
+        both = " and ".join(f"{_distribution(point)[0]} ({point.value})" for point in points)
+        raise PluginError(f"two plugins register the {kind} {name!r}: {both}. Uninstall one of them.")
+    if not points:
+        command = Plugin(group, name, "", "", "").install_command
+        if command:
+            raise PluginError(f"the {kind} {name!r} is not installed. Install it: {command}")
+        available = [plugin.name for plugin in known(group)]
+        raise PluginError(f"there is no {kind} {name!r}{suggestion(name, available)}")
+    try:
+        return points[0].load()
+    except Exception as error:
+        owner, version = _distribution(points[0])
+        raise PluginError(
+            f"the {kind} {name!r} of {owner} {version} cannot be imported "
+            f"({type(error).__name__}: {error}). Reinstall it: pip install --force-reinstall {owner}"
+        ) from error
+
+
+def suggestion(wrong: str, allowed: Iterable[str]) -> str:
+    """The end of an error about a wrong name: the nearest one, and all allowed ones."""
+    names = sorted(allowed)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    nearest = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{nearest} allowed: {', '.join(names) or 'none'}"

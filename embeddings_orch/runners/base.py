@@ -1,0 +1,44 @@
+"""What a runner is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from embeddings_orch.embed_step import EmbedStep, Outcome
+from embeddings_orch.embedder import Item, Modality
+
+
+@dataclass(frozen=True)
+class Content:
+    """One content to embed, not read yet.
+
+    Attributes:
+        key: ``hash:part`` of the content.
+        uri: where it is, for reading and for messages.
+        text: the content itself where it is a column's text.
+    """
+
+    key: str
+    modality: Modality
+    uri: str
+    text: str | None = None
+
+
+Read = Callable[[Content], Item]
+"""Reads a content; raises OSError or TransientError where it cannot be had now, ItemError where it never can."""
+
+
+class Runner(ABC):
+    """Carries contents through reading, preparing, embedding and committing."""
+
+    @abstractmethod
+    def run(
+        self, step: EmbedStep, contents: Iterable[Content], read: Read, commit: Callable[[Outcome], None]
+    ) -> None:
+        """Embed all contents; ``commit`` is called with checkpoints, one at a time, in some order.
+
+        Raises:
+            TerminalError: nothing can succeed any more; what was embedded before has been committed.
+        """

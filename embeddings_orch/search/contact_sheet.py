@@ -1,0 +1,100 @@
+"""Contact sheets: a query and the pictures it found, drawn into one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from embeddings_orch.errors import ItemError
+from embeddings_orch.media.decode import decode_image
+from embeddings_orch.search.query import Results
+
+_CELL, _PICTURE, _LABEL, _MARGIN, _HEADING = 132, 104, 40, 16, 34
+_INK, _PALE, _PAPER = (24, 27, 33), (110, 116, 128), (255, 255, 255)
+
+Read = Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One query and its answer; ``picture`` is the query's picture, where it was one."""
+
+    query: str
+    results: Results
+    picture: bytes | None = None
+
+
+def contact_sheet(strips: Sequence[Strip], read: Read, path: Path, *, columns: int = 10) -> Path:
+    """Draw a strip a query: the query, then its pictures with scores and captions.
+
+    Args:
+        strips: the queries with their results.
+        read: gives an item's bytes by uri; an item that cannot be shown gets an empty frame.
+        path: where the PNG goes; folders are made.
+        columns: pictures a strip.
+    """
+    width = 2 * _MARGIN + (columns + 1) * _CELL
+    height = _MARGIN + len(strips) * (_HEADING + _CELL + _LABEL)
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, strip in enumerate(strips):
+        top = _MARGIN + number * (_HEADING + _CELL + _LABEL)
+        _text(draw, (_MARGIN, top), f"{strip.query}", 18, _INK, width)
+        top += _HEADING
+        if strip.picture is not None:
+            _paste(sheet, strip.picture, _MARGIN, top)
+            draw.rectangle(
+                (_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), outline=(70, 110, 220), width=2
+            )
+        else:
+            draw.rounded_rectangle(
+                (_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), 8, fill=(238, 242, 252)
+            )
+            _text(draw, (_MARGIN + 8, top + 40), strip.query, 15, (50, 80, 170), _PICTURE - 12)
+        for place, hit in enumerate(strip.results.hits[:columns]):
+            left = _MARGIN + (place + 1) * _CELL
+            try:
+                _paste(sheet, read(hit.uri), left, top)
+            except (OSError, ItemError):
+                draw.rectangle((left, top, left + _PICTURE, top + _PICTURE), outline=_PALE)
+            _text(draw, (left, top + _PICTURE + 4), f"{hit.score:.3f}", 13, _INK, _CELL - 8)
+            _text(
+                draw,
+                (left, top + _PICTURE + 20),
+                str(hit.metadata.get("caption") or hit.id),
+                12,
+                _PALE,
+                _CELL - 8,
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, optimize=True)
+    return path
+
+
+def _paste(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
+    picture = decode_image(data, min_side=_PICTURE)
+    picture.thumbnail((_PICTURE, _PICTURE))
+    if max(picture.size) < _PICTURE:
+        scale = _PICTURE / max(picture.size)
+        picture = picture.resize(
+            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        )
+    sheet.paste(picture, (left + (_PICTURE - picture.width) // 2, top + (_PICTURE - picture.height) // 2))
+
+
+def _text(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    size: int,
+    ink: tuple[int, int, int],
+    width: int,
+) -> None:
+    font = ImageFont.load_default(size)
+    shown = text
+    while draw.textlength(shown, font=font) > width and len(shown) > 1:
+        shown = shown[:-2].rstrip() + "…"
+    draw.text(at, shown, fill=ink, font=font)

@@ -1,0 +1,106 @@
+"""What a media source is: it lists items into a catalog table, and reads one item's bytes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationInfo
+
+CATALOG_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("modality", pa.string(), nullable=False),
+        pa.field("mime", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("caption", pa.string()),
+        pa.field("text", pa.string()),
+    ]
+)
+"""The columns every catalog has; a source's own columns follow them. ``content_hash`` is the sha256 of the bytes
+(or of the text) that a model would be given for ``input: media``; ``size`` is in bytes, the others in pixels."""
+
+STAT_COLUMN = "_stat"
+"""``size:mtime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not part of the data."""
+
+
+class SourceConfig(BaseModel):
+    """Base of a source's settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: ClassVar[str]
+
+    def code_version(self) -> str:
+        """A text that changes when the settings do."""
+        return self.model_dump_json()
+
+
+SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row or file that is not in the catalog, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source lists.
+
+    Attributes:
+        table: `CATALOG_SCHEMA`, then the source's own columns, then `STAT_COLUMN`; sorted by id, ids unique.
+        problems: rows and files left out, each with its reason.
+        ignored: files passed over because no modality is known for them.
+    """
+
+    table: pa.Table
+    problems: list[Problem] = field(default_factory=list)
+    ignored: int = 0
+
+
+class Source(ABC, Generic[SourceConfigT]):
+    """Lists media and reads them."""
+
+    config_class: ClassVar[type[SourceConfig]]
+
+    def __init__(self, config: SourceConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def scan(self, previous: pa.Table | None, progress: Callable[[int], None] = lambda _: None) -> Scan:
+        """List all items.
+
+        Args:
+            previous: the last catalog, with `STAT_COLUMN`; hashes of files that did not change since are reused.
+            progress: told the number of items seen so far, now and then.
+
+        Raises:
+            SourceError: the source as a whole cannot be read.
+        """
+
+    @abstractmethod
+    def read(self, uri: str) -> bytes:
+        """The bytes of one item.
+
+        Raises:
+            OSError: they cannot be read now.
+        """
+
+
+def local_path(value: Any, info: ValidationInfo) -> Any:
+    """Make a relative path absolute against the folder of the YAML (``context={"base": Path}``), else the current one."""
+    base = (info.context or {}).get("base")
+    path = Path(value).expanduser()
+    return path if path.is_absolute() else Path(base or Path.cwd()) / path

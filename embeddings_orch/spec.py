@@ -1,0 +1,215 @@
+"""What a user declares: one pipeline of media, embeddings and indexes, as frozen pydantic models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from embeddings_orch import plugins
+from embeddings_orch.embedder import EmbedderConfig
+from embeddings_orch.errors import PluginError
+from embeddings_orch.fingerprint import digest
+from embeddings_orch.source import CATALOG_SCHEMA, SourceConfig, local_path
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+"""A name that Dagster, LanceDB and SQL all take as it is."""
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _PluginSpec(_Spec):
+    """A flat mapping whose plugin's name decides which other keys are allowed."""
+
+    plugin_group: ClassVar[plugins.Group]
+    plugin_key: ClassVar[str]
+    own_keys: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def config_class(cls, name: object) -> type[BaseModel]:
+        """The config class of a plugin.
+
+        Raises:
+            PluginError: the plugin is missing or broken.
+        """
+        config: type[BaseModel] = plugins.load(cls.plugin_group, str(name)).config_class
+        return config
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        value = dict(value)
+        if isinstance(config := value.get("config"), BaseModel):
+            return {cls.plugin_key: getattr(config, cls.plugin_key), **value}
+        own = {key: value.pop(key) for key in cls.own_keys if key in value}
+        default = cls.model_fields[cls.plugin_key].get_default()
+        name = own.get(cls.plugin_key, default)
+        if not isinstance(name, str):
+            known = ", ".join(plugin.name for plugin in plugins.known(cls.plugin_group))
+            raise PydanticCustomError(
+                "plugin", "'{key}' is missing; allowed: {known}", {"key": cls.plugin_key, "known": known}
+            )
+        try:
+            config_class = cls.config_class(name)
+        except PluginError as error:
+            raise PydanticCustomError(
+                "plugin", "{reason}", {"reason": str(error), "key": cls.plugin_key}
+            ) from error
+        # A ValidationError raised here keeps its own locations below this one.
+        return {**own, "config": config_class.model_validate(value, context=info.context)}
+
+    @model_serializer(mode="wrap")
+    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        own: dict[str, Any] = handler(self)
+        own.pop("config")
+        config: BaseModel = getattr(self, "config")  # noqa: B009 - declared by the subclasses
+        return {**own, **config.model_dump(mode="json")}
+
+
+class MediaSpec(_PluginSpec):
+    """Where the media live; further keys are the source plugin's."""
+
+    plugin_group = "sources"
+    plugin_key = "source"
+    own_keys = ("source",)
+
+    source: str = Field("folder", description="The source plugin.")
+    config: SourceConfig
+
+
+class EmbeddingSpec(_PluginSpec):
+    """One embedding model; further keys are the embedder plugin's."""
+
+    plugin_group = "embedders"
+    plugin_key = "provider"
+    own_keys = ("provider", "input")
+
+    provider: str = Field(description="The embedder plugin.")
+    input: Name = Field(
+        "media", description="What is embedded: media, caption, text, or a column of the source."
+    )
+    config: EmbedderConfig
+
+
+class StoreSpec(_Spec):
+    """Where vectors, indexes and the published pointer live."""
+
+    uri: str = Field(
+        ".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absolute(cls, value: Any, info: ValidationInfo) -> Any:
+        uri = value.get("uri", ".embeddings_orch") if isinstance(value, Mapping) else None
+        if isinstance(uri, str) and uri and "://" not in uri:
+            return {**value, "uri": str(local_path(uri, info).resolve())}
+        return value
+
+
+class ChecksSpec(_Spec):
+    """What must hold before an index is published."""
+
+    min_recall: float = Field(0.95, ge=0, le=1, description="Smallest recall@10 against exact search.")
+    max_failed: float = Field(0.01, ge=0, le=1, description="Largest share of contents without a vector.")
+
+
+class IndexSpec(_Spec):
+    """One searchable index over the catalog and some embeddings."""
+
+    vectors: tuple[Name, ...] = Field(min_length=1, description="The embeddings it joins, by name.")
+    metric: Literal["cosine", "l2", "dot"] = Field("cosine", description="How vectors are compared.")
+    full_text: tuple[Name, ...] = Field((), description="Text columns that keyword search reads.")
+    checks: ChecksSpec = Field(ChecksSpec(), description="What must hold before it is published.")
+    keep_generations: int = Field(3, ge=1, description="How many generations are kept to go back to.")
+
+
+class AutoSpec(_Spec):
+    """How much a sensor may start by itself."""
+
+    max_items: int = Field(1_000_000, ge=0, description="Items to embed.")
+    max_cost_usd: float = Field(5.0, ge=0, description="US dollars, as estimated.")
+
+
+class PipelineSpec(_Spec):
+    """One pipeline: media -> embeddings -> indexes.
+
+    Example:
+        >>> PipelineSpec(
+        ...     name="photos",
+        ...     media={"path": "photos"},
+        ...     embeddings={"clip": {"provider": "open-clip", "name": "emoji-s"}},
+        ...     indexes={"photo_search": {"vectors": ["clip"]}},
+        ... )
+    """
+
+    name: Name = Field(description="Prefix of the asset keys, and the pipeline's name in the store.")
+    description: str = Field("", description="Shown on the assets.")
+    owners: tuple[str, ...] = Field((), description="E-mail addresses, or team:NAME, shown in Dagster's UI.")
+    store: StoreSpec = Field(
+        default_factory=lambda: StoreSpec(), validate_default=True, description="Where it is kept."
+    )
+    media: MediaSpec
+    embeddings: dict[Name, EmbeddingSpec] = Field(min_length=1, description="One asset each, by name.")
+    indexes: dict[Name, IndexSpec] = Field(default_factory=dict, description="One index each, by name.")
+    auto: AutoSpec = Field(AutoSpec(), description="What a sensor may start by itself.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _store_default(cls, value: Any) -> Any:
+        # The default folder is relative to the YAML too, so it must pass validation with the context.
+        return {"store": {}, **value} if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _references(self) -> PipelineSpec:
+        reserved = {*CATALOG_SCHEMA.names, "media", "score", "distance"}
+        for name in self.embeddings:
+            if name.lower() in reserved:
+                raise _at(
+                    "embeddings",
+                    f"an embedding cannot be named {name!r}: the catalog has a column of that name",
+                )
+        for index, spec in self.indexes.items():
+            for vector in spec.vectors:
+                if vector not in self.embeddings:
+                    hint = plugins.suggestion(vector, self.embeddings)
+                    raise _at(
+                        f"indexes.{index}.vectors",
+                        f"index {index!r} names the embedding {vector!r}, which is not declared{hint}",
+                    )
+            if len(set(spec.vectors)) != len(spec.vectors):
+                raise _at(f"indexes.{index}.vectors", f"index {index!r} names an embedding twice")
+        return self
+
+    def media_version(self) -> str:
+        """A hash that changes when the media settings do."""
+        return digest(self.media.model_dump(mode="json"))
+
+    def index_version(self, index: str) -> str:
+        """A hash that changes when an index needs a new table: other models, inputs, metric or text columns."""
+        spec = self.indexes[index]
+        vectors = {
+            name: [self.embeddings[name].config.fingerprint(), self.embeddings[name].input]
+            for name in spec.vectors
+        }
+        return digest({"vectors": vectors, "metric": spec.metric, "full_text": sorted(set(spec.full_text))})
+
+
+def _at(path: str, message: str) -> PydanticCustomError:
+    # An "after" validator has no location below the model; the YAML loader reads this one to find the line.
+    return PydanticCustomError("reference", "{message}", {"message": message, "path": path})

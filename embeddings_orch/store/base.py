@@ -1,0 +1,69 @@
+"""What the tables of the store share: opening, row reading, SQL literals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+class Database(Protocol):
+    """The part of the store that its tables use."""
+
+    def open(self, name: str) -> Any | None:
+        """A table at its latest version, or None."""
+
+    def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
+        """An empty table, or the one that is there."""
+
+    def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:
+        """Replace a table in one commit."""
+
+
+class TableOf:
+    """A named table, opened at its latest version for every read, so that other processes' writes are seen."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.database = database
+        self.name = name
+
+    def at(self, version: int | None = None) -> Any | None:
+        """The LanceDB table, checked out at a version where one is given; None where there is none."""
+        table = self.database.open(self.name)
+        if table is not None and version is not None:
+            try:
+                table.checkout(version)
+            except (ValueError, RuntimeError, OSError):
+                return None
+        return table
+
+    def rows(self, where: str | None = None) -> list[dict[str, Any]]:
+        """All rows that match, as plain Python values; only for small tables."""
+        table = self.at()
+        if table is None:
+            return []
+        query = table.search()
+        if where:
+            query = query.where(where)
+        found: list[dict[str, Any]] = query.to_arrow().to_pylist()
+        return found
+
+
+def text(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def in_list(column: str, values: Iterable[str]) -> str:
+    """``column IN (...)`` for SQL."""
+    return f"{column} IN ({', '.join(text(value) for value in values)})"
+
+
+def merge(table: Any, rows: pa.Table, deleted: Iterable[str], key: str = "id") -> None:
+    """Upsert rows and delete others by key, in one commit."""
+    deleted = list(deleted)
+    builder = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
+    if deleted:
+        builder = builder.when_not_matched_by_source_delete(in_list(key, deleted))
+    builder.execute(rows)

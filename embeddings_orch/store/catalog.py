@@ -1,0 +1,47 @@
+"""The catalog: one row per media item of a pipeline."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.store.base import TableOf, merge
+
+_REWRITE_SHARE = 0.2
+"""Above this share of changed rows the whole table is written anew, which is faster than a merge."""
+
+
+class CatalogTable(TableOf):
+    """Reads and writes one pipeline's catalog; every write is one commit."""
+
+    def read(self, version: int | None = None) -> pa.Table | None:
+        """All rows, sorted by id; None where it was never written, or the version is gone."""
+        table = self.at(version)
+        return None if table is None else table.to_arrow().sort_by("id")
+
+    def version(self) -> int | None:
+        """The latest version, or None where there is none."""
+        table = self.at()
+        return None if table is None else int(table.version)
+
+    def write(self, table: pa.Table, changed: list[str], deleted: list[str]) -> int:
+        """Make the catalog hold exactly ``table``.
+
+        Args:
+            table: all rows.
+            changed: ids that are new or differ from what is stored.
+            deleted: ids that are stored and no longer in ``table``.
+
+        Returns:
+            The new version.
+        """
+        stored = self.at()
+        few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
+        if stored is not None and few and stored.schema.equals(table.schema):
+            rows = table.filter(pc.is_in(table["id"], pa.array(changed, pa.string())))
+            merge(stored, rows, deleted)
+        else:
+            self.database.overwrite(self.name, table, primary_key="id")
+        version = self.version()
+        assert version is not None
+        return version

@@ -1,0 +1,183 @@
+"""The store: one LanceDB database at a folder or an object store's URI."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from embeddings_orch.errors import StoreError
+from embeddings_orch.store.catalog import CatalogTable
+from embeddings_orch.store.failures import FailuresTable
+from embeddings_orch.store.generations import GenerationsTable
+from embeddings_orch.store.index_table import IndexTable
+from embeddings_orch.store.published import PublishedTable
+from embeddings_orch.store.states import StatesTable
+from embeddings_orch.store.vectors import VectorsTable
+
+FORMAT = 1
+"""Version of the tables' layout. A store of an older one is migrated when it is opened, a newer one refused."""
+
+_META_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
+
+
+_NOT_FOUND = re.compile(r"not found|does not exist", re.IGNORECASE)
+
+
+class Store:
+    """Opens the tables of a store; makes none before something is written.
+
+    Args:
+        uri: a folder, or ``s3://bucket/prefix`` (credentials come from the environment).
+
+    Raises:
+        StoreError: the place cannot be used, or a newer version of this package wrote it.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._lock = threading.Lock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever written here."""
+        return self._present and self._format(self._db) is not None
+
+    @property
+    def _present(self) -> bool:
+        # Connecting makes the folder, and reading must not.
+        return "://" in self.uri or Path(self.uri).is_dir()
+
+    @cached_property
+    def _db(self) -> Any:
+        # Lance warns of every table that is new.
+        os.environ.setdefault("LANCE_LOG", "error")
+        import lancedb
+
+        try:
+            db = lancedb.connect(self.uri)
+            found = self._format(db)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise StoreError(f"the store {self.uri} cannot be used: {_short(error)}") from error
+        if found is not None and found > FORMAT:
+            raise StoreError(
+                f"the store {self.uri} has format {found}, this version reads up to {FORMAT}: "
+                "upgrade embeddings-orch, or use another store"
+            )
+        return db
+
+    @staticmethod
+    def _format(db: Any) -> int | None:
+        try:
+            meta = db.open_table("meta")
+        except (FileNotFoundError, ValueError, RuntimeError) as error:
+            if _NOT_FOUND.search(str(error)):
+                return None
+            raise
+        rows = meta.search().where("key = 'format'").to_list()
+        return int(rows[0]["value"]) if rows else None
+
+    def table_names(self) -> list[str]:
+        """All tables of the store, ours and others."""
+        names: list[str] = []
+        while self._present:
+            page = self._db.list_tables(page_token=names[-1] if names else None, limit=1000)
+            names += [str(name) for name in page.tables]
+            if not page.page_token:
+                break
+        return names
+
+    def open(self, name: str) -> Any | None:
+        """A LanceDB table at its latest version, or None where there is none.
+
+        Raises:
+            StoreError: the table is there and cannot be opened.
+        """
+        if not self._present:
+            return None
+        try:
+            return self._db.open_table(name)
+        except (FileNotFoundError, ValueError, RuntimeError) as error:
+            if _NOT_FOUND.search(str(error)):
+                return None
+            raise StoreError(
+                f"table {name} of the store {self.uri} cannot be opened: {_short(error)}"
+            ) from error
+
+    def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
+        """An empty LanceDB table, or the one that is there already."""
+        with self._lock:
+            self._mark_format()
+            table = self.open(name)
+            if table is not None:
+                return table
+            try:
+                table = self._db.create_table(name, schema=schema)
+                if primary_key:
+                    table.set_unenforced_primary_key(primary_key)
+            except (OSError, RuntimeError, ValueError) as error:
+                # Another process may have made it a moment ago.
+                table = self.open(name)
+                if table is None:
+                    raise StoreError(
+                        f"table {name} cannot be made in the store {self.uri}: {_short(error)}"
+                    ) from error
+            return table
+
+    def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:
+        """Replace a table's rows and schema in one commit; earlier versions stay readable."""
+        with self._lock:
+            self._mark_format()
+            self._db.create_table(name, data, mode="overwrite").set_unenforced_primary_key(primary_key)
+
+    def _mark_format(self) -> None:
+        if self._format(self._db) is None:
+            meta = pa.table({"key": ["format"], "value": [str(FORMAT)]}, schema=_META_SCHEMA)
+            try:
+                self._db.create_table("meta", meta)
+            except (ValueError, RuntimeError, OSError) as error:
+                if self._format(self._db) is None:
+                    raise StoreError(f"the store {self.uri} cannot be written: {_short(error)}") from error
+
+    def catalog(self, pipeline: str) -> CatalogTable:
+        """The catalog of a pipeline's media."""
+        return CatalogTable(self, f"catalog.{pipeline}")
+
+    def vectors(self, fingerprint: str) -> VectorsTable:
+        """The vectors of one model, shared by all pipelines of the store."""
+        return VectorsTable(self, f"vectors.{fingerprint}")
+
+    def index(self, table: str) -> IndexTable:
+        """One index table, by the name its generation says."""
+        return IndexTable(self, table)
+
+    @cached_property
+    def failures(self) -> FailuresTable:
+        """Contents that a model could not embed."""
+        return FailuresTable(self)
+
+    @cached_property
+    def states(self) -> StatesTable:
+        """What each embedding asset covered when it was last materialized."""
+        return StatesTable(self)
+
+    @cached_property
+    def generations(self) -> GenerationsTable:
+        """All built index generations."""
+        return GenerationsTable(self)
+
+    @cached_property
+    def published(self) -> PublishedTable:
+        """Which generation search follows."""
+        return PublishedTable(self)
+
+
+def _short(error: Exception) -> str:
+    """The first line of a message; LanceDB's go on with source positions."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

@@ -1,0 +1,149 @@
+"""An index table: the catalog's columns, a vector column per model, and the indexes over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.errors import StoreError
+from embeddings_orch.store.base import TableOf, in_list, merge
+
+DIGEST_COLUMN = "_digest"
+"""Hash over a row's catalog columns and content keys: a row is written again when it differs."""
+
+EXACT_UP_TO = 20_000
+"""Rows up to which search is exact: an approximate index would not be faster."""
+
+_NEVER = timedelta(days=36_500)
+
+
+class IndexTable(TableOf):
+    """Reads, writes and searches one index table."""
+
+    def digests(self, version: int | None = None) -> dict[str, str]:
+        """``{id: digest}`` of the rows, empty where the table or version is not there."""
+        table = self.at(version)
+        if table is None:
+            return {}
+        rows = table.search().select(["id", DIGEST_COLUMN]).to_arrow()
+        return dict(zip(rows["id"].to_pylist(), rows[DIGEST_COLUMN].to_pylist(), strict=True))
+
+    def latest(self) -> int | None:
+        """The latest version, or None where there is none."""
+        table = self.at()
+        return None if table is None else int(table.version)
+
+    def write(self, chunks: Iterator[pa.Table], schema: pa.Schema, deleted: Sequence[str]) -> None:
+        """Upsert rows by id, and delete others; readers of an earlier version see none of it."""
+        table = self.database.create(self.name, schema, primary_key="id")
+        remaining = list(deleted)
+        for rows in chunks:
+            merge(table, rows.cast(schema), remaining[:5000])
+            remaining = remaining[5000:]
+        while remaining:
+            table.delete(in_list("id", remaining[:5000]))
+            remaining = remaining[5000:]
+
+    def build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
+        """Make the indexes that are missing, and bring the others up to date."""
+        from lancedb.index import FTS, IvfRq
+
+        table = self.at()
+        assert table is not None
+        there = {index.columns[0]: index for index in table.list_indices()}
+        for column in full_text:
+            if column not in there:
+                table.create_index(column, config=FTS(with_position=True))
+        if table.count_rows() > EXACT_UP_TO:
+            for column in vectors:
+                if column not in there:
+                    table.create_index(column, config=IvfRq(distance_type=metric))
+        if any(index.num_unindexed_rows for index in self.at().list_indices()):  # type: ignore[union-attr]
+            # Compaction's own clean-up would drop versions that a generation still needs.
+            table.optimize(cleanup_older_than=_NEVER)
+
+    def approximate(self, column: str, version: int) -> bool:
+        """Whether a vector column has an approximate index at a version."""
+        return any(index.columns == [column] for index in self._required(version).list_indices())
+
+    def nearest(
+        self,
+        vector: Any,
+        column: str,
+        *,
+        version: int,
+        metric: str,
+        limit: int,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        search: dict[str, int] | None = None,
+    ) -> pa.Table:
+        """Nearest rows of a version, with ``_distance``, nearest first; rows without a vector are never among them.
+
+        Raises:
+            StoreError: the filter is wrong, or the version is gone.
+        """
+        query = self._required(version).search(vector, vector_column_name=column, query_type="vector")
+        query = query.distance_type(metric).limit(limit)
+        if search:
+            query = query.nprobes(search["nprobes"]).refine_factor(search["refine_factor"])
+        if columns is not None:
+            query = query.select([*columns, "_distance"])
+        if where:
+            query = query.where(where, prefilter=True)
+        try:
+            return query.to_arrow()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise StoreError(
+                f"search failed{_filter_hint(where, self._required(version))}: {str(error).splitlines()[0]}"
+            ) from error
+
+    def schema(self, version: int) -> pa.Schema:
+        """The schema of a version."""
+        return self._required(version).schema
+
+    def columns(self, version: int) -> list[str]:
+        """The column names of a version."""
+        return list(self._required(version).schema.names)
+
+    def scan(self, version: int, columns: Sequence[str], batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """All rows of a version in batches."""
+        yield from self._required(version).search().select(list(columns)).to_batches(batch_rows)
+
+    def count(self, version: int) -> int:
+        """Rows of a version."""
+        return int(self._required(version).count_rows())
+
+    def sample(self, version: int, column: str, count: int) -> pa.Table:
+        """Up to ``count`` rows that have a vector, spread evenly over the table: ``id`` and the column."""
+        picked: list[pa.Table] = []
+        total = self.count(version)
+        step = max(1, total // max(1, count))
+        seen = 0
+        for batch in self.scan(version, ["id", column]):
+            rows = pa.table(batch)
+            picked.append(
+                rows.take(pa.array([i for i in range(rows.num_rows) if (seen + i) % step == 0], pa.int64()))
+            )
+            seen += rows.num_rows
+        if not picked:
+            return pa.table({"id": [], column: []})
+        table = pa.concat_tables(picked)
+        return table.filter(pc.is_valid(table[column])).slice(0, count)
+
+    def _required(self, version: int) -> Any:
+        table = self.at(version)
+        if table is None:
+            raise StoreError(f"version {version} of index table {self.name} is gone; build the index again")
+        return table
+
+
+def _filter_hint(where: str | None, table: Any) -> str:
+    if not where:
+        return ""
+    names = [name for name in table.schema.names if not name.startswith("_")]
+    return f" (filter: {where}; columns: {', '.join(names)})"

@@ -1,0 +1,67 @@
+"""The state of each embedding asset: what it covered when it was last materialized."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from embeddings_orch.store.base import Database, TableOf, text
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("input", pa.string(), nullable=False),
+        pa.field("settings", pa.string(), nullable=False),
+        pa.field("catalog_version", pa.int64(), nullable=False),
+        pa.field("digest", pa.string(), nullable=False),
+        pa.field("items_per_second", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class EmbeddingState:
+    """One embedding asset's last materialization.
+
+    Attributes:
+        settings: the identity settings, to say what changed.
+        catalog_version: version of the catalog it was made from.
+        digest: hash over the content keys that were covered.
+        items_per_second: measured when it last embedded something, else None.
+    """
+
+    fingerprint: str
+    input: str
+    settings: dict[str, Any]
+    catalog_version: int
+    digest: str
+    items_per_second: float | None
+
+
+class StatesTable(TableOf):
+    """One row per pipeline and embedding."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "embedding_states")
+
+    def get(self, pipeline: str, embedding: str) -> EmbeddingState | None:
+        """The last state, or None where the asset was never materialized."""
+        rows = self.rows(f"key = {text(f'{pipeline}/{embedding}')}")
+        if not rows:
+            return None
+        row = rows[0]
+        row.pop("key")
+        return EmbeddingState(**{**row, "settings": json.loads(row["settings"])})
+
+    def put(self, pipeline: str, embedding: str, state: EmbeddingState) -> None:
+        """Keep a state; nothing is written where it is the same."""
+        if self.get(pipeline, embedding) == state:
+            return
+        row = {**state.__dict__, "settings": json.dumps(state.settings), "key": f"{pipeline}/{embedding}"}
+        table = self.database.create(self.name, _SCHEMA, primary_key="key")
+        rows = pa.Table.from_pylist([row], schema=_SCHEMA)
+        table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)

@@ -1,0 +1,92 @@
+"""Vectors of one model: immutable, keyed by content, appended only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.embedder import Vectors
+from embeddings_orch.store.base import TableOf
+
+
+class VectorsTable(TableOf):
+    """Two columns, ``key`` (``hash:part``) and ``vector``; a key that two writers wrote counts once."""
+
+    def keys(self) -> pa.Array:
+        """The distinct keys that have a vector."""
+        table = self.at()
+        if table is None:
+            return pa.array([], pa.string())
+        return pc.unique(table.search().select(["key"]).to_arrow()["key"]).cast(pa.string())
+
+    def dimensions(self) -> int | None:
+        """The length of the vectors, or None where there are none yet."""
+        table = self.at()
+        return None if table is None else int(table.schema.field("vector").type.list_size)
+
+    def append(self, keys: Sequence[str], vectors: Sequence[Vectors] | Vectors) -> None:
+        """Commit vectors, shape (len(keys), dimensions), float32."""
+        if not len(keys):
+            return
+        matrix = np.ascontiguousarray(
+            np.stack(list(vectors)) if isinstance(vectors, Sequence) else vectors, np.float32
+        )
+        schema = _schema(matrix.shape[1])
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
+        self.database.create(self.name, schema).add(
+            pa.table([pa.array(keys, pa.string()), flat], schema=schema)
+        )
+
+    def scan(self, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """All rows in batches, duplicates included."""
+        table = self.at()
+        if table is not None:
+            yield from table.search().select(["key", "vector"]).to_batches(batch_rows)
+
+    def take(self, keys: pa.Array) -> pa.Array:
+        """The vectors of some keys, in their order; null where a key or its vector is missing.
+
+        Memory is the result's, (len(keys), dimensions) float32: the table is streamed.
+        """
+        dimensions = self.dimensions() or 1
+        result = np.zeros((len(keys), dimensions), dtype=np.float32)
+        found = np.zeros(len(keys), dtype=bool)
+        distinct = pc.unique(keys.drop_null())
+        rows_of = {key: [] for key in distinct.to_pylist()}  # type: dict[str, list[int]]
+        for row, key in enumerate(keys.to_pylist()):
+            if key is not None:
+                rows_of[key].append(row)
+        for batch in self.scan():
+            mask = pc.is_in(batch["key"], distinct)
+            if not pc.any(mask).as_py():
+                continue
+            batch = batch.filter(mask)  # noqa: PLW2901
+            vectors = matrix_of(batch["vector"])
+            for key, vector in zip(batch["key"].to_pylist(), vectors, strict=True):
+                rows = rows_of[key]
+                result[rows] = vector
+                found[rows] = True
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), dimensions)
+        return pc.if_else(pa.array(found), flat, pa.scalar(None, flat.type)) if not found.all() else flat
+
+
+def _schema(dimensions: int) -> pa.Schema:
+    return pa.schema(
+        [
+            pa.field("key", pa.string(), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
+        ]
+    )
+
+
+def matrix_of(column: pa.Array | pa.ChunkedArray) -> Vectors:
+    """A fixed-size-list column without nulls as an array of shape (rows, dimensions), float32."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # no chunks at all
+            return np.zeros((0, column.type.list_size), dtype=np.float32)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float32).reshape(-1, column.type.list_size)

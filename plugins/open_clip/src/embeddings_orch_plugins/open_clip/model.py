@@ -1,0 +1,185 @@
+"""Loading a CLIP model with open_clip; what cannot be had is one error that says what would work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embeddings_orch_plugins.open_clip import weights
+from embeddings_orch_plugins.open_clip.architectures import HF_HUB, LOCAL_DIR, folder_of
+from embeddings_orch_plugins.open_clip.config import OpenClipConfig
+
+from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
+
+if TYPE_CHECKING:
+    import torch
+
+OFFLINE = (
+    "Without a network these work: name: emoji-s (bundled), name: local-dir:PATH, "
+    "pretrained: PATH of a checkpoint file, or cache_dir: a folder that was filled where there is a network."
+)
+LONGEST_REASON = 600
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A loaded model.
+
+    Attributes:
+        model: open_clip's model, in evaluation mode, on ``device``.
+        dtype: what the image tower reads.
+        preprocess_cfg: open_clip's settings of size, resizing, mean and std.
+    """
+
+    model: Any
+    device: torch.device
+    dtype: torch.dtype
+    preprocess_cfg: dict[str, Any]
+
+
+def load(config: OpenClipConfig) -> Clip:
+    """Load the model of a config onto its device.
+
+    Raises:
+        TerminalError: it cannot be had, or is not the one that ``weights_sha256`` pins.
+    """
+    import open_clip
+
+    device = resolve_device(config.device)
+    path = config.local_weights()
+    before = _checked_digest(config, path)
+    if path is None:
+        source = _downloaded(config)
+    else:
+        source = {"pretrained": None if folder_of(config.name) else str(path)}
+    try:
+        model = open_clip.create_model(
+            open_clip_name(config.name),
+            precision=config.precision,
+            device=device,
+            cache_dir=config.cache_dir,
+            require_pretrained=True,
+            **source,
+        )
+    except Exception as error:
+        where = path or f"the weights {config.pretrained!r}"
+        raise TerminalError(f"cannot load {config.name!r} from {where}: {_reason(error)}") from error
+    if path is not None and weights.digest(path) != before:
+        raise TerminalError(f"the weights {path} were replaced while they were loaded; run again")
+    dtype = open_clip.get_input_dtype(config.precision)
+    return Clip(
+        model.eval().requires_grad_(False), device, dtype or _float32(), dict(model.visual.preprocess_cfg)
+    )
+
+
+def load_tokenizer(config: OpenClipConfig) -> Callable[[list[str]], torch.Tensor]:
+    """The model's tokenizer: texts to token ids of shape (n, context length).
+
+    Raises:
+        TerminalError: it cannot be had.
+    """
+    import open_clip
+
+    name = open_clip_name(config.name)
+    tokenizer: Callable[[list[str]], torch.Tensor] = _reached(
+        lambda: open_clip.get_tokenizer(name, cache_dir=config.cache_dir),
+        f"the tokenizer of {config.name!r}",
+        config,
+    )
+    return tokenizer
+
+
+def open_clip_name(name: str) -> str:
+    """What open_clip calls a model: a bundled one is a folder to it."""
+    folder = folder_of(name)
+    return f"{LOCAL_DIR}{folder}" if folder else name
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of a setting; ``auto`` is cuda, else mps, else cpu.
+
+    Raises:
+        TerminalError: this machine does not have it.
+    """
+    import torch
+
+    if device == "auto":
+        device = (
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except Exception as error:
+        raise TerminalError(f"the device {device!r} cannot be used here: {_reason(error)}") from error
+    return chosen
+
+
+def _checked_digest(config: OpenClipConfig, path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        found = weights.digest(path)
+    except EmbeddingsOrchError as error:
+        raise TerminalError(f"cannot load {config.name!r}: {error}") from error
+    _compare(config, found, path)
+    return found
+
+
+def _compare(config: OpenClipConfig, found: str, path: Path) -> None:
+    if config.weights_sha256 and found != config.weights_sha256:
+        raise TerminalError(
+            f"the weights {path} have the sha256 {found}, but weights_sha256 pins {config.weights_sha256}"
+        )
+
+
+def _downloaded(config: OpenClipConfig) -> dict[str, Any]:
+    """Download what the config names; returns what `open_clip.create_model` needs to find it again."""
+    import open_clip
+    from open_clip.pretrained import download_pretrained_from_hf
+
+    source: dict[str, Any] = {"pretrained": None}
+    if config.name.startswith(HF_HUB):
+        repository = config.name.removeprefix(HF_HUB)
+        what = f"the hub repository {repository}"
+        file = _reached(
+            lambda: download_pretrained_from_hf(repository, cache_dir=config.cache_dir), what, config
+        )
+    else:
+        tags = open_clip.list_pretrained_tags_by_model(config.name)
+        if config.pretrained not in tags:
+            listed = ", ".join(sorted(tags)) or "none; name a checkpoint file"
+            raise TerminalError(f"{config.name} has no weights {config.pretrained!r}; allowed: {listed}")
+        source["pretrained"] = config.pretrained
+        tag = open_clip.get_pretrained_cfg(config.name, config.pretrained)
+        place = tag.get("hf_hub") or tag.get("url") or "an unknown place"
+        what = f"the weights {config.pretrained!r} of {config.name} ({place.strip('/')})"
+        file = _reached(lambda: open_clip.download_pretrained(tag, cache_dir=config.cache_dir), what, config)
+    if config.weights_sha256:
+        _compare(config, weights.digest(Path(file)), Path(file))
+    return source
+
+
+def _reached(get: Callable[[], Any], what: str, config: OpenClipConfig) -> Any:
+    try:
+        return get()
+    except ProviderError:
+        raise
+    except Exception as error:
+        cache = config.cache_dir or "the hub's default cache"
+        raise TerminalError(
+            f"{what} cannot be had: looked in {cache} and on the network: {_reason(error)}\n{OFFLINE}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
+
+
+def _float32() -> torch.dtype:
+    import torch
+
+    return torch.float32
