@@ -148,8 +148,9 @@ class EmbedStep:
         if not batch:
             return
         if self._largest is not None and len(batch) > self._largest:
-            for start in range(0, len(batch), self._largest):
-                self._embed(batch[start : start + self._largest], outcome)
+            size = self._largest  # a part that does not fit lowers it while this loop runs
+            for start in range(0, len(batch), size):
+                self._embed(batch[start : start + size], outcome)
             return
         try:
             vectors = self._request(batch, outcome.usage)

@@ -7,10 +7,18 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from embeddings_orch.errors import SpecError
+from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec import PipelineSpec
 from embeddings_orch.spec_file import is_pipeline, load_document, read_documents
+
+
+_DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+nux: # the UI's welcome dialog
+  enabled: false
+"""
 
 
 @dataclass(frozen=True)
@@ -105,3 +113,22 @@ def select(pipelines: list[Declared], name: str | None) -> Declared:
 def dagster_home(root: Path) -> Path:
     """``DAGSTER_HOME``, else ``.dagster`` in the project: shared by the command line, the demo and the UI."""
     return Path(os.environ.get("DAGSTER_HOME") or root / ".dagster").absolute()
+
+
+def prepare_home(root: Path) -> Path:
+    """Make the Dagster home, so that this process, the demo and the UI share one.
+
+    Raises:
+        EmbeddingsOrchError: the folder cannot be made.
+    """
+    home = dagster_home(root)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if home == root / ".dagster" and not (home / "dagster.yaml").exists():
+            (home / "dagster.yaml").write_text(_DAGSTER_YAML, encoding="utf-8")
+    except OSError as error:
+        raise EmbeddingsOrchError(
+            f"the Dagster home {home} cannot be used: {error.strerror}; set DAGSTER_HOME"
+        ) from error
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

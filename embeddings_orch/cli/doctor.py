@@ -11,13 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from PIL import Image
 
-from embeddings_orch.cli.run import prepare_home
 from embeddings_orch.embed_step import EmbedStep, Failure
 from embeddings_orch.embedder import Item
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.project import Declared
+from embeddings_orch.project import Declared, prepare_home
 
 _PACKAGES = ("embeddings-orch", "dagster", "lancedb", "torch")
 

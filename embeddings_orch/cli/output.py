@@ -132,10 +132,10 @@ def run_table(outcome: RunOutcome) -> None:
     console.print(f"{outcome.pipeline}: {state} (run {outcome.run_id})", highlight=False)
 
 
-def hits_table(results: Results) -> None:
-    """The hits of a search."""
+def hits_table(results: Results, limit: int | None = None) -> None:
+    """The hits of a search, or the first few of them."""
     table = _table("#", "score", "id", "caption", right=("#", "score"))
-    for place, hit in enumerate(results.hits, 1):
+    for place, hit in enumerate(results.hits[:limit], 1):
         caption = hit.metadata.get("caption") or hit.metadata.get("text") or ""
         table.add_row(str(place), f"{hit.score:.3f}", Text(hit.id), Text(str(caption)[:80]))
     console = _console()

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.project import Declared, dagster_home
-
-_DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+from embeddings_orch.project import Declared, prepare_home
 
 
 @dataclass
@@ -41,25 +36,6 @@ class RunOutcome:
             for asset in self.assets
         ]
         return {"pipeline": self.pipeline, "success": self.success, "run_id": self.run_id, "assets": rows}
-
-
-def prepare_home(root: Path) -> Path:
-    """Make the Dagster home, so that this process, the demo and the UI share one.
-
-    Raises:
-        EmbeddingsOrchError: the folder cannot be made.
-    """
-    home = dagster_home(root)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if "DAGSTER_HOME" not in os.environ and not (home / "dagster.yaml").exists():
-            (home / "dagster.yaml").write_text(_DAGSTER_YAML, encoding="utf-8")
-    except OSError as error:
-        raise EmbeddingsOrchError(
-            f"the Dagster home {home} cannot be used: {error.strerror}; set DAGSTER_HOME"
-        ) from error
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
 
 
 def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:

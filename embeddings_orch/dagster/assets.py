@@ -114,7 +114,10 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
             if rows and report.failed:
                 metadata["failures"] = listing(rows[:_SHOWN], len(rows))
         if image is not None:
-            metadata["preview"] = picture(image, f"{name}: its items by their first two principal components")
+            metadata = {
+                "preview": picture(image, f"{name}: items sorted by two principal components"),
+                **metadata,
+            }
         return dg.MaterializeResult(
             metadata=metadata, data_version=dg.DataVersion(f"{report.fingerprint[:16]}-{report.digest[:16]}")
         )

@@ -100,9 +100,7 @@ def typed_column(
     values: list[Any] = [None] * size
     for part in parts:
         for position, value in zip(part.positions, part.values, strict=True):
-            if value is None:
-                continue
-            if kind != "list" and not _fits(value, kind, part.untyped):
+            if value is not None and kind != "list" and not _fits(value, kind, part.untyped):
                 misfits.append(position)
             else:
                 values[position] = _converted(value, kind, part.untyped)
@@ -114,7 +112,7 @@ def typed_column(
 
 
 def stored_column(name: str, column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """A column of a file with types, in the types that a catalog has.
+    """A column of a file with types, in the types that a catalog has (times to the microsecond).
 
     Raises:
         SourceError: it holds objects, nested lists or bytes.
@@ -123,8 +121,10 @@ def stored_column(name: str, column: pa.ChunkedArray, where: str) -> pa.ChunkedA
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return column.cast(pa.list_(_scalar(kind.value_type, name, where)))
-    return column.cast(_scalar(kind, name, where))
+        inner = _scalar(kind.value_type, name, where)
+        return column.cast(pa.list_(inner), safe=not pa.types.is_temporal(inner))
+    scalar = _scalar(kind, name, where)
+    return column.cast(scalar, safe=not pa.types.is_temporal(scalar))
 
 
 def catalog_table(columns: Mapping[str, Any], own: Mapping[str, Any], stats: Sequence[str]) -> pa.Table:
@@ -167,6 +167,8 @@ def _fits(value: Any, kind: str, untyped: bool) -> bool:
 
 
 def _converted(value: Any, kind: str, untyped: bool) -> Any:
+    if value is None:
+        return None
     if kind == "bool":
         return value.lower() == "true" if untyped else value
     if kind == "int":

@@ -1,4 +1,4 @@
-"""A picture of an embedding: its items laid out by the first two principal components of their vectors."""
+"""A picture of an embedding: its items sorted by the first two principal components of their vectors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from embeddings_orch.media.decode import decode_image
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.store.vectors import matrix_of
 
-SIZE = (880, 560)
+SIZE = (880, 480)
+"""The most that is drawn, pixels."""
+
 _TILE = 40
+_WORDS = 110
 _ITEMS = 240
 _MAX_FILE = 2**22
 
@@ -46,49 +49,55 @@ def preview(
         return None
     step = max(1, -(-covered.num_rows // _ITEMS))
     rows = covered.take(pa.array(range(0, covered.num_rows, step)))
-    places = _layout(matrix_of(table.take(rows["key"].combine_chunks())))
-    image = Image.new("RGB", SIZE, (255, 255, 255))
+    words = any(text is not None for text in rows["text"].to_pylist())
+    width, height = (_WORDS, 20) if words else (_TILE, _TILE)
+    columns = min(
+        SIZE[0] // width, max(1, round((rows.num_rows * SIZE[0] * height / (SIZE[1] * width)) ** 0.5))
+    )
+    lines = -(-rows.num_rows // columns)
+    places = _layout(matrix_of(table.take(rows["key"].combine_chunks())), columns, lines)
+    image = Image.new("RGB", (columns * width, lines * height), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(11)
     started = clock()
-    for row, (left, top) in zip(rows.to_pylist(), places, strict=True):
+    for row, (column, line) in zip(rows.to_pylist(), places, strict=True):
+        left, top = column * width, line * height
         if row["text"] is not None:
-            draw.text((left, top), str(row["text"])[:18], fill=(40, 60, 120), font=font)
+            draw.text((left + 2, top + 3), str(row["text"])[:18], fill=(40, 60, 120), font=font)
             continue
-        tile = _tile(pipeline, row["uri"]) if clock() - started < seconds else None
+        tile = _tile(pipeline, row["uri"], min(height, _TILE)) if clock() - started < seconds else None
         if tile is None:
-            draw.ellipse((left + 16, top + 16, left + 24, top + 24), fill=(120, 130, 150))
+            draw.ellipse((left + 6, top + 6, left + 14, top + 14), fill=(120, 130, 150))
         else:
-            image.paste(tile, (left + (_TILE - tile.width) // 2, top + (_TILE - tile.height) // 2))
+            image.paste(tile, (left + (width - tile.width) // 2, top + (height - tile.height) // 2))
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=82, optimize=True)
     return encoded.getvalue()
 
 
-def _layout(vectors: Vectors) -> list[tuple[int, int]]:
-    """Pixel positions of the tiles' corners: ranks along two principal components, so that tiles spread evenly."""
+def _layout(vectors: Vectors, columns: int, rows: int) -> list[tuple[int, int]]:
+    """A (column, row) for each vector: sorted into columns by the first component, down each by the second.
+
+    Neighbours in the model stay near each other, and no two share a cell.
+    """
     centred = vectors - vectors.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     flat = centred @ axes[:2].T
-    if flat.shape[1] < 2:
-        flat = np.column_stack([flat, np.zeros(len(flat))])
-    places = []
-    for axis, room in enumerate((SIZE[0] - _TILE, SIZE[1] - _TILE)):
-        values = flat[:, axis]
-        # Halfway between the true spread and the ranks: neighbours stay near, crowds come apart.
-        ranks = np.argsort(np.argsort(values)) / max(1, len(values) - 1)
-        span = float(np.ptp(values)) or 1.0
-        places.append(np.round(room * (0.4 * (values - values.min()) / span + 0.6 * ranks)).astype(int))
-    return list(zip(places[0].tolist(), places[1].tolist(), strict=True))
+    places = np.zeros((len(vectors), 2), dtype=int)
+    for column, members in enumerate(np.array_split(np.argsort(flat[:, 0], kind="stable"), columns)):
+        down = members[np.argsort(flat[members, -1], kind="stable")]
+        top = (rows - len(down)) // 2
+        places[down] = [(column, top + row) for row in range(len(down))]
+    return [(int(column), int(row)) for column, row in places]
 
 
-def _tile(pipeline: Pipeline, uri: str) -> Image.Image | None:
+def _tile(pipeline: Pipeline, uri: str, size: int) -> Image.Image | None:
     try:
         data = pipeline.source.read(uri)
         if len(data) > _MAX_FILE:
             return None
-        tile = decode_image(data, min_side=_TILE)
+        tile = decode_image(data, min_side=size)
     except (OSError, ItemError):
         return None
-    tile.thumbnail((_TILE, _TILE))
+    tile.thumbnail((size, size))
     return tile

@@ -78,7 +78,9 @@ class OpenClipConfig(EmbedderConfig):
     @field_validator("pretrained", mode="before")
     @classmethod
     def _tag_or_path(cls, value: Any, info: ValidationInfo) -> Any:
-        name, pretrained = _text(info.data.get("name")), _text(value)
+        if "name" not in info.data:
+            return value  # the wrong name is the one error to show
+        name, pretrained = _text(info.data["name"]), _text(value)
         if name and self_contained(name):
             if value is not None:
                 raise ValueError(

@@ -1,0 +1,47 @@
+# make demo   set up, materialize the emoji pipeline through Dagster, search it three times
+# make dev    the Dagster UI on the same definitions and the same Dagster home
+# make test   set up, lint, types, definitions, all tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*)
+EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e $(plugin))
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+
+.PHONY: demo dev test lint types clean
+
+$(VENV)/.demo: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "embeddings_orch needs Python 3.11 to 3.13; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
+	@echo "installing embeddings-orch with open-clip and torch (5.5 GB on Linux; a minute or two)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(EDITABLE)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev $(EDITABLE)
+	@touch $@
+
+demo: $(VENV)/.demo
+	@$(BIN)/python -m definitions.demo
+
+dev: $(VENV)/.dev
+	@$(BIN)/python -c "from pathlib import Path; from embeddings_orch.project import prepare_home; prepare_home(Path.cwd())"
+	$(BIN)/dg dev
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy embeddings_orch definitions
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(plugin)/src &&) true
+
+test: lint types
+	$(BIN)/dg check defs
+	$(BIN)/python -m pytest --numprocesses 2
+
+clean:
+	rm -rf $(VENV) .dagster .embeddings_orch out

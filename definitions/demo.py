@@ -1,0 +1,56 @@
+"""The demo: materialize the emoji pipeline through Dagster, then search it by words and by a picture."""
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from embeddings_orch.cli import output
+from embeddings_orch.cli.run import execute
+from embeddings_orch.media.scan import source_for
+from embeddings_orch.project import declared, select
+from embeddings_orch.search import Index
+from embeddings_orch.search.contact_sheet import Strip, contact_sheet
+from embeddings_orch.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = ("dog", "red fruit")
+
+
+def query_picture(path: Path) -> Path:
+    """A new picture to search by: the cat's face, smaller, turned, on another background."""
+    face = Image.open(ROOT / "definitions" / "data" / "emoji" / "1f431.png").convert("RGBA")
+    face = face.resize((112, 112)).rotate(12, expand=True, resample=Image.Resampling.BICUBIC)
+    picture = Image.new("RGBA", (192, 192), (96, 158, 126, 255))
+    picture.alpha_composite(face, (26, 34))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.convert("RGB").save(path, quality=90)
+    return path
+
+
+def main() -> int:
+    """Run, search three times, draw the contact sheet; the exit status."""
+    pipeline = select(declared(start=ROOT), "emoji")
+    print("materializing the pipeline 'emoji' through Dagster", flush=True)
+    with output.progress():
+        outcome = execute(pipeline)
+    output.run_table(outcome)
+    for line in outcome.errors:
+        print(f"error: {line}", file=sys.stderr)
+    if not outcome.success:
+        return 1
+    index = Index(Store(pipeline.spec.store.uri), "emoji", "emoji_search")
+    picture = query_picture(ROOT / "out" / "query.jpg")
+    strips = [Strip(f"“{words}”", index.search(words)) for words in WORDS]
+    strips.append(Strip("a picture", index.search(image=picture), picture.read_bytes()))
+    for strip in strips:
+        print(f"\nsearch: {strip.query}")
+        output.hits_table(strip.results, limit=5)
+    read = source_for(pipeline.spec.media.config).read
+    print(f"\ncontact sheet: {contact_sheet(strips, read, ROOT / 'out' / 'demo.png')}")
+    print("next: make dev, and see the run at http://127.0.0.1:3000")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Local weights count by their content: moved they stay the same model, replaced they are another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, weights
+from embeddings_orch_plugins.open_clip.architectures import MODELS
+
+from embeddings_orch.embedder import Batch
+from embeddings_orch.errors import EmbeddingsOrchError, TerminalError
+
+CopyTiny = Callable[..., Path]
+TEXTS = Batch("text", ["a dog"])
+
+
+def fingerprint_of(folder: Path) -> str:
+    return OpenClipConfig(name=f"local-dir:{folder}").fingerprint()
+
+
+def test_moving_a_folder_keeps_its_fingerprint(copy_tiny: CopyTiny, tmp_path: Path) -> None:
+    before = fingerprint_of(copy_tiny())
+    (tmp_path / "model").rename(tmp_path / "moved")
+    assert fingerprint_of(tmp_path / "moved") == before
+
+
+def test_a_copy_of_a_bundled_model_is_the_same_model(tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "emoji-s", tmp_path / "copy")
+    assert fingerprint_of(tmp_path / "copy") == OpenClipConfig(name="emoji-s").fingerprint()
+
+
+def test_replacing_weights_in_place_changes_it(copy_tiny: CopyTiny) -> None:
+    folder = copy_tiny(seed=0)
+    before, size = fingerprint_of(folder), (folder / "open_clip_model.safetensors").stat().st_size
+    copy_tiny(seed=1)
+    assert (folder / "open_clip_model.safetensors").stat().st_size == size
+    assert fingerprint_of(folder) != before
+
+
+@pytest.mark.parametrize("name", ["open_clip_config.json", "tokenizer.json", "vocab.txt", "spiece.model"])
+def test_config_and_tokenizer_count_too(copy_tiny: CopyTiny, name: str) -> None:
+    folder = copy_tiny()
+    before = fingerprint_of(folder)
+    with (folder / name).open("a") as file:
+        file.write(" ")
+    assert fingerprint_of(folder) != before
+
+
+@pytest.mark.parametrize("name", ["README.md", ".partial.json", "pytorch_model.bin", "training.log"])
+def test_files_that_the_model_does_not_read_do_not(copy_tiny: CopyTiny, name: str) -> None:
+    folder = copy_tiny()
+    before = fingerprint_of(folder)
+    (folder / name).write_text("anything")
+    assert fingerprint_of(folder) == before
+
+
+def test_the_digest_of_a_folder_can_be_had_with_sha256sum(tiny: Path) -> None:
+    recipe = "sha256sum open_clip_config.json open_clip_model.safetensors | sha256sum"
+    printed = subprocess.run(recipe, shell=True, cwd=tiny, check=True, capture_output=True, text=True).stdout
+    assert printed.split()[0] == weights.digest(tiny)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["model.safetensors", "open_clip_pytorch_model.bin"],
+        ["zzz.safetensors", "aaa.bin"],
+        ["b.pth", "a.pth"],
+        ["pytorch_model.bin", "other.safetensors"],
+        ["only.bin"],
+        [],
+    ],
+)
+def test_the_hashed_file_is_the_one_that_open_clip_loads(tmp_path: Path, names: list[str]) -> None:
+    from open_clip.factory import _find_checkpoint_in_dir
+
+    for name in names:
+        (tmp_path / name).touch()
+    chosen = _find_checkpoint_in_dir(tmp_path)
+    assert weights.weights_file(tmp_path) == (Path(chosen) if chosen else None)
+
+
+def test_a_checkpoint_file_counts_by_content_and_architecture(tmp_path: Path) -> None:
+    for name in ("one.pt", "two.pt"):
+        (tmp_path / name).write_bytes(b"weights")
+    (tmp_path / "other.pt").write_bytes(b"other")
+
+    def of(file: str, name: str = "ViT-B-32") -> str:
+        return OpenClipConfig(name=name, pretrained=str(tmp_path / file)).fingerprint()
+
+    assert of("one.pt") == of("two.pt")
+    assert len({of("one.pt"), of("other.pt"), of("one.pt", "ViT-B-16")}) == 3
+
+
+def test_weights_that_are_elsewhere_can_be_pinned(tiny: Path) -> None:
+    here = OpenClipConfig(name=f"local-dir:{tiny}")
+    pinned = OpenClipConfig(name="local-dir:/elsewhere/model", weights_sha256=weights.digest(tiny))
+    assert pinned.fingerprint() == here.fingerprint()
+
+
+def test_without_a_pin_missing_weights_are_an_error_that_says_so() -> None:
+    with pytest.raises(EmbeddingsOrchError, match=r"/elsewhere/model is not there; set weights_sha256"):
+        OpenClipConfig(name="local-dir:/elsewhere/model").fingerprint()
+    with pytest.raises(EmbeddingsOrchError, match=r"/elsewhere/mine\.pt.*set weights_sha256"):
+        OpenClipConfig(pretrained="/elsewhere/mine.pt").fingerprint()
+
+
+def test_weights_other_than_the_pinned_are_not_loaded(tiny: Path) -> None:
+    embedder = OpenClipEmbedder(OpenClipConfig(name=f"local-dir:{tiny}", weights_sha256="0" * 64))
+    with pytest.raises(
+        TerminalError, match=f"have the sha256 {weights.digest(tiny)}, but weights_sha256 pins 0000"
+    ):
+        embedder.embed(TEXTS)
+
+
+@pytest.mark.parametrize("missing", ["open_clip_config.json", "open_clip_model.safetensors"])
+def test_an_incomplete_folder_is_one_error(copy_tiny: CopyTiny, missing: str) -> None:
+    folder = copy_tiny()
+    (folder / missing).unlink()
+    with pytest.raises(EmbeddingsOrchError, match=f"has no .*{missing}"):
+        fingerprint_of(folder)
+    with pytest.raises(TerminalError, match=f"has no .*{missing}"):
+        OpenClipEmbedder(OpenClipConfig(name=f"local-dir:{folder}")).embed(TEXTS)
+
+
+def settled(path: Path, content: bytes = b"weights") -> Path:
+    path.write_bytes(content)
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+def test_a_hash_is_remembered_until_the_file_changes(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = settled(tmp_path / "mine.pt")
+    right = weights.file_sha256(path)
+    store = own_cache / "embeddings_orch" / "weights_sha256.json"
+    (entry,) = json.loads(store.read_text())
+    # A value that is not the hash shows where the next answer comes from.
+    store.write_text(json.dumps({entry: "f" * 64}))
+    monkeypatch.setattr(weights, "_hashes", {})
+    assert weights.file_sha256(path) == "f" * 64
+    path.write_bytes(b"another")
+    assert weights.file_sha256(path) not in {"f" * 64, right}
+
+
+def test_a_file_that_was_just_written_is_hashed_every_time(tmp_path: Path, own_cache: Path) -> None:
+    path = tmp_path / "mine.pt"
+    path.write_bytes(b"weights")
+    weights.file_sha256(path)
+    assert not own_cache.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', "null"])
+def test_a_broken_cache_is_no_error(tmp_path: Path, own_cache: Path, content: str) -> None:
+    store = own_cache / "embeddings_orch" / "weights_sha256.json"
+    store.parent.mkdir(parents=True)
+    store.write_text(content)
+    value = weights.file_sha256(settled(tmp_path / "mine.pt"))
+    assert value == hashlib.sha256(b"weights").hexdigest()
+    assert list(json.loads(store.read_text()).values()) == [value]
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, own_cache: Path) -> None:
+    own_cache.write_text("a file where the folder should be")
+    assert len(weights.file_sha256(settled(tmp_path / "mine.pt"))) == 64
