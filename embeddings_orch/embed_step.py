@@ -6,7 +6,7 @@ It alone retries, halves, bisects, checks and normalises; embedders only embed.
 from __future__ import annotations
 
 import hashlib
-import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from embeddings_orch.embedder import (
     embedder_for,
 )
 from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError, TransientError
-from embeddings_orch.retry import Attempts, Retrier
+from embeddings_orch.retry import Attempts, Retrier, jitter
 
 FailureKind = Literal["item", "transient"]
 
@@ -93,33 +93,41 @@ class EmbedStep:
         side: Side = "document",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
+        uniform: Callable[[float, float], float] = jitter,
     ) -> None:
         self.config = config
         self.side: Side = side
         self._retrier = Retrier(config.retry, clock, sleep, uniform)
         self._clock = clock
+        self._lock = threading.Lock()
         self._embedder: Embedder[Any] | None = None
         self._largest: int | None = None  # set once a batch did not fit into memory
         self._dimensions: int | None = None
         self._succeeded = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_embedder": None}
+        return {**self.__dict__, "_embedder": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     @property
     def embedder(self) -> Embedder[Any]:
         """The embedder, made on first use."""
-        if self._embedder is None:
-            self._embedder = embedder_for(self.config)
-            self._dimensions = self._dimensions or self._embedder.dimensions()
-        return self._embedder
+        # The decode threads ask first, all at once: one of them makes it, so that a model is loaded once.
+        with self._lock:
+            if self._embedder is None:
+                embedder = embedder_for(self.config)
+                self._dimensions = self._dimensions or embedder.dimensions()
+                self._embedder = embedder
+            return self._embedder
 
     def close(self) -> None:
         """Release the embedder; a later batch makes a new one."""
-        if self._embedder is not None:
-            self._embedder.close()
-            self._embedder = None
+        with self._lock:
+            embedder, self._embedder = self._embedder, None
+        if embedder is not None:
+            embedder.close()
 
     def prepare(self, item: Item) -> Prepared | Failure:
         """Decode one item, in any thread; a content that cannot be decoded becomes a failure."""
@@ -156,10 +164,9 @@ class EmbedStep:
             vectors = self._request(batch, outcome.usage)
         except BatchTooLargeError as error:
             if len(batch) == 1:
-                raise TerminalError(
-                    f"one item alone does not fit into memory ({batch[0].uri}): {error}"
-                ) from error
-            self._largest = (len(batch) + 1) // 2
+                raise TerminalError(f"one item alone does not fit into memory ({batch[0].uri}): {error}") from error
+            # Another thread may have found a smaller one meanwhile.
+            self._largest = min(self._largest or len(batch), (len(batch) + 1) // 2)
             self._embed(batch, outcome)
         except ItemError as error:
             if len(batch) == 1:
@@ -200,9 +207,7 @@ class EmbedStep:
         try:
             array = np.asarray(vectors, dtype=np.float32)
         except (ValueError, TypeError) as error:
-            raise TerminalError(
-                f"{self.config.provider} did not return a matrix of numbers: {error}"
-            ) from error
+            raise TerminalError(f"{self.config.provider} did not return a matrix of numbers: {error}") from error
         if array.ndim != 2 or array.shape[0] != count:
             shape = " x ".join(map(str, array.shape))
             raise TerminalError(
@@ -212,7 +217,7 @@ class EmbedStep:
             self._dimensions = int(array.shape[1])
         if array.shape[1] != self._dimensions:
             raise TerminalError(
-                f"{self.config.provider} returned vectors of {array.shape[1]} dimensions where {self._dimensions} are due"
+                f"{self.config.provider} returned vectors of {array.shape[1]} dimensions, not of {self._dimensions}"
             )
         return array
 
@@ -220,9 +225,7 @@ class EmbedStep:
         norms = np.linalg.norm(vectors, axis=1)
         for item, vector, norm in zip(batch, vectors, norms, strict=True):
             if not np.isfinite(norm):
-                outcome.failures.append(
-                    Failure(item.key, item.uri, "the model returned a vector that is not finite")
-                )
+                outcome.failures.append(Failure(item.key, item.uri, "the model returned a vector that is not finite"))
             elif norm == 0:
                 outcome.failures.append(Failure(item.key, item.uri, "the model returned a vector of zeros"))
             else:

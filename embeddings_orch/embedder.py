@@ -47,13 +47,9 @@ class EmbedderConfig(BaseModel):
 
     normalize: bool = identity(True, description="Scale every vector to unit length.")
     batch_size: int = operational(64, ge=1, description="Items per call of the model.")
-    concurrency: int = operational(
-        1, ge=1, le=256, description="Batches in flight; 1 for a model on one device."
-    )
+    concurrency: int = operational(1, ge=1, le=256, description="Batches in flight; 1 for a model on one device.")
     retry: RetryPolicy = operational(RetryPolicy(), description="How often and how patiently to try again.")
-    price_per_million_tokens: float = operational(
-        0.0, ge=0, description="US dollars, for estimates and reports."
-    )
+    price_per_million_tokens: float = operational(0.0, ge=0, description="US dollars, for estimates and reports.")
 
     def identity(self) -> dict[str, Any]:
         """The plain values that the fingerprint covers; a provider may add more (a weights file's hash)."""

@@ -41,9 +41,7 @@ def canonical_json(value: Any) -> str:
         TypeError: for anything but dict, list, tuple, str, int, float, bool and None.
         ValueError: for NaN and infinities, which JSON cannot say.
     """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,6 @@ from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec import PipelineSpec
 from embeddings_orch.spec_file import is_pipeline, load_document, read_documents
 
-
 _DAGSTER_YAML = """\
 telemetry:
   enabled: false
@@ -68,7 +67,7 @@ def declared(*, file: Path | None = None, start: Path | None = None) -> list[Dec
     root = find_root(start)
     if root is None:
         raise SpecError(
-            f"{start} is in no dg project (no pyproject.toml with [tool.dg.project]); name a pipeline's YAML with --file"
+            f"{start} is in no dg project (pyproject.toml with [tool.dg.project]); name a pipeline's YAML with --file"
         )
     project = _dg_project(root) or {}
     folder = root / project.get("root_module", "definitions").replace(".", "/") / "defs"

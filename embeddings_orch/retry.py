@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
@@ -31,13 +31,9 @@ class RetryPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_retries: int = Field(7, ge=0, description="Retries after the first attempt; 0 switches retrying off.")
-    initial_wait: float = Field(
-        0.5, ge=0, description="Upper bound of the first wait, in seconds; doubles each time."
-    )
+    initial_wait: float = Field(0.5, ge=0, description="Upper bound of the first wait, in seconds; doubles each time.")
     max_wait: float = Field(60.0, ge=0, description="Cap of a single wait, in seconds.")
-    deadline: float = Field(
-        600.0, gt=0, description="Seconds after which no new attempt of one batch is started."
-    )
+    deadline: float = Field(600.0, gt=0, description="Seconds after which no new attempt of one batch is started.")
 
 
 @dataclass
@@ -55,6 +51,11 @@ class Attempts:
     waited: float = 0.0
 
 
+def jitter(low: float, high: float) -> float:
+    """A random number of this process; a function of its own, so that pickling does not copy the generator."""
+    return random.uniform(low, high)
+
+
 @dataclass(frozen=True)
 class Retrier:
     """Calls a function under a policy; clock, sleep and randomness are injected so that tests wait for nothing."""
@@ -62,7 +63,7 @@ class Retrier:
     policy: RetryPolicy
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    uniform: Callable[[float, float], float] = field(default=random.uniform)
+    uniform: Callable[[float, float], float] = jitter
 
     def call(self, function: Callable[[], T], attempts: Attempts) -> T:
         """Call ``function`` until it succeeds, fails for good, or the policy is used up.

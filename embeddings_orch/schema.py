@@ -15,9 +15,7 @@ def attributes_schema() -> dict[str, Any]:
     schema = PipelineSpec.model_json_schema(mode="validation")
     definitions = schema["$defs"]
     for spec in (MediaSpec, EmbeddingSpec):
-        definitions[spec.__name__] = {
-            "anyOf": [_flat(spec, plugin.name, definitions) for plugin in _usable(spec)]
-        }
+        definitions[spec.__name__] = {"anyOf": [_flat(spec, plugin.name, definitions) for plugin in _usable(spec)]}
     return schema
 
 

@@ -29,7 +29,7 @@ CATALOG_SCHEMA = pa.schema(
 (or of the text) that a model would be given for ``input: media``; ``size`` is in bytes, the others in pixels."""
 
 STAT_COLUMN = "_stat"
-"""``size:mtime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not part of the data."""
+"""``size:mtime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not data."""
 
 
 class SourceConfig(BaseModel):
@@ -100,7 +100,7 @@ class Source(ABC, Generic[SourceConfigT]):
 
 
 def local_path(value: Any, info: ValidationInfo) -> Any:
-    """Make a relative path absolute against the folder of the YAML (``context={"base": Path}``), else the current one."""
+    """Make a relative path absolute against the YAML's folder (``context={"base": Path}``), else the current one."""
     base = (info.context or {}).get("base")
     path = Path(value).expanduser()
     return path if path.is_absolute() else Path(base or Path.cwd()) / path

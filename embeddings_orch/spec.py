@@ -67,9 +67,7 @@ class _PluginSpec(_Spec):
         try:
             config_class = cls.config_class(name)
         except PluginError as error:
-            raise PydanticCustomError(
-                "plugin", "{reason}", {"reason": str(error), "key": cls.plugin_key}
-            ) from error
+            raise PydanticCustomError("plugin", "{reason}", {"reason": str(error), "key": cls.plugin_key}) from error
         # A ValidationError raised here keeps its own locations below this one.
         return {**own, "config": config_class.model_validate(value, context=info.context)}
 
@@ -100,18 +98,14 @@ class EmbeddingSpec(_PluginSpec):
     own_keys = ("provider", "input")
 
     provider: str = Field(description="The embedder plugin.")
-    input: Name = Field(
-        "media", description="What is embedded: media, caption, text, or a column of the source."
-    )
+    input: Name = Field("media", description="What is embedded: media, caption, text, or a column of the source.")
     config: EmbedderConfig
 
 
 class StoreSpec(_Spec):
     """Where vectors, indexes and the published pointer live."""
 
-    uri: str = Field(
-        ".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix."
-    )
+    uri: str = Field(".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix.")
 
     @model_validator(mode="before")
     @classmethod
@@ -161,9 +155,7 @@ class PipelineSpec(_Spec):
     name: Name = Field(description="Prefix of the asset keys, and the pipeline's name in the store.")
     description: str = Field("", description="Shown on the assets.")
     owners: tuple[str, ...] = Field((), description="E-mail addresses, or team:NAME, shown in Dagster's UI.")
-    store: StoreSpec = Field(
-        default_factory=lambda: StoreSpec(), validate_default=True, description="Where it is kept."
-    )
+    store: StoreSpec = Field(default_factory=StoreSpec, validate_default=True, description="Where it is kept.")
     media: MediaSpec
     embeddings: dict[Name, EmbeddingSpec] = Field(min_length=1, description="One asset each, by name.")
     indexes: dict[Name, IndexSpec] = Field(default_factory=dict, description="One index each, by name.")
@@ -204,8 +196,7 @@ class PipelineSpec(_Spec):
         """A hash that changes when an index needs a new table: other models, inputs, metric or text columns."""
         spec = self.indexes[index]
         vectors = {
-            name: [self.embeddings[name].config.fingerprint(), self.embeddings[name].input]
-            for name in spec.vectors
+            name: [self.embeddings[name].config.fingerprint(), self.embeddings[name].input] for name in spec.vectors
         }
         return digest({"vectors": vectors, "metric": spec.metric, "full_text": sorted(set(spec.full_text))})
 

@@ -77,9 +77,8 @@ def _plain(node: yaml.Node, location: Location, document: _Document) -> Any:
             below = (*location, key)
             if key in data:
                 first = document.lines[below]
-                raise SpecError(
-                    f"{document.file}:{key_node.start_mark.line + 1}: the name {key!r} stands here twice (first in line {first})"
-                )
+                line = key_node.start_mark.line + 1
+                raise SpecError(f"{document.file}:{line}: the name {key!r} stands here twice (first in line {first})")
             document.lines[below] = key_node.start_mark.line + 1
             data[key] = _plain(value_node, below, document)
         return data
@@ -166,7 +165,8 @@ def _messages(error: ValidationError, document: _Document) -> Iterator[str]:
         place = document.where(("attributes", *location, *at_key))
         path = ".".join(map(str, location)) or "attributes"
         if detail["type"] == "extra_forbidden":
-            yield f"{place}: {path}: unknown key{suggestion(str(location[-1]), _keys_at(location[:-1], document.data.get('attributes')))}"
+            allowed = _keys_at(location[:-1], document.data.get("attributes"))
+            yield f"{place}: {path}: unknown key{suggestion(str(location[-1]), allowed)}"
         elif detail["type"] == "missing":
             yield f"{place}: {path}: this key is missing"
         else:
@@ -189,9 +189,7 @@ def _keys_at(location: Location, data: Any) -> list[str]:
             model = _unwrapped(model.model_fields[str(part)].annotation)
         elif _is_model(model) and issubclass(model, _PluginSpec):
             model = _config_class(model, parent)
-            model = (
-                _unwrapped(model.model_fields[str(part)].annotation) if part in model.model_fields else None
-            )
+            model = _unwrapped(model.model_fields[str(part)].annotation) if part in model.model_fields else None
         elif get_origin(model) is dict:
             model = _unwrapped(get_args(model)[1])
     if not _is_model(model):

@@ -98,11 +98,11 @@ class Gallery:
         declared = {"type": "embeddings_orch.EmbeddingPipeline", "attributes": self.attributes}
         self.file.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
 
-    def model(self, name: str = "toy", **settings: Any) -> None:
+    def model(self, embedding: str = "toy", /, **settings: Any) -> None:
         """Change or add an embedding of the counting provider."""
         embeddings = dict(self.attributes.get("embeddings", {}))
-        before = embeddings.get(name, {"provider": "counting", "name": "toy", "log": str(self.log)})
-        embeddings[name] = {**before, **settings}
+        before = embeddings.get(embedding, {"provider": "counting", "log": str(self.log)})
+        embeddings[embedding] = {**before, **settings}
         self.declare(embeddings=embeddings)
 
     def pipeline(self) -> Pipeline:

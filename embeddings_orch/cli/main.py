@@ -100,9 +100,7 @@ def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
 @click.option("--image", type=click.Path(path_type=Path), help="Search by a picture.")
 @click.option("--index", "-i", help="The index, where the pipeline has several.")
 @click.option("--where", "-w", help="An SQL filter over the columns: \"caption LIKE '%dog%'\".")
-@click.option(
-    "--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits."
-)
+@click.option("--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits.")
 @click.option("--embedding", "column", help="The embedding to search, where the index has several.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Draw the hits into this PNG.")
 @_pipeline_options
@@ -130,9 +128,7 @@ def search(
         raise click.UsageError("give a text to search for, or a picture with --image")
     names = list(chosen.spec.indexes)
     if index is None and len(names) != 1:
-        raise click.UsageError(
-            f"choose an index with --index: {', '.join(names) or 'the pipeline declares none'}"
-        )
+        raise click.UsageError(f"choose an index with --index: {', '.join(names) or 'the pipeline declares none'}")
     if index is not None and index not in names:
         raise click.UsageError(f"there is no index {index!r}{suggestion(index, names)}")
     opened = Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0])

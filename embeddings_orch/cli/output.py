@@ -85,9 +85,7 @@ def plan_table(made: Plan) -> None:
     table = _table("asset", *_COUNTS, "reason", right=_COUNTS)
     for asset in made.assets:
         counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
-        table.add_row(
-            Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason)
-        )
+        table.add_row(Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason))
     console = _console()
     console.print(table)
     items = sum(asset.estimate.items for asset in made.assets)
@@ -97,9 +95,7 @@ def plan_table(made: Plan) -> None:
     tokens = sum(asset.estimate.tokens for asset in made.assets)
     cost = sum(asset.estimate.cost_usd for asset in made.assets)
     seconds = [asset.estimate.seconds for asset in made.assets]
-    time = (
-        "unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
-    )
+    time = "unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
     console.print(
         f"{made.pipeline}: {items:,} contents to embed, {tokens:,} tokens, ${cost:,.4f}; time {time}",
         highlight=False,
@@ -111,9 +107,7 @@ def run_table(outcome: RunOutcome) -> None:
     console = _console()
     for asset in outcome.assets:
         if "generation" in asset and "moved" in asset:
-            text = f"generation {asset['generation']} is published" + (
-                "" if asset["moved"] else ", as before"
-            )
+            text = f"generation {asset['generation']} is published" + ("" if asset["moved"] else ", as before")
         else:
             text = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
             if "embedded" in asset:
@@ -179,9 +173,7 @@ def plugins_table(listed: Sequence[Plugin]) -> None:
 def findings(found: Sequence[Finding]) -> None:
     """What doctor found, a line each."""
     for finding in found:
-        click.secho(
-            "ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False
-        )
+        click.secho("ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False)
         click.echo(f"{finding.what}: {finding.detail}")
         for advice in finding.advice:
             click.echo(f"      faster: {advice}")

@@ -96,9 +96,7 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
             "fingerprint": fingerprint,
             "config": spec.config.settings(),
         },
-        description=_described(
-            pipeline, f"Vectors of {spec.input} by {spec.provider}: one for each distinct content."
-        ),
+        description=_described(pipeline, f"Vectors of {spec.input} by {spec.provider}: one for each distinct content."),
     )
     def embeddings(context: dg.AssetExecutionContext, config: EmbedConfig) -> dg.MaterializeResult[None]:
         with failing_with_reason():

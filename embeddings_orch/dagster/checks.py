@@ -1,7 +1,5 @@
 """A pipeline's asset checks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -28,16 +26,13 @@ def embedding_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=f"{pipeline.spec.name}__embeddings__{name}__checks",
-        specs=[
-            dg.AssetCheckSpec(check, asset=key, description=_DESCRIPTIONS[check])
-            for check in EMBEDDING_CHECKS
-        ],
+        can_subset=True,
+        specs=[dg.AssetCheckSpec(check, asset=key, description=_DESCRIPTIONS[check]) for check in EMBEDDING_CHECKS],
     )
-    def checks() -> Iterator[dg.AssetCheckResult]:
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with failing_with_reason():
             results = check_embedding(pipeline, name)
-        for result in results:
-            yield _result(result, key)
+        yield from _selected(context, key, results)
 
     return checks
 
@@ -48,18 +43,26 @@ def index_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=f"{pipeline.spec.name}__index__{name}__checks",
+        can_subset=True,
         specs=[
             dg.AssetCheckSpec(check, asset=key, blocking=True, description=_DESCRIPTIONS[check])
             for check in INDEX_CHECKS
         ],
     )
-    def checks() -> Iterator[dg.AssetCheckResult]:
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with failing_with_reason():
             results = check_index(pipeline, name)
-        for result in results:
-            yield _result(result, key)
+        yield from _selected(context, key, results)
 
     return checks
+
+
+def _selected(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetKey, results: list[CheckResult]
+) -> Iterator[dg.AssetCheckResult]:
+    """The results that were asked for: the UI can execute one check alone."""
+    asked = {check.name for check in context.selected_asset_check_keys}
+    return (_result(result, key) for result in results if result.name in asked)
 
 
 def _result(result: CheckResult, key: dg.AssetKey) -> dg.AssetCheckResult:

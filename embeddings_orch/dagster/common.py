@@ -36,9 +36,7 @@ def progress_lines(context: dg.AssetExecutionContext) -> Callable[[Progress], No
 def column_schema(schema: pa.Schema) -> dict[str, dg.MetadataValue[Any]]:
     """The metadata that Dagster's UI shows as the table's columns."""
     columns = [
-        dg.TableColumn(
-            field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable)
-        )
+        dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
         for field in schema
         if not field.name.startswith("_")
     ]

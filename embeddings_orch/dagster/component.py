@@ -40,9 +40,7 @@ class EmbeddingPipelineAttributes(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The full schema, with the keys of all installed plugins."""
         return _inlined(attributes_schema())
 
@@ -100,9 +98,7 @@ class EmbeddingPipeline(dg.Component):
             key = context.component_path.instance_key
             return cls(load_pipeline(file, key if isinstance(key, int) else 0))
         data = attributes.model_dump() if attributes else {}
-        return cls(
-            PipelineSpec.model_validate(data, context={"base": path if path.is_dir() else path.parent})
-        )
+        return cls(PipelineSpec.model_validate(data, context={"base": path if path.is_dir() else path.parent}))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The pipeline's definitions."""

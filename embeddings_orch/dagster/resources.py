@@ -39,18 +39,26 @@ class RetryConfig(dg.Config, RetryPolicy):
     """The retry policy as Dagster config (a plain model nested in a resource is refused)."""
 
 
-class EmbedderResource(dg.ConfigurableResource[Any], EmbedderConfig):
-    """Base of the plugins' resources: embeds through the same step as the pipelines do.
+class ResourceConfig(EmbedderConfig):
+    """The fields that differ in a resource.
 
-    Retries, batches, halving for lack of memory and normalising are the pipeline's own, so a vector from here
-    equals the pipeline's for the same content and settings. The model loads with the first batch and is
-    released when the run or step ends.
+    They stand here because mypy derives the parameters of a Dagster class that has fields of its own from those
+    fields alone, and would refuse the inherited ones.
     """
 
     retry: RetryConfig = operational(RetryConfig(), description="How often and how patiently to try again.")
 
     _step: EmbedStep | None = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=threading.RLock)
+
+
+class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
+    """Base of the plugins' resources: embeds through the same step as the pipelines do.
+
+    Retries, batches, halving for lack of memory and normalising are the pipeline's own, so a vector from here
+    equals the pipeline's for the same content and settings. The model loads with the first batch and is
+    released when the run or step ends.
+    """
 
     def embed_texts(self, texts: Sequence[str], side: Side = "document") -> Vectors:
         """Vectors of texts, shape (n, dimensions), float32, in order.
@@ -106,9 +114,7 @@ class EmbedderResource(dg.ConfigurableResource[Any], EmbedderConfig):
         return self._step
 
 
-def _batches(
-    step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]
-) -> Iterator[list[Prepared]]:
+def _batches(step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]) -> Iterator[list[Prepared]]:
     batch: list[Prepared] = []
     for index, (content, uri) in enumerate(contents):
         prepared = step.prepare(Item(str(index), modality, content, uri))

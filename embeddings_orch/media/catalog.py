@@ -108,9 +108,7 @@ def contents(table: pa.Table, input: str = MEDIA) -> pa.Table:
         "id": table["id"].take(rows),
         "text": content.texts.take(rows),
     }
-    return pa.table(
-        {name: columns[name].cast(pa.string()) for name in CONTENTS_SCHEMA.names}, CONTENTS_SCHEMA
-    )
+    return pa.table({name: columns[name].cast(pa.string()) for name in CONTENTS_SCHEMA.names}, CONTENTS_SCHEMA)
 
 
 def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:

@@ -15,11 +15,7 @@ def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     column = plain(column)
     if pa.types.is_string(column.type):
         return column
-    if (
-        pa.types.is_floating(column.type)
-        or pa.types.is_nested(column.type)
-        or pa.types.is_temporal(column.type)
-    ):
+    if pa.types.is_floating(column.type) or pa.types.is_nested(column.type) or pa.types.is_temporal(column.type):
         # Arrow's own wording of these has changed between its versions.
         return _by_value(column, _text)
     if pa.types.is_binary(column.type):
@@ -40,11 +36,7 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column with dictionaries decoded and the wide variants of strings made plain."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if (
-        pa.types.is_large_string(column.type)
-        or pa.types.is_string_view(column.type)
-        or pa.types.is_null(column.type)
-    ):
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type) or pa.types.is_null(column.type):
         return column.cast(pa.string())
     if pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
         return column.cast(pa.binary())

@@ -30,9 +30,12 @@ _ARROW: dict[str, pa.DataType] = {
     "string": pa.string(),
 }
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_BOOL = re.compile(r"true|false", re.IGNORECASE)
-_INT = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
-_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
+_CELLS = {
+    "bool": re.compile(r"true|false", re.IGNORECASE),
+    "int": re.compile(r"-?(?:0|[1-9][0-9]{0,18})"),
+    "float": re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?"),
+}
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,10 @@ def check_name(name: str, where: str) -> None:
     if not name:
         raise SourceError(f"{where}: a column has no name (pandas writes one unless told index=False)")
     if not _NAME.fullmatch(name):
-        raise SourceError(
-            f"{where}: the column {name!r} cannot be used; rename it to letters, digits and underscores"
-        )
+        raise SourceError(f"{where}: the column {name!r} cannot be used; rename it to letters, digits and underscores")
     same = next((own for own in CATALOG_SCHEMA.names if own == name.lower()), None)
     if same is not None:
-        raise SourceError(
-            f"{where}: the column {name!r} collides with the catalog's own {same!r}; rename or drop it"
-        )
+        raise SourceError(f"{where}: the column {name!r} collides with the catalog's own {same!r}; rename or drop it")
 
 
 def check_pinned(types: Iterable[str], columns: Iterable[str], where: str) -> None:
@@ -94,19 +93,22 @@ def typed_column(
         SourceError: it holds objects or nested lists.
     """
     for part in parts:
-        _check_nesting(part.values, name, where)
-    kind = pinned or _kind((value, part.untyped) for part in parts for value in part.values)
+        if not part.untyped:
+            _check_nesting(part.values, name, where)
+    kind = pinned or _kind(parts)
     misfits: list[int] = []
     values: list[Any] = [None] * size
     for part in parts:
         for position, value in zip(part.positions, part.values, strict=True):
-            if value is not None and kind != "list" and not _fits(value, kind, part.untyped):
+            if value is None:
+                continue
+            if pinned and not _all_fit([value], kind, part.untyped):
                 misfits.append(position)
-            else:
-                values[position] = _converted(value, kind, part.untyped)
+                continue
+            values[position] = value if part.untyped and kind == "string" else _converted(value, kind)
     if kind == "list":
-        inner = _kind((item, False) for value in values if value for item in value)
-        values = [value and [_converted(item, inner, False) for item in value] for value in values]
+        inner = _kind([Cells((), [item for value in values if value for item in value], untyped=False)])
+        values = [value and [item if item is None else _converted(item, inner) for item in value] for value in values]
         return pa.array(values, pa.list_(_ARROW[inner])), misfits
     return pa.array(values, _ARROW[kind]), misfits
 
@@ -143,34 +145,37 @@ def _array(values: Any, kind: pa.DataType) -> Any:
     return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
 
 
-def _kind(values: Iterable[tuple[Any, bool]]) -> str:
-    present = [(value, untyped) for value, untyped in values if value is not None]
-    for kind in ("bool", "int", "float", "list"):
-        if present and all(_fits(value, kind, untyped) for value, untyped in present):
-            return kind
+def _kind(parts: Sequence[Cells]) -> str:
+    present = [([value for value in part.values if value is not None], part.untyped) for part in parts]
+    if any(values for values, _ in present):
+        for kind in ("bool", "int", "float", "list"):
+            if all(_all_fit(values, kind, untyped) for values, untyped in present):
+                return kind
     return "string"
 
 
-def _fits(value: Any, kind: str, untyped: bool) -> bool:
+def _all_fit(values: Sequence[Any], kind: str, untyped: bool) -> bool:
     if kind == "string":
         return True
-    if kind == "list":
-        return isinstance(value, list)
-    if untyped:
-        pattern = {"bool": _BOOL, "int": _INT, "float": _FLOAT}[kind]
-        return bool(pattern.fullmatch(value)) and (kind != "int" or -(2**63) <= int(value) < 2**63)
+    if not untyped:
+        return all(_fits(value, kind) for value in values)
+    pattern = _CELLS.get(kind)
+    if pattern is None or not all(map(pattern.fullmatch, values)):
+        return not values
+    return kind != "int" or all(_INT64_MIN <= int(value) <= _INT64_MAX for value in values)
+
+
+def _fits(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "bool"
     if isinstance(value, int):
-        return (kind == "int" and -(2**63) <= value < 2**63) or (kind == "float" and abs(value) <= 2**53)
-    return kind == "float" and isinstance(value, float)
+        return (kind == "int" and _INT64_MIN <= value <= _INT64_MAX) or (kind == "float" and abs(value) <= 2**53)
+    return (kind == "float" and isinstance(value, float)) or (kind == "list" and isinstance(value, list))
 
 
-def _converted(value: Any, kind: str, untyped: bool) -> Any:
-    if value is None:
-        return None
+def _converted(value: Any, kind: str) -> Any:
     if kind == "bool":
-        return value.lower() == "true" if untyped else value
+        return value if isinstance(value, bool) else value.lower() == "true"
     if kind == "int":
         return int(value)
     if kind == "float":
@@ -186,21 +191,14 @@ def _check_nesting(values: Sequence[Any], name: str, where: str) -> None:
 
 
 def _nested(name: str, where: str, what: str) -> SourceError:
-    return SourceError(
-        f"{where}: the column {name!r} holds {what}; only plain values and lists of them can be kept"
-    )
+    return SourceError(f"{where}: the column {name!r} holds {what}; only plain values and lists of them can be kept")
 
 
 def _scalar(kind: pa.DataType, name: str, where: str) -> pa.DataType:
     types = pa.types
     if types.is_dictionary(kind):
         kind = kind.value_type
-    if (
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_null(kind)
-    ):
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
         return pa.string()
     if types.is_timestamp(kind):
         return pa.timestamp("us", kind.tz)

@@ -71,7 +71,7 @@ def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
     if width * height > MAX_PIXELS:
         raise ItemError(f"too many pixels: {width} x {height}; the limit is {MAX_PIXELS:,} in all")
     try:
-        if min_side is not None and image.format in ("JPEG", "MPO"):
+        if min_side and image.format in ("JPEG", "MPO"):
             image.draft(None, (2 * min_side, 2 * min_side))
         image.load()
         turn = _TRANSPOSED.get(_orientation(image))

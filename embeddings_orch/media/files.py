@@ -142,7 +142,9 @@ def _text_digest(stream: IO[bytes]) -> tuple[str, str | None]:
 
 def _dimensions(stream: IO[bytes]) -> tuple[int | None, int | None]:
     stream.seek(0)
-    return stream_size(stream) or (None, None)
+    size = stream_size(stream)
+    # A broken header can claim more than the catalog's columns hold.
+    return size if size is not None and max(size) < 2**31 else (None, None)
 
 
 def _known(previous: pa.Table) -> Iterator[tuple[str, Facts]]:

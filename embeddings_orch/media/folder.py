@@ -32,20 +32,14 @@ class FolderConfig(SourceConfig):
     source: ClassVar[str] = "folder"
 
     path: LocalPath = Field(description="The folder.")
-    include: tuple[str, ...] = Field(
-        ("**/*",), min_length=1, description="Glob patterns of the files that count."
-    )
-    exclude: tuple[str, ...] = Field(
-        (), description="Glob patterns of files that do not, whatever includes them."
-    )
+    include: tuple[str, ...] = Field(("**/*",), min_length=1, description="Glob patterns of the files that count.")
+    exclude: tuple[str, ...] = Field((), description="Glob patterns of files that do not, whatever includes them.")
     metadata: str = Field(
         "metadata.csv",
         description="Name of the files, one to a folder, with captions and other columns; .csv or .jsonl, "
         "either is found; empty for none.",
     )
-    types: dict[str, ColumnType] = Field(
-        {}, description="Types of metadata columns, else told from their values."
-    )
+    types: dict[str, ColumnType] = Field({}, description="Types of metadata columns, else told from their values.")
 
     @field_validator("include", "exclude")
     @classmethod
@@ -91,6 +85,8 @@ class FolderSource(Source[FolderConfig]):
                 facts.append(fact)
         metadata = read_metadata(root, found.metadata, [file.id for file in files], self.config.types)
         table = _table(files, facts, metadata.columns)
+        # The order in which a folder is listed is the file system's.
+        problems.sort(key=lambda problem: problem.where)
         return Scan(table, problems + metadata.problems, found.ignored)
 
     def read(self, uri: str) -> bytes:
@@ -109,9 +105,7 @@ def _folder(path: Path) -> Path:
     if not os.path.exists(folder):
         raise SourceError(f"the media folder {folder} does not exist ({hint})")
     if not os.path.isdir(folder):
-        raise SourceError(
-            f"{folder} is a file, not a folder of media; for a table of media use `source: table`"
-        )
+        raise SourceError(f"{folder} is a file, not a folder of media; for a table of media use `source: table`")
     try:
         folder.encode()
     except UnicodeEncodeError as error:
@@ -123,8 +117,7 @@ def _table(files: list[File], facts: list[Facts], metadata: dict[str, pa.Array])
     nothing: list[None] = [None] * len(files)
     told = metadata["text"].to_pylist() if "text" in metadata else nothing
     texts = [
-        fact.text if file.modality == "text" else text
-        for file, fact, text in zip(files, facts, told, strict=True)
+        fact.text if file.modality == "text" else text for file, fact, text in zip(files, facts, told, strict=True)
     ]
     kinds = [kind_of(file.id) for file in files]
     columns: dict[str, Any] = {

@@ -36,7 +36,8 @@ def _known() -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     for mime, extensions in _IMAGE_TYPES.items():
         feature = _OPTIONAL_IMAGE_TYPES.get(mime)
-        if feature is None or features.check(feature):
+        # Asking an older Pillow for what it does not know makes it warn.
+        if feature is None or (feature in features.modules and features.check_module(feature)):
             kinds |= dict.fromkeys(extensions, Kind("image", mime))
     for mime, extensions in _TEXT_TYPES.items():
         kinds |= dict.fromkeys(extensions, Kind("text", mime))

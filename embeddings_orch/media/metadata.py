@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -40,9 +41,7 @@ def metadata_names(name: str) -> frozenset[str]:
     return frozenset({name, f"{stem}.csv", f"{stem}.jsonl"}) if name else frozenset()
 
 
-def read_metadata(
-    root: Path, paths: Sequence[str], ids: Sequence[str], types: Mapping[str, ColumnType]
-) -> Metadata:
+def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: Mapping[str, ColumnType]) -> Metadata:
     """Read all metadata files of a folder.
 
     Args:
@@ -59,10 +58,9 @@ def read_metadata(
     parts: dict[str, list[Cells]] = {}
     read: dict[str, Records] = {}
     ordered = sorted(paths, key=lambda path: (path.count("/"), path))
-    folders = [posixpath.dirname(path) for path in ordered]
-    for folder in folders:
-        if folders.count(folder) > 1:
-            raise SourceError(f"{root / folder} has two metadata files; keep one of them")
+    for folder, files in Counter(posixpath.dirname(path) for path in ordered).items():
+        if files > 1:
+            raise SourceError(f"{root / folder} has {files} metadata files; keep one of them")
     for path in ordered:
         records = _records(root / path)
         kept, positions = rows.resolve(records, posixpath.dirname(path))
@@ -126,9 +124,7 @@ class _Rows:
                 positions.append(self._position[item])
                 self._seen[item] = records.where(row)
             elif not self._exists(item):
-                self._problems.append(
-                    Problem(records.where(row), f"there is no file {file_name!r} in the folder")
-                )
+                self._problems.append(Problem(records.where(row), f"there is no file {file_name!r} in the folder"))
         return rows, positions
 
     def _exists(self, item: str) -> bool:

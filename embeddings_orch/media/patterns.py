@@ -62,9 +62,7 @@ def check_pattern(pattern: str) -> str:
 
 def _compiled(patterns: Sequence[str], *, hidden: bool) -> re.Pattern[str]:
     # Without a pattern nothing matches.
-    return re.compile(
-        "|".join(f"(?:{_regex(pattern, hidden=hidden)})" for pattern in patterns) or r"(?!)", re.DOTALL
-    )
+    return re.compile("|".join(f"(?:{_regex(pattern, hidden=hidden)})" for pattern in patterns) or r"(?!)", re.DOTALL)
 
 
 def _expanded(pattern: str) -> Iterator[str]:

@@ -45,12 +45,8 @@ class TableConfig(SourceConfig):
     path: LocalPath = Field(description="The table: .csv, .jsonl, .ndjson or .parquet.")
     format: Format | None = Field(None, description="What the file is, else told from its extension.")
     id: str = Field("id", description="The column with the items' ids.")
-    uri: str = Field(
-        "uri", description="The column with the media's paths, absolute or relative to the table."
-    )
-    text: str = Field(
-        "text", description="The column with texts; the items themselves where there is no path."
-    )
+    uri: str = Field("uri", description="The column with the media's paths, absolute or relative to the table.")
+    text: str = Field("text", description="The column with texts; the items themselves where there is no path.")
     caption: str = Field("caption", description="The column with captions.")
     types: dict[str, ColumnType] = Field(
         {}, description="Types of columns of a CSV or JSON Lines file, else told from their values."
@@ -134,9 +130,7 @@ class TableSource(Source[TableConfig]):
             return records
         needed = {"id": config.id}
         # A column that the settings name must be there; of the usual names any may be missing.
-        needed |= {
-            key: getattr(config, key) for key in ("uri", "text", "caption") if key in config.model_fields_set
-        }
+        needed |= {key: getattr(config, key) for key in ("uri", "text", "caption") if key in config.model_fields_set}
         for key, name in needed.items():
             if name not in names:
                 hint = suggestion(name, names)
@@ -151,16 +145,12 @@ class TableSource(Source[TableConfig]):
 
     def _own_names(self, records: Records) -> list[str]:
         config = self.config
-        return [
-            name
-            for name in records.columns
-            if name not in (config.id, config.uri, config.text, config.caption)
-        ]
+        return [name for name in records.columns if name not in (config.id, config.uri, config.text, config.caption)]
 
     def _listing(self, records: Records) -> _Listing:
         config = self.config
         found = _Listing()
-        seen: dict[str, str] = {}
+        seen: dict[str, int] = {}
         columns = [records.values(name) for name in (config.id, config.uri, config.text, config.caption)]
         for row, (raw_id, uri, text, caption) in enumerate(zip(*columns, strict=True)):
             key = _text(raw_id)
@@ -168,14 +158,15 @@ class TableSource(Source[TableConfig]):
                 if key is None:
                     raise ValueError(f"it has no {config.id!r}")
                 if key in seen:
-                    raise ValueError(f"the id {key!r} was given before, in {seen[key]}; the first one counts")
+                    first = records.where(seen[key])
+                    raise ValueError(f"the id {key!r} was given before, in {first}; the first one counts")
                 file = None if uri is None or uri == "" else self._file(key, uri)
                 if file is None and not _text(text):
                     raise ValueError(f"it has neither {config.uri!r} nor {config.text!r}")
             except ValueError as error:
                 found.problems.append(Problem(records.where(row), str(error)))
                 continue
-            seen[key] = records.where(row)
+            seen[key] = row
             found.items.append(_Item(key, row, _text(text), _text(caption), file))
         return found
 
@@ -186,9 +177,7 @@ class TableSource(Source[TableConfig]):
             raise ValueError(f"{uri}: the extension is none of {', '.join(sorted(KINDS))}")
         return File(key, path, kind.modality)
 
-    def _own_columns(
-        self, records: Records, items: Sequence[_Item], problems: list[Problem]
-    ) -> dict[str, Any]:
+    def _own_columns(self, records: Records, items: Sequence[_Item], problems: list[Problem]) -> dict[str, Any]:
         rows = [item.row for item in items]
         own: dict[str, Any] = {}
         for name in self._own_names(records):

@@ -49,9 +49,7 @@ def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk
         except OSError as error:
             if not folder:
                 raise SourceError(f"the media folder {path} cannot be listed: {reason(error)}") from error
-            found.problems.append(
-                Problem(_printable(folder), f"the folder cannot be listed: {reason(error)}")
-            )
+            found.problems.append(Problem(_printable(folder), f"the folder cannot be listed: {reason(error)}"))
             continue
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name

@@ -47,7 +47,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     declared = embedder_for(spec.config).dimensions()
     failed = total - delta.unchanged
     share = failed / total if total else 0.0
-    remembered = sum(1 for key in delta.failures if key in set(wanted.to_pylist())) if delta.failures else 0
+    remembered = pc.sum(pc.is_in(pa.array(delta.failures, pa.string()), wanted)).as_py() or 0
     unexplained = failed - remembered
     limits = [index.checks.max_failed for index in pipeline.spec.indexes.values() if name in index.vectors]
     limit = min(limits, default=0.01)

@@ -48,9 +48,7 @@ class EmbeddingDelta:
         return pa.concat_arrays([self.has_vector, self.todo["key"].combine_chunks().cast(pa.string())])
 
 
-def embedding_delta(
-    pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_failed: bool = False
-) -> EmbeddingDelta:
+def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_failed: bool = False) -> EmbeddingDelta:
     """Compare a catalog with the vectors that are there.
 
     Args:
@@ -123,17 +121,13 @@ def _ids_by_key(catalog: pa.Table, name: str, keys: set[str]) -> dict[str, list[
     return found
 
 
-def _reason(
-    state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int
-) -> str:
+def _reason(state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int) -> str:
     if state is None:
         return "never materialized"
     if state.fingerprint != fingerprint:
         now = {"provider": config.provider, **config.identity()}
         names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
-        edits = ", ".join(
-            f"{name} {_shown(state.settings.get(name))} -> {_shown(now.get(name))}" for name in names
-        )
+        edits = ", ".join(f"{name} {_shown(state.settings.get(name))} -> {_shown(now.get(name))}" for name in names)
         return f"model config changed: {edits}" if edits else "the provider's vector version changed"
     if state.input != used:
         return f"input changed: {state.input} -> {used}"

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from embeddings_orch import plugins
-from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Usage, content_hash, content_key
+from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Usage
 from embeddings_orch.embedder import EmbedderConfig, Item
-from embeddings_orch.errors import TransientError
+from embeddings_orch.media.scan import read_content
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.delta import EmbeddingDelta, covered_digest, embedding_delta
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.runners import Content, Runner
+from embeddings_orch.runners.base import Read
 from embeddings_orch.store.states import EmbeddingState
 
 
@@ -92,7 +93,7 @@ def embed(
         step = step or EmbedStep(config)
         runner = runner or plugins.load("runners", "local")()
         try:
-            runner.run(step, _contents(delta.todo), _reader(pipeline), commit)
+            runner.run(step, _contents(delta.todo), _reader(pipeline, spec.input), commit)
         finally:
             step.close()
     meter.finish()
@@ -132,14 +133,15 @@ def _contents(todo: pa.Table) -> list[Content]:
     return [Content(key, modality, uri, text) for key, modality, uri, text in zip(*columns, strict=True)]
 
 
-def _reader(pipeline: Pipeline):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _reader(pipeline: Pipeline, used: str) -> Read:
     def read(content: Content) -> Item:
-        if content.text is not None:
-            return Item(content.key, "text", content.text, content.uri)
-        data = pipeline.source.read(content.uri)
         # The vector is stored under the hash that the scan saw; other bytes must never get there.
-        if content_key(content_hash(data)) != content.key:
-            raise TransientError(f"{content.uri} changed since it was scanned; the next run picks it up")
-        return Item(content.key, content.modality, data, content.uri)
+        row = {
+            "uri": content.uri,
+            "modality": content.modality,
+            "text": content.text,
+            "content_hash": content.key.partition(":")[0],
+        }
+        return Item(content.key, content.modality, read_content(pipeline.source, row, used), content.uri)
 
     return read

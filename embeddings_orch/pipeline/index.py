@@ -63,8 +63,13 @@ class IndexReport:
 def table_name(pipeline: Pipeline, index: str, catalog: pa.Table) -> str:
     """The table of an index: another one for other models, inputs, metric, text columns or catalog columns."""
     columns = [[field.name, str(field.type)] for field in catalog.schema if field.name != STAT_COLUMN]
-    version = digest([pipeline.spec.index_version(index), columns])
+    # With the names, because a generation's id is made of this hash and has to be one of its own in the store.
+    version = digest([pipeline.spec.name, index, pipeline.spec.index_version(index), columns])
     return f"index.{pipeline.spec.name}.{index}.{version[:12]}"
+
+
+def _generation_id(table: str, version: int) -> str:
+    return f"{table.rsplit('.', 1)[1]}-{version}"
 
 
 def current_generation(pipeline: Pipeline, index: str) -> Generation | None:
@@ -74,9 +79,7 @@ def current_generation(pipeline: Pipeline, index: str) -> Generation | None:
     return max(found, key=lambda generation: generation.version) if found else None
 
 
-def index_delta(
-    pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array]
-) -> IndexDelta:
+def index_delta(pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array]) -> IndexDelta:
     """Compare an index table with the rows it should hold.
 
     Args:
@@ -94,7 +97,8 @@ def index_delta(
     table = table_name(pipeline, index, catalog)
     stored = pipeline.store.index(table).digests()
     before, reason = stored, ""
-    if not stored and (generations := pipeline.store.generations.of(pipeline.spec.name, index)):
+    missing = pipeline.store.index(table).latest() is None
+    if missing and (generations := pipeline.store.generations.of(pipeline.spec.name, index)):
         last = generations[-1]
         before = dict.fromkeys(pipeline.store.index(last.table).digests(last.version), "")
         reason = "its models, columns or settings changed: a new table"
@@ -106,9 +110,7 @@ def index_delta(
     if not reason:
         reason = "rows differ" if new or changed or deleted else "up to date"
         reason = reason if before or not ids else "never built"
-    return IndexDelta(
-        table, digests, new, changed, len(ids) - len(new) - len(changed), deleted, reason, stored
-    )
+    return IndexDelta(table, digests, new, changed, len(ids) - len(new) - len(changed), deleted, reason, stored)
 
 
 def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = None) -> IndexReport:
@@ -137,15 +139,16 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
         # A new table holds nothing that could be deleted.
         deleted = [item for item in delta.deleted if item in delta.stored]
         table.write(_joined(pipeline, picked, models, schema, meter), schema, deleted)
-        table.build_indexes(spec.vectors, spec.metric, spec.full_text)
-        latest = table.latest()
-    assert latest is not None
-    name = f"{delta.table.rsplit('.', 1)[1]}-{latest}"
-    generation = pipeline.store.generations.get(name)
+        latest = None
+    generation = None if latest is None else pipeline.store.generations.get(_generation_id(delta.table, latest))
     built = generation is None
     if generation is None:
+        # Here and not where rows are written: a run that was killed in between left rows without indexes.
+        table.build_indexes(spec.vectors, spec.metric, spec.full_text)
+        latest = table.latest()
+        assert latest is not None
         generation = Generation(
-            id=name,
+            id=_generation_id(delta.table, latest),
             pipeline=pipeline.spec.name,
             index=index,
             table=delta.table,
@@ -158,9 +161,7 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
         generation = tune(table, generation, spec.checks.min_recall)
         pipeline.store.generations.put(generation)
     meter.finish()
-    missing = sum(
-        catalog.num_rows - _covered(pipeline, name, catalog, has_vector[name]) for name in spec.vectors
-    )
+    missing = sum(catalog.num_rows - _covered(pipeline, name, catalog, has_vector[name]) for name in spec.vectors)
     return IndexReport(
         asset=pipeline.index_key(index),
         generation=generation,
@@ -176,31 +177,22 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
 
 def _check_columns(pipeline: Pipeline, index: str, spec: IndexSpec, catalog: pa.Table) -> None:
     asset = pipeline.index_key(index)
-    texts = [
-        field.name for field in catalog.schema if field.type == pa.string() and field.name != STAT_COLUMN
-    ]
+    texts = [field.name for field in catalog.schema if field.type == pa.string() and field.name != STAT_COLUMN]
     for column in spec.full_text:
         if column not in texts:
-            raise SpecError(
-                f"{asset}: full_text names {column!r}, which is no text column{suggestion(column, texts)}"
-            )
+            raise SpecError(f"{asset}: full_text names {column!r}, which is no text column{suggestion(column, texts)}")
     for name in spec.vectors:
         if name in catalog.schema.names:
-            raise SpecError(
-                f"{asset}: the embedding {name!r} has the name of a media column; rename one of them"
-            )
+            raise SpecError(f"{asset}: the embedding {name!r} has the name of a media column; rename one of them")
 
 
-def _digests(
-    pipeline: Pipeline, spec: IndexSpec, catalog: pa.Table, has_vector: dict[str, pa.Array]
-) -> pa.Array:
+def _digests(pipeline: Pipeline, spec: IndexSpec, catalog: pa.Table, has_vector: dict[str, pa.Array]) -> pa.Array:
     parts = [row_digests(catalog)]
     for name in spec.vectors:
         keys = input_keys(catalog, pipeline.spec.embeddings[name].input)
         parts.append(pc.if_else(pc.is_in(keys, has_vector[name]), keys, ""))
     columns = [
-        pa.array(part, pa.string()).to_pylist() if isinstance(part, list) else part.to_pylist()
-        for part in parts
+        pa.array(part, pa.string()).to_pylist() if isinstance(part, list) else part.to_pylist() for part in parts
     ]
     return pa.array(
         [

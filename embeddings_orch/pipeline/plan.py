@@ -95,10 +95,7 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
         spec.media_version(),
         "media differ" if scan.writes else ("up to date" if written else "never materialized"),
     )
-    deltas = {
-        name: embedding_delta(pipeline, name, scan.table, retry_failed=retry_failed)
-        for name in spec.embeddings
-    }
+    deltas = {name: embedding_delta(pipeline, name, scan.table, retry_failed=retry_failed) for name in spec.embeddings}
     for name, delta in deltas.items():
         yield AssetPlan(
             pipeline.embedding_key(name),
@@ -133,9 +130,7 @@ def _published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Tabl
     generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == table]
     newest = max(generations, key=lambda g: g.version).id if generations else None
     moves = rows.writes or newest is None or pointer.generation != newest
-    reason = (
-        "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
-    )
+    reason = "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
     first = pointer.generation is None
     return AssetPlan(
         pipeline.published_key(name),
@@ -155,8 +150,6 @@ def _estimate(pipeline: Pipeline, name: str, delta: EmbeddingDelta) -> Estimate:
     texts = delta.todo.filter(pc.equal(delta.todo["modality"], "text"))["text"]
     characters = pc.sum(pc.utf8_length(texts)).as_py() or 0
     tokens = -(-characters // _CHARACTERS_PER_TOKEN)
-    rate = (
-        delta.state.items_per_second if delta.state and delta.state.fingerprint == delta.fingerprint else None
-    )
+    rate = delta.state.items_per_second if delta.state and delta.state.fingerprint == delta.fingerprint else None
     seconds = 0.0 if not items else (round(items / rate, 1) if rate else None)
     return Estimate(items, tokens, round(tokens * config.price_per_million_tokens / 1e6, 6), seconds)

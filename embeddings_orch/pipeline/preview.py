@@ -51,9 +51,7 @@ def preview(
     rows = covered.take(pa.array(range(0, covered.num_rows, step)))
     words = any(text is not None for text in rows["text"].to_pylist())
     width, height = (_WORDS, 20) if words else (_TILE, _TILE)
-    columns = min(
-        SIZE[0] // width, max(1, round((rows.num_rows * SIZE[0] * height / (SIZE[1] * width)) ** 0.5))
-    )
+    columns = min(SIZE[0] // width, max(1, round((rows.num_rows * SIZE[0] * height / (SIZE[1] * width)) ** 0.5)))
     lines = -(-rows.num_rows // columns)
     places = _layout(matrix_of(table.take(rows["key"].combine_chunks())), columns, lines)
     image = Image.new("RGB", (columns * width, lines * height), (255, 255, 255))

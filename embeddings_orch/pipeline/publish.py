@@ -37,18 +37,14 @@ def publish(pipeline: Pipeline, index: str) -> PublishReport:
     asset = pipeline.published_key(index)
     generation = current_generation(pipeline, index)
     if generation is None:
-        raise PublishRefusedError(
-            f"{asset}: nothing to publish; materialize {pipeline.index_key(index)} first"
-        )
+        raise PublishRefusedError(f"{asset}: nothing to publish; materialize {pipeline.index_key(index)} first")
     if not generation.checks:
         raise PublishRefusedError(
             f"{asset}: the checks of generation {generation.id} have not run; "
             f"materialize {pipeline.index_key(index)} with its checks. The published index stays as it is"
         )
     if not generation.passed:
-        failed = "; ".join(
-            f"{c.name}: {c.description}" for c in generation.checks if c.blocking and not c.passed
-        )
+        failed = "; ".join(f"{c.name}: {c.description}" for c in generation.checks if c.blocking and not c.passed)
         raise PublishRefusedError(
             f"{asset}: generation {generation.id} failed {failed}. The published index stays as it is"
         )

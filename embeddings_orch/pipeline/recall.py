@@ -19,7 +19,7 @@ _PARAMETERS = tuple({"nprobes": nprobes, "refine_factor": refine} for nprobes, r
 
 
 def queries(table: IndexTable, generation: Generation, column: str, count: int = SAMPLE) -> Vectors:
-    """Up to ``count`` stored vectors with a little noise (seeded), shape (n, dimensions): not themselves in the index."""
+    """Up to ``count`` stored vectors with a little seeded noise, shape (n, dimensions): none is in the index itself."""
     vectors = matrix_of(table.sample(generation.version, column, count)[column])
     if not len(vectors):
         return vectors
@@ -39,9 +39,7 @@ def distances(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
     return np.asarray(1 - queries @ vectors.T, dtype=np.float32)
 
 
-def farthest_exact(
-    table: IndexTable, generation: Generation, column: str, asked: Vectors, k: int = K
-) -> Vectors:
+def farthest_exact(table: IndexTable, generation: Generation, column: str, asked: Vectors, k: int = K) -> Vectors:
     """The exact distance of each query's k-th neighbour, shape (queries,), by brute force over all stored vectors."""
     best = np.full((len(asked), 0), np.inf, dtype=np.float32)
     for batch in table.scan(generation.version, [column]):
@@ -66,7 +64,7 @@ def recall(
         A value in [0, 1]; 1 where there is nothing to find.
     """
     found, due = 0, 0
-    total = generation.rows
+    total = table.count(generation.version, column)
     for vector, limit in zip(asked, limits, strict=True):
         if not np.isfinite(limit):
             continue
@@ -81,7 +79,7 @@ def recall(
         )
         tolerance = 1e-5 * max(1.0, abs(float(limit)))
         found += int((rows["_distance"].to_numpy() <= limit + tolerance).sum())
-        due += min(k, total) if rows.num_rows >= min(k, total) else max(rows.num_rows, 1)
+        due += min(k, total)
     return 1.0 if due == 0 else found / due
 
 

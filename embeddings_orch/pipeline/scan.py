@@ -57,9 +57,7 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
     scan = pipeline.source.scan(previous, meter.to)
     difference = diff(previous, scan.table)
     schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
-    if write and (
-        previous is None or schema_changed or difference.new or difference.changed or difference.deleted
-    ):
+    if write and (previous is None or schema_changed or difference.new or difference.changed or difference.deleted):
         stored.write(scan.table, [*difference.new, *difference.changed], list(difference.deleted))
     meter.to(scan.table.num_rows)
     return ScanReport(

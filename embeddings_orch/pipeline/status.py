@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from embeddings_orch.media.catalog import MEDIA, contents
 from embeddings_orch.pipeline.context import Pipeline
 
 
@@ -32,7 +33,16 @@ def make_status(pipeline: Pipeline) -> dict[str, Any]:
                 "generations": generations,
             }
         )
-    failures = 0
+    return {"pipeline": name, "indexes": indexes, "failures": _failures(pipeline)}
+
+
+def _failures(pipeline: Pipeline) -> int:
+    """Contents of the stored catalog that failed; what failed and is gone since does not count."""
+    catalog = pipeline.store.catalog(pipeline.spec.name).read()
+    count = 0
     for spec in pipeline.spec.embeddings.values():
-        failures += len(store.failures.of(spec.config.fingerprint()))
-    return {"pipeline": name, "indexes": indexes, "failures": failures}
+        failures = pipeline.store.failures.of(spec.config.fingerprint())
+        # A column that the declaration names and the catalog has not yet had is for the next run to report.
+        if catalog is not None and failures and spec.input in {MEDIA, *catalog.schema.names}:
+            count += len(failures.keys() & set(contents(catalog, spec.input)["key"].to_pylist()))
+    return count

@@ -34,9 +34,7 @@ class Runner(ABC):
     """Carries contents through reading, preparing, embedding and committing."""
 
     @abstractmethod
-    def run(
-        self, step: EmbedStep, contents: Iterable[Content], read: Read, commit: Callable[[Outcome], None]
-    ) -> None:
+    def run(self, step: EmbedStep, contents: Iterable[Content], read: Read, commit: Callable[[Outcome], None]) -> None:
         """Embed all contents; ``commit`` is called with checkpoints, one at a time, in some order.
 
         Raises:

@@ -85,6 +85,7 @@ class _Flow:
     def put(self, loaded: Prepared | Failure) -> None:
         if isinstance(loaded, Failure):
             self.pending.failures.append(loaded)
+            self._checkpoint_when_due()
             return
         batch = self.filling.setdefault(loaded.modality, [])
         batch.append(loaded)
@@ -103,6 +104,10 @@ class _Flow:
         pending.vectors += outcome.vectors
         pending.failures += outcome.failures
         pending.usage.add(outcome.usage)
+        self._checkpoint_when_due()
+
+    def _checkpoint_when_due(self) -> None:
+        pending = self.pending
         late = self.runner.clock() - self.committed_at >= self.runner.checkpoint_seconds
         if late or len(pending.keys) + len(pending.failures) >= self.runner.checkpoint_rows:
             self._checkpoint()

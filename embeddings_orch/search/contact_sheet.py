@@ -46,13 +46,9 @@ def contact_sheet(strips: Sequence[Strip], read: Read, path: Path, *, columns: i
         top += _HEADING
         if strip.picture is not None:
             _paste(sheet, strip.picture, _MARGIN, top)
-            draw.rectangle(
-                (_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), outline=(70, 110, 220), width=2
-            )
+            draw.rectangle((_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), outline=(70, 110, 220), width=2)
         else:
-            draw.rounded_rectangle(
-                (_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), 8, fill=(238, 242, 252)
-            )
+            draw.rounded_rectangle((_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), 8, fill=(238, 242, 252))
             _text(draw, (_MARGIN + 8, top + 40), strip.query, 15, (50, 80, 170), _PICTURE - 12)
         for place, hit in enumerate(strip.results.hits[:columns]):
             left = _MARGIN + (place + 1) * _CELL
@@ -79,9 +75,7 @@ def _paste(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
     picture.thumbnail((_PICTURE, _PICTURE))
     if max(picture.size) < _PICTURE:
         scale = _PICTURE / max(picture.size)
-        picture = picture.resize(
-            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        )
+        picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     sheet.paste(picture, (left + (_PICTURE - picture.width) // 2, top + (_PICTURE - picture.height) // 2))
 
 

@@ -70,9 +70,7 @@ class Index:
         Raises:
             StoreError: nothing is published.
         """
-        published = (
-            self.store.published.get(self.pipeline, self.name).generation if self.store.exists else None
-        )
+        published = self.store.published.get(self.pipeline, self.name).generation if self.store.exists else None
         generation = self.store.generations.get(published) if published else None
         if generation is None:
             raise StoreError(
@@ -129,22 +127,16 @@ class Index:
             step.close()
         self._steps.clear()
 
-    def _model(
-        self, generation: Generation, column: str | None, modality: Modality | None = None
-    ) -> IndexedModel:
+    def _model(self, generation: Generation, column: str | None, modality: Modality | None = None) -> IndexedModel:
         names = [model.column for model in generation.models]
         if column is not None and column not in names:
-            raise EmbeddingsOrchError(
-                f"index {self.name!r} has no embedding {column!r}{suggestion(column, names)}"
-            )
+            raise EmbeddingsOrchError(f"index {self.name!r} has no embedding {column!r}{suggestion(column, names)}")
         for model in generation.models:
             if column in (None, model.column) and (
                 modality is None or modality in self._step(model).embedder.modalities
             ):
                 return model
-        raise EmbeddingsOrchError(
-            f"none of the models of index {self.name!r} reads {modality} ({', '.join(names)})"
-        )
+        raise EmbeddingsOrchError(f"none of the models of index {self.name!r} reads {modality} ({', '.join(names)})")
 
     def _step(self, model: IndexedModel) -> EmbedStep:
         if model.fingerprint not in self._steps:
@@ -152,23 +144,19 @@ class Index:
             if config.fingerprint() != model.fingerprint:
                 raise EmbeddingsOrchError(
                     f"the model {model.column!r} ({model.provider}) on this machine is not the one that made index "
-                    f"{self.name!r}: its fingerprint differs. Bring back its weights or plugin version, or run the pipeline"
+                    f"{self.name!r}: its fingerprint differs. Bring back its weights or plugin, or run the pipeline"
                 )
             self._steps[model.fingerprint] = EmbedStep(config, side="query")
         return self._steps[model.fingerprint]
 
     def _embed(self, model: IndexedModel, modality: Modality, content: str | bytes) -> Vectors:
         step = self._step(model)
-        prepared = step.prepare(
-            Item(content_key(content_hash(content)), modality, content, f"the query {modality}")
-        )
+        prepared = step.prepare(Item(content_key(content_hash(content)), modality, content, f"the query {modality}"))
         if isinstance(prepared, Failure):
             raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {prepared.reason}")
         outcome = step([prepared])
         if outcome.failures:
-            raise EmbeddingsOrchError(
-                f"the query {modality} cannot be embedded: {outcome.failures[0].reason}"
-            )
+            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {outcome.failures[0].reason}")
         return outcome.vectors[0]
 
     def _nearest(
@@ -177,9 +165,7 @@ class Index:
         table = self.store.index(generation.table)
         vectors = {indexed.column for indexed in generation.models}
         columns = [
-            name
-            for name in table.columns(generation.version)
-            if name not in vectors and not name.startswith("_")
+            name for name in table.columns(generation.version) if name not in vectors and not name.startswith("_")
         ]
         rows = table.nearest(
             query,
@@ -206,6 +192,4 @@ def _image_bytes(image: str | Path | bytes | None) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise EmbeddingsOrchError(
-            f"the query picture {path} cannot be read: {error.strerror or error}"
-        ) from error
+        raise EmbeddingsOrchError(f"the query picture {path} cannot be read: {error.strerror or error}") from error

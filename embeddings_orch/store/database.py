@@ -105,9 +105,7 @@ class Store:
         except (FileNotFoundError, ValueError, RuntimeError) as error:
             if _NOT_FOUND.search(str(error)):
                 return None
-            raise StoreError(
-                f"table {name} of the store {self.uri} cannot be opened: {_short(error)}"
-            ) from error
+            raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {_short(error)}") from error
 
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty LanceDB table, or the one that is there already."""
@@ -124,9 +122,7 @@ class Store:
                 # Another process may have made it a moment ago.
                 table = self.open(name)
                 if table is None:
-                    raise StoreError(
-                        f"table {name} cannot be made in the store {self.uri}: {_short(error)}"
-                    ) from error
+                    raise StoreError(f"table {name} cannot be made in the store {self.uri}: {_short(error)}") from error
             return table
 
     def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:

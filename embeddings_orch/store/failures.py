@@ -31,20 +31,13 @@ class FailuresTable(TableOf):
     def of(self, fingerprint: str) -> dict[str, Failure]:
         """The failures of one model, by key."""
         rows = self.rows(f"fingerprint = {text(fingerprint)}")
-        return {
-            row["key"]: Failure(row["key"], row["uri"] or "", row["reason"] or "", row["kind"])
-            for row in rows
-        }
+        return {row["key"]: Failure(row["key"], row["uri"] or "", row["reason"] or "", row["kind"]) for row in rows}
 
     def replace(self, fingerprint: str, forget: Iterable[str], failures: Sequence[Failure]) -> None:
         """Forget some keys of a model, and remember failures; nothing is written where nothing changes."""
         known = self.of(fingerprint)
         same = {failure.key for failure in failures if known.get(failure.key) == failure}
-        stale = [
-            key
-            for key in {*forget, *(failure.key for failure in failures)}
-            if key in known and key not in same
-        ]
+        stale = [key for key in {*forget, *(failure.key for failure in failures)} if key in known and key not in same]
         fresh = [failure for failure in failures if failure.key not in same]
         if stale and (table := self.at()) is not None:
             for start in range(0, len(stale), 5000):

@@ -108,11 +108,7 @@ class GenerationsTable(TableOf):
             "search": generation.search,
         }
         row = {
-            **{
-                name: getattr(generation, name)
-                for name in _SCHEMA.names
-                if name not in ("settings", "checks")
-            },
+            **{name: getattr(generation, name) for name in _SCHEMA.names if name not in ("settings", "checks")},
             "settings": json.dumps(settings),
             "checks": json.dumps([check.__dict__ for check in generation.checks]),
         }

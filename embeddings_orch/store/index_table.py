@@ -114,9 +114,9 @@ class IndexTable(TableOf):
         """All rows of a version in batches."""
         yield from self._required(version).search().select(list(columns)).to_batches(batch_rows)
 
-    def count(self, version: int) -> int:
-        """Rows of a version."""
-        return int(self._required(version).count_rows())
+    def count(self, version: int, column: str | None = None) -> int:
+        """Rows of a version, or those that have a value in a column."""
+        return int(self._required(version).count_rows(f"`{column}` IS NOT NULL" if column else None))
 
     def sample(self, version: int, column: str, count: int) -> pa.Table:
         """Up to ``count`` rows that have a vector, spread evenly over the table: ``id`` and the column."""
@@ -126,12 +126,11 @@ class IndexTable(TableOf):
         seen = 0
         for batch in self.scan(version, ["id", column]):
             rows = pa.table(batch)
-            picked.append(
-                rows.take(pa.array([i for i in range(rows.num_rows) if (seen + i) % step == 0], pa.int64()))
-            )
+            picked.append(rows.take(pa.array([i for i in range(rows.num_rows) if (seen + i) % step == 0], pa.int64())))
             seen += rows.num_rows
         if not picked:
-            return pa.table({"id": [], column: []})
+            schema = self.schema(version)
+            return pa.schema([schema.field("id"), schema.field(column)]).empty_table()
         table = pa.concat_tables(picked)
         return table.filter(pc.is_valid(table[column])).slice(0, count)
 

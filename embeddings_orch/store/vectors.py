@@ -31,14 +31,10 @@ class VectorsTable(TableOf):
         """Commit vectors, shape (len(keys), dimensions), float32."""
         if not len(keys):
             return
-        matrix = np.ascontiguousarray(
-            np.stack(list(vectors)) if isinstance(vectors, Sequence) else vectors, np.float32
-        )
+        matrix = np.ascontiguousarray(np.stack(list(vectors)) if isinstance(vectors, Sequence) else vectors, np.float32)
         schema = _schema(matrix.shape[1])
         flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-        self.database.create(self.name, schema).add(
-            pa.table([pa.array(keys, pa.string()), flat], schema=schema)
-        )
+        self.database.create(self.name, schema).add(pa.table([pa.array(keys, pa.string()), flat], schema=schema))
 
     def scan(self, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
         """All rows in batches, duplicates included."""

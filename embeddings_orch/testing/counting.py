@@ -1,4 +1,4 @@
-"""A provider without a model: vectors derived from the content's hash, every call counted, faults on demand."""
+"""A provider without a model: vectors follow from the content's hash; calls are counted, faults on demand."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ class CountingConfig(EmbedderConfig):
 
     name: str = identity("counting", description="Another name makes other vectors.")
     dim: int = identity(8, ge=2, le=65_536, description="Length of the vectors.")
-    log: str = operational(
-        "", description="A file that gets a line for each call: modality and number of items."
-    )
+    log: str = operational("", description="A file that gets a line for each call: modality and number of items.")
     delay: float = operational(0.0, ge=0, description="Seconds that each call takes.")
     reject: str = operational("", description="Contents that hold this text are item errors.")
     flaky: int = operational(0, ge=0, description="So many calls fail as transient before the first success.")

@@ -66,9 +66,7 @@ def test_any_value_in_any_column_changes_the_digest():
         ]
         position = table.column_names.index(name)
         seen.add(
-            catalog_digest(
-                table.set_column(position, table.schema.field(name), pa.array(changed, table[name].type))
-            )
+            catalog_digest(table.set_column(position, table.schema.field(name), pa.array(changed, table[name].type)))
         )
     assert len(seen) == len(table.column_names)
 
@@ -126,9 +124,7 @@ CELL = st.one_of(st.none(), st.text(alphabet="ab=:|01", max_size=4))
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8))
 def test_rows_share_a_digest_exactly_when_they_are_equal(rows):
-    columns = {
-        name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(("x", "xs", "y"))
-    }
+    columns = {name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(("x", "xs", "y"))}
     digests = row_digests(pa.table(columns)).to_pylist()
     for i, row in enumerate(rows):
         for j, other in enumerate(rows):
@@ -173,9 +169,7 @@ def test_contents_of_media_are_distinct_and_named_by_their_first_item():
     found = contents(catalog(ROWS))
     assert found.schema == CONTENTS_SCHEMA
     assert found["id"].to_pylist() == ["a.png", "b.png", "d.txt"]
-    assert found["key"].to_pylist() == [
-        content_key(content_hash(content)) for content in (b"A", b"B", "words")
-    ]
+    assert found["key"].to_pylist() == [content_key(content_hash(content)) for content in (b"A", b"B", "words")]
     assert found["modality"].to_pylist() == ["image", "image", "text"]
     assert found["text"].to_pylist() == [None, None, "words"]
     assert found["uri"].to_pylist()[0] == "/m/a.png"
@@ -231,10 +225,7 @@ def test_a_column_of_lists_is_no_text():
 
 
 def test_a_hundred_thousand_rows_take_no_time():
-    rows = [
-        (f"{number:06d}.png", str(number), "image", f"caption {number % 100}", None)
-        for number in range(100_000)
-    ]
+    rows = [(f"{number:06d}.png", str(number), "image", f"caption {number % 100}", None) for number in range(100_000)]
     table = catalog(rows, year=list(range(100_000)))
     started = time.process_time()
     assert diff(table, table).unchanged == 100_000

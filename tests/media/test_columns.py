@@ -100,9 +100,7 @@ def test_a_plain_name_is_fine(name):
     check_name(name, "f.csv")
 
 
-@pytest.mark.parametrize(
-    "name", ["id", "Text", "size", "_x", "1a", "a b", "a-b", "a.b", "\u00e4", "", "a`b", "a\n"]
-)
+@pytest.mark.parametrize("name", ["id", "Text", "size", "_x", "1a", "a b", "a-b", "a.b", "\u00e4", "", "a`b", "a\n"])
 def test_other_names_are_refused_with_the_file(name):
     with pytest.raises(SourceError, match=r"^f\.csv: "):
         check_name(name, "f.csv")

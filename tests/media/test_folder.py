@@ -5,6 +5,7 @@ import os
 import unicodedata
 from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 import pyarrow as pa
 import pytest
@@ -89,10 +90,20 @@ def test_empty_and_broken_files_are_cataloged(tmp_path):
     write(tmp_path / "empty.png", "")
     write(tmp_path / "text.png", "no picture")
     write(tmp_path / "empty.txt", "")
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\xff" * 8 + b"\x08\x02\0\0\0"
+    write(tmp_path / "huge.png", header + crc32(header[12:]).to_bytes(4, "big"))
     found = rows(scan(tmp_path))
     assert found["empty.png"]["content_hash"] == sha256(b"").hexdigest()
     assert (found["text.png"]["size"], found["text.png"]["width"]) == (10, None)
     assert found["empty.txt"]["text"] == ""
+    assert found["huge.png"]["width"] is None
+
+
+def test_pictures_of_every_format_have_their_size(tmp_path):
+    for name in ("a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "a.tif", "a.ppm"):
+        picture(tmp_path / name, (8, 6))
+    found = scan(tmp_path)
+    assert [(row["width"], row["height"]) for row in found.table.to_pylist()] == [(8, 6)] * 7
 
 
 def test_a_text_goes_by_what_a_model_is_given(tmp_path):
@@ -212,9 +223,7 @@ def test_settings():
 def counting(monkeypatch):
     read = []
     real = files_module.FileFacts._read
-    monkeypatch.setattr(
-        files_module.FileFacts, "_read", lambda self, file: (read.append(file.id), real(self, file))[1]
-    )
+    monkeypatch.setattr(files_module.FileFacts, "_read", lambda self, file: (read.append(file.id), real(self, file))[1])
     return read
 
 
@@ -252,7 +261,7 @@ def test_the_stat_of_a_file_that_changed_just_now_is_not_trusted(tmp_path, monke
 
 def test_a_renamed_file_in_its_place_is_read(tmp_path, monkeypatch):
     for name in ("a.png", "b.png"):
-        os.utime(picture(tmp_path / name, colour=name[0] == "a" and "red" or "blue"), (1e9, 1e9))
+        os.utime(picture(tmp_path / name, colour="red" if name == "a.png" else "blue"), (1e9, 1e9))
     first = scan(tmp_path)
     (tmp_path / "b.png").rename(tmp_path / "a.png")
     second = scan(tmp_path, first.table)
@@ -284,7 +293,8 @@ def test_captions_and_columns_come_from_metadata_of_each_folder(tmp_path):
     write(tmp_path / "metadata.csv", "file_name,caption,year,zip\na.png,red,1999,00123\ny/d.png,,2001,123\n")
     write(
         tmp_path / "x" / "metadata.jsonl",
-        '{"file_name": "b.png", "caption": "blue", "tags": ["t"], "text": "words"}\n{"file_name": "./c.png", "year": 5}\n',
+        '{"file_name": "b.png", "caption": "blue", "tags": ["t"], "text": "words"}\n'
+        '{"file_name": "./c.png", "year": 5}\n',
     )
     found = scan(tmp_path)
     assert found.problems == []
@@ -367,7 +377,7 @@ def test_json_metadata_that_cannot_be_used_are_named(tmp_path, line, message):
 def test_two_metadata_files_in_one_folder_are_refused(tmp_path):
     write(tmp_path / "metadata.csv", "file_name\n")
     write(tmp_path / "metadata.jsonl", "")
-    with pytest.raises(SourceError, match="two metadata files"):
+    with pytest.raises(SourceError, match="2 metadata files"):
         scan(tmp_path)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import glob
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -51,13 +50,13 @@ def tree(tmp_path_factory):
     return root
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=4))
 def test_patterns_include_what_pythons_glob_finds(tree, parts):
     pattern = "/".join(parts)
-    found = {
-        path for path in glob.glob(pattern, root_dir=tree, recursive=True) if (Path(tree) / path).is_file()
-    }
+    listed = glob.glob(pattern, root_dir=tree, recursive=True)
+    # Before Python 3.13 a file answered to "file/**" too, with a slash at its end.
+    found = {path for path in listed if (tree / path).is_file() and not path.endswith("/")}
     patterns = Patterns([pattern])
     assert {name for name in TREE if patterns.match(name)} == found
 

@@ -57,9 +57,7 @@ def test_text_that_is_not_utf_8_fails_as_an_item(folder, tmp_path):
 def test_what_changed_since_the_scan_is_not_embedded_under_the_old_hash(folder, tmp_path, name):
     row = {**content_rows(folder)[name], "text": None}
     (tmp_path / name).write_bytes(b"other")
-    with pytest.raises(
-        TransientError, match=f"{name} changed since it was scanned; the next run picks it up"
-    ):
+    with pytest.raises(TransientError, match=f"{name} changed since it was scanned; the next run picks it up"):
         read_content(folder, row)
     (tmp_path / name).unlink()
     with pytest.raises(TransientError, match=f"{name} cannot be read: No such file"):

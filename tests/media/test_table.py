@@ -168,9 +168,7 @@ def test_bad_json_lines_are_problems(tmp_path):
         {"id": "\u00e9", "text": "5"},
     ]
     lines = [(2, 2), (3, 3), (4, 5), (6, 7), (7, 8)]
-    assert [where for where, _ in problems(found)] == [
-        f"{path}, row {row} (line {line})" for row, line in lines
-    ]
+    assert [where for where, _ in problems(found)] == [f"{path}, row {row} (line {line})" for row, line in lines]
     assert all(why.startswith("not JSON") for _, why in problems(found))
 
 
@@ -239,9 +237,7 @@ def test_files_that_did_not_change_are_not_read_again(tmp_path, monkeypatch):
     first = scan(path)
     read = []
     real = files_module.FileFacts._read
-    monkeypatch.setattr(
-        files_module.FileFacts, "_read", lambda self, file: (read.append(file.id), real(self, file))[1]
-    )
+    monkeypatch.setattr(files_module.FileFacts, "_read", lambda self, file: (read.append(file.id), real(self, file))[1])
     assert scan(path, first.table).table.equals(first.table)
     assert read == []
     write(path, "id,uri,text\n1,b.png,\n2,,words\n")

@@ -56,7 +56,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tinies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One tiny model for each way in which open_clip fits a picture into the model's square."""
     root = tmp_path_factory.mktemp("resizing")
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "shortest": {"resize_mode": "shortest", "interpolation": "bicubic"},
         "longest": {"resize_mode": "longest", "interpolation": "bicubic", "fill_color": 255},
         "squash": {"resize_mode": "squash", "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3},

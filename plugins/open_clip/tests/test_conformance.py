@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from embeddings_orch_plugins.open_clip import OpenClipConfig
 
 from embeddings_orch.testing.conformance import EmbedderConformance
 
 
 class TestBundledClip(EmbedderConformance):
-    variations = {
+    variations: ClassVar = {
         "name": ["ViT-B-16", "ViT-L-14"],
         "pretrained": ["openai", "laion400m_e32"],
         "weights_sha256": ["0" * 64],
-        "device": ["cpu", "cuda:1"],
+        "device": ["cpu", "auto", "cuda:1"],
+        "cache_dir": ["/tmp/models"],
     }
-    # The weights are no part of it, so it holds on every machine.
-    golden = "x"
+    # Of weights that a tag names: it holds on every machine, with or without them.
+    golden = "2c0fb8bff24c5d49613c32009cf679da56e23663be80b3ba6fbebcbfb4c505b9"
 
     def make_config(self):
         return OpenClipConfig(name="emoji-s", device="cpu")

@@ -101,7 +101,7 @@ def test_pixels_are_open_clips_but_for_rounding(tinies: dict[str, Path], way: st
         difference = ((theirs(upright) * std + mean) * 255).round() - ours
         # Rows and columns are rounded one after the other, so a pixel can be off by one step twice.
         assert difference.abs().max() <= 2
-        assert (difference != 0).float().mean() < 0.0
+        assert (difference != 0).float().mean() < 0.05
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -173,7 +173,8 @@ def test_a_batch_gives_the_vectors_of_its_items() -> None:
 def test_vectors_are_plain_float32_and_not_normalised_here() -> None:
     vectors = embedder_of(EMOJI_S, precision="bf16").embed(Batch("text", TEXTS)).vectors
     assert isinstance(vectors, np.ndarray)
-    assert (vectors.dtype, vectors.shape) == (np.float32, (len(TEXTS), 128))
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (len(TEXTS), 128)
     assert abs(np.linalg.norm(vectors, axis=1) - 1).min() > 0.01
 
 

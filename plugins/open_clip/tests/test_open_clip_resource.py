@@ -45,7 +45,7 @@ def test_images_can_be_paths_bytes_pictures_or_arrays(tiny: Path, tmp_path: Path
     image = picture(100, 70)
     path = tmp_path / "picture.png"
     path.write_bytes(encoded(image))
-    images = [path, str(path), path.read_bytes(), image, np.asarray(image)]
+    images: list[Any] = [path, str(path), path.read_bytes(), image, np.asarray(image)]
     vectors: Vectors = OpenClipResource(name=f"local-dir:{tiny}").embed_images(images)
     assert vectors.shape == (5, 16)
     assert np.allclose(vectors, vectors[0], atol=1e-6)

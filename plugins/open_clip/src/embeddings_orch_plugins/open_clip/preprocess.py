@@ -1,9 +1,9 @@
 """From an encoded image to the pixels that a model reads: open_clip's own geometry, on uint8 tensors.
 
 A JPEG is decoded by simplejpeg and resized by torch's uint8 kernels, which takes less than half of Pillow's
-time and differs from it by rounding alone. What simplejpeg does not read goes to the core's decoder. JPEGs are
-not decoded at a fraction of their size, though that is faster still: fine patterns and coloured writing then
-gave other vectors (cosine 0.9992).
+time and differs from it by rounding alone. What simplejpeg does not read goes to the core's decoder. JPEGs
+are not decoded at a fraction of their size, though that is faster still: fine patterns and coloured writing
+then gave other vectors (cosine 0.9992).
 """
 
 from __future__ import annotations
