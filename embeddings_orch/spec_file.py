@@ -19,6 +19,13 @@ from embeddings_orch.spec import PipelineSpec, _PluginSpec
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
 
 Location = tuple[str | int, ...]
+_MERGE = "tag:yaml.org,2002:merge"
+_EXPECTED = {
+    "tuple_type": "a list is expected",
+    "dict_type": "a mapping is expected",
+    "model_type": "a mapping is expected",
+    "string_pattern_mismatch": "a name has letters, digits and _, begins with a letter, and is at most 63 long",
+}
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 _ENV = re.compile(r"""^\s*env(?:\.(\w+)|\(\s*['"](\w+)['"]\s*(?:,\s*['"](.*?)['"]\s*)?\))\s*$""")
 
@@ -39,7 +46,7 @@ class _Document:
 
 
 def read_documents(file: Path) -> list[_Document]:
-    """The documents of a YAML file.
+    """The documents of a YAML file; those of other types without their data.
 
     Raises:
         SpecError: the file cannot be read, is not YAML, or has a key twice.
@@ -55,20 +62,33 @@ def read_documents(file: Path) -> list[_Document]:
         for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
             if node is not None:
                 document = _Document(file, lines={(): node.start_mark.line + 1})
-                document.data = _plain(node, (), document)
+                # Other components have their own templates and keys, which are none of our business.
+                if _type_of(node) == COMPONENT_TYPE:
+                    document.data = _plain(node, (), document)
                 documents.append(document)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(f"{file}:{line}: this is not valid YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise SpecError(f"{file}: this is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{file}: it is nested too deeply, or an alias refers to itself") from error
     return documents
+
+
+def _type_of(node: yaml.Node) -> str | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    values = [value for key, value in pairs if isinstance(key, yaml.ScalarNode) and key.value == "type"]
+    return values[0].value if values and isinstance(values[0], yaml.ScalarNode) else None
 
 
 def _plain(node: yaml.Node, location: Location, document: _Document) -> Any:
     if isinstance(node, yaml.MappingNode):
         data: dict[Any, Any] = {}
         for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                line = key_node.start_mark.line + 1
+                raise SpecError(f"{document.file}:{line}: '<<' merges nothing here; write the keys out")
             key = yaml.SafeLoader("").construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or not isinstance(key, str):
                 raise SpecError(
@@ -159,8 +179,7 @@ def _messages(error: ValidationError, document: _Document) -> Iterator[str]:
         context = detail.get("ctx") or {}
         if detail["type"] == "reference":
             location = tuple(str(context["path"]).split("."))
-        # A plugin's config is nested in our models and flat in the YAML.
-        location = tuple(part for part in location if part not in ("config", "[key]"))
+        location = tuple(part for part in location if part != "[key]")
         at_key = (context["key"],) if detail["type"] == "plugin" else ()
         place = document.where(("attributes", *location, *at_key))
         path = ".".join(map(str, location)) or "attributes"
@@ -170,7 +189,7 @@ def _messages(error: ValidationError, document: _Document) -> Iterator[str]:
         elif detail["type"] == "missing":
             yield f"{place}: {path}: this key is missing"
         else:
-            message = detail["msg"].removeprefix("Value error, ")
+            message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
             given = detail["input"]
             shown = (
                 f" (given: {given!r})"

@@ -118,8 +118,7 @@ class Gallery:
         pipeline = self.pipeline()
         scan = scan_media(pipeline)
         embeddings = {
-            name: embed(pipeline, name, retry_failed=retry_failed, runner=runner)
-            for name in pipeline.spec.embeddings
+            name: embed(pipeline, name, retry_failed=retry_failed, runner=runner) for name in pipeline.spec.embeddings
         }
         ran = Ran(scan, embeddings, {}, {})
         for name in pipeline.spec.indexes:

@@ -192,7 +192,14 @@ def test_a_pickled_retrier_does_not_carry_the_state_of_the_random_numbers():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"max_retries": -1}, {"initial_wait": -1}, {"max_wait": -1}, {"deadline": 0}, {"retries": 3}, {"max_retries": 1.5}],
+    [
+        {"max_retries": -1},
+        {"initial_wait": -1},
+        {"max_wait": -1},
+        {"deadline": 0},
+        {"retries": 3},
+        {"max_retries": 1.5},
+    ],
 )
 def test_a_wrong_policy_is_refused(wrong):
     with pytest.raises(ValidationError):

@@ -29,12 +29,8 @@ class EmbedConfig(dg.Config):
     retry_failed: bool = False
 
 
-def _common(pipeline: Pipeline, key: str) -> dict[str, Any]:
-    return {
-        "key": asset_key(key),
-        "group_name": pipeline.spec.name,
-        "owners": list(pipeline.spec.owners) or None,
-    }
+def _owners(pipeline: Pipeline) -> list[str] | None:
+    return list(pipeline.spec.owners) or None
 
 
 def _described(pipeline: Pipeline, text: str) -> str:
@@ -46,7 +42,9 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
     media = pipeline.spec.media
 
     @dg.asset(
-        **_common(pipeline, pipeline.media_key),
+        key=asset_key(pipeline.media_key),
+        group_name=pipeline.spec.name,
+        owners=_owners(pipeline),
         kinds={media.source, "lancedb"},
         code_version=pipeline.spec.media_version()[:16],
         description=_described(
@@ -86,7 +84,9 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
     kinds = plugins.load("embedders", spec.provider).kinds or (spec.provider,)
 
     @dg.asset(
-        **_common(pipeline, pipeline.embedding_key(name)),
+        key=asset_key(pipeline.embedding_key(name)),
+        group_name=pipeline.spec.name,
+        owners=_owners(pipeline),
         deps=[asset_key(pipeline.media_key)],
         kinds={*kinds[:2], "lancedb"},
         code_version=fingerprint[:16],
@@ -159,7 +159,9 @@ def index_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
     spec = pipeline.spec.indexes[name]
 
     @dg.asset(
-        **_common(pipeline, pipeline.index_key(name)),
+        key=asset_key(pipeline.index_key(name)),
+        group_name=pipeline.spec.name,
+        owners=_owners(pipeline),
         deps=[asset_key(key) for key in (pipeline.media_key, *map(pipeline.embedding_key, spec.vectors))],
         kinds={"lancedb"},
         code_version=pipeline.spec.index_version(name)[:16],
@@ -197,7 +199,9 @@ def published_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
     """The pointer that search follows."""
 
     @dg.asset(
-        **_common(pipeline, pipeline.published_key(name)),
+        key=asset_key(pipeline.published_key(name)),
+        group_name=pipeline.spec.name,
+        owners=_owners(pipeline),
         deps=[asset_key(pipeline.index_key(name))],
         kinds={"lancedb"},
         code_version="1",

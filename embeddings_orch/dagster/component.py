@@ -86,7 +86,7 @@ class EmbeddingPipeline(dg.Component):
         return EmbeddingPipelineAttributes
 
     @classmethod
-    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> EmbeddingPipeline:  # type: ignore[override]
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> EmbeddingPipeline:
         """The component of one YAML document.
 
         Raises:

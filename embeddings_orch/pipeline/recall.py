@@ -32,7 +32,7 @@ def distances(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
     """Distances as LanceDB defines them, shape (queries, vectors): cosine and dot are 1 - similarity, l2 is squared."""
     if metric == "l2":
         squares = (queries**2).sum(1)[:, None] + (vectors**2).sum(1)[None, :] - 2 * queries @ vectors.T
-        return np.maximum(squares, 0)
+        return np.asarray(np.maximum(squares, 0), dtype=np.float32)
     if metric == "cosine":
         queries = queries / np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-30)
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)

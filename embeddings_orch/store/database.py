@@ -56,7 +56,7 @@ class Store:
     @cached_property
     def _db(self) -> Any:
         # Lance warns of every table that is new.
-        os.environ.setdefault("LANCE_LOG", "error")
+        os.environ.setdefault("LANCEDB_LOG", "error")
         import lancedb
 
         try:

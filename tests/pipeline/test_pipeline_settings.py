@@ -119,9 +119,7 @@ def test_operational_settings_embed_nothing(gallery, settings):
     ],
     ids=["normalize", "name", "dim"],
 )
-def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embeds_nothing(
-    gallery, settings, reason
-):
+def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embeds_nothing(gallery, settings, reason):
     gallery.run()
     first, rows, tables = published(gallery), gallery.rows(), set(gallery.versions())
     original = dict(gallery.attributes["embeddings"]["toy"])
@@ -202,9 +200,7 @@ def test_renaming_an_index_embeds_nothing_and_leaves_the_old_one_searchable(gall
 
     assert gallery.calls() == []
     query = [1.0] * 8
-    old, new = (
-        Index(gallery.pipeline().store, "gallery", name).search(vector=query) for name in ("found", "renamed")
-    )
+    old, new = (Index(gallery.pipeline().store, "gallery", name).search(vector=query) for name in ("found", "renamed"))
     assert old.hits == new.hits
     assert len(old.hits) == 10
 
@@ -214,9 +210,7 @@ def test_renaming_an_index_embeds_nothing_and_leaves_the_old_one_searchable(gall
     [({"metric": "l2"}, True), ({"full_text": []}, True), ({"keep_generations": 9}, False)],
     ids=["metric", "full_text", "keep_generations"],
 )
-def test_index_settings_embed_nothing_and_build_a_new_table_only_where_its_rows_differ(
-    gallery, change, renewed
-):
+def test_index_settings_embed_nothing_and_build_a_new_table_only_where_its_rows_differ(gallery, change, renewed):
     gallery.run()
     first, tables = published(gallery), set(gallery.versions())
     gallery.forget_calls()

@@ -9,7 +9,6 @@ from embeddings_orch import plugins
 TOYS = Path(__file__).parent / "toys"
 
 
-
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory):
     """The module of the toy embedders, installed as a distribution of its own."""

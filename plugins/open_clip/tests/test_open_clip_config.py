@@ -78,9 +78,8 @@ def test_spellings_that_open_clip_takes_for_one_model_are_one_model() -> None:
 
 
 def test_a_wrong_name_is_answered_with_the_nearest() -> None:
-    assert "name: Value error, there is no model 'vit-b-32'; did you mean 'ViT-B-32'" in error_of(
-        name="vit-b-32"
-    )
+    assert "there is no model 'vit-b-32'; did you mean 'ViT-B-32'" in error_of(name="vit-b-32")
+    assert error_of(name="vit-b-32").startswith("name: ")
     assert "'ViT-L-14'" in error_of(name="ViT-L14")
     assert "did you mean 'emoji-s'" in error_of(name="emojis")
     assert "hf-hub:ORG/NAME" in error_of(name="hf-hub:only-a-name")
@@ -123,9 +122,7 @@ def test_relative_paths_are_relative_to_the_yaml(tmp_path: Path) -> None:
     assert folder.name == f"local-dir:{tmp_path / 'mine'}"
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"name": "emoji-s"}, {"name": "hf-hub:org/name"}, {"pretrained": "a/b.pt"}]
-)
+@pytest.mark.parametrize("settings", [{}, {"name": "emoji-s"}, {"name": "hf-hub:org/name"}, {"pretrained": "a/b.pt"}])
 def test_stored_settings_give_the_same_config_back(settings: dict[str, Any]) -> None:
     config = OpenClipConfig(**settings)
     assert OpenClipConfig.model_validate(config.settings()) == config

@@ -31,12 +31,8 @@ def in_an_asset(resource: Any, use: Callable[[OpenClipResource], Any], **run: An
 
 def test_an_ordinary_asset_embeds_texts(tiny: Path) -> None:
     name = f"local-dir:{tiny}"
-    vectors = in_an_asset(
-        OpenClipResource(name=name, batch_size=2), lambda clip: clip.embed_texts(["a", "b", "c"])
-    )
-    expected = np.asarray(
-        OpenClipEmbedder(OpenClipConfig(name=name)).embed(Batch("text", ["a", "b", "c"])).vectors
-    )
+    vectors = in_an_asset(OpenClipResource(name=name, batch_size=2), lambda clip: clip.embed_texts(["a", "b", "c"]))
+    expected = np.asarray(OpenClipEmbedder(OpenClipConfig(name=name)).embed(Batch("text", ["a", "b", "c"])).vectors)
     assert (vectors.shape, vectors.dtype) == ((3, 16), np.float32)
     assert np.allclose(vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-6)
 
@@ -123,6 +119,4 @@ def test_the_model_is_released_when_the_asset_is_done(tiny: Path) -> None:
 
 def test_an_error_of_the_model_fails_the_asset_with_its_own_message(tmp_path: Path) -> None:
     with pytest.raises(EmbeddingsOrchError, match="is not there"):
-        in_an_asset(
-            OpenClipResource(name=f"local-dir:{tmp_path / 'absent'}"), lambda clip: clip.embed_texts(["a"])
-        )
+        in_an_asset(OpenClipResource(name=f"local-dir:{tmp_path / 'absent'}"), lambda clip: clip.embed_texts(["a"]))

@@ -51,9 +51,7 @@ def test_keywords_find_pictures_that_have_them(gallery: Gallery) -> None:
     keywords = {row["file_name"]: set(row["keywords"].split(" | ")) for row in rows}
     asked = sorted({word for words in keywords.values() for word in words})[::10]
     hits = found(gallery, clip.embed_texts(asked, side="query"), 10)
-    recall = np.mean(
-        [any(word in keywords[file] for file in hit) for word, hit in zip(asked, hits, strict=True)]
-    )
+    recall = np.mean([any(word in keywords[file] for file in hit) for word, hit in zip(asked, hits, strict=True)])
     assert recall > 0.75
 
 

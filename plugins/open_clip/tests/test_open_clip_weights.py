@@ -114,9 +114,7 @@ def test_without_a_pin_missing_weights_are_an_error_that_says_so() -> None:
 
 def test_weights_other_than_the_pinned_are_not_loaded(tiny: Path) -> None:
     embedder = OpenClipEmbedder(OpenClipConfig(name=f"local-dir:{tiny}", weights_sha256="0" * 64))
-    with pytest.raises(
-        TerminalError, match=f"have the sha256 {weights.digest(tiny)}, but weights_sha256 pins 0000"
-    ):
+    with pytest.raises(TerminalError, match=f"have the sha256 {weights.digest(tiny)}, but weights_sha256 pins 0000"):
         embedder.embed(TEXTS)
 
 

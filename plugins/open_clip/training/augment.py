@@ -15,9 +15,7 @@ WHITE, BLACK, SOLID, GRADIENT = 0.3, 0.1, 0.25, 0.2
 UNTOUCHED = 0.25  # share of pictures shown straight, full size and in their own colours
 
 
-def random_backgrounds(
-    count: int, size: int, generator: torch.Generator, *, plain: bool = True
-) -> torch.Tensor:
+def random_backgrounds(count: int, size: int, generator: torch.Generator, *, plain: bool = True) -> torch.Tensor:
     """Draw backgrounds: white, black, solid colours, gradients and smooth noise.
 
     Args:
@@ -87,9 +85,7 @@ def augment(
         dim=1,
     )
     grid = functional.affine_grid(matrix, [count, 4, size, size], align_corners=False)
-    warped = functional.grid_sample(
-        pictures.float().div_(255), grid, padding_mode="zeros", align_corners=False
-    )
+    warped = functional.grid_sample(pictures.float().div_(255), grid, padding_mode="zeros", align_corners=False)
     colour, alpha = warped[:, :3], warped[:, 3:]
     images = colour + (1 - alpha) * random_backgrounds(count, size, generator)
     contrast = torch.where(touched, draw(0.8, 1.2), 1.0).view(count, 1, 1, 1)

@@ -67,9 +67,7 @@ def check_dog(loaded: LoadedModel, glyphs: list[Glyph], folder: Path) -> bool:
 
 def main() -> None:
     """Parse the command line, print the figures and check the dog."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="the checkpoint's folder")
     parser.add_argument("--data", type=Path, default=GALLERY, help="the gallery's folder")
     parser.add_argument("--queries", nargs="*", default=[], help="texts whose nearest pictures to print")

@@ -72,9 +72,7 @@ class Muon(torch.optim.Optimizer):
                     blocks.setdefault((min(shape), max(shape)), []).append((weight, part))
             for (_, longest), members in blocks.items():
                 tall = [part.shape[0] > part.shape[1] for _, part in members]
-                stacked = [
-                    part.mT if is_tall else part for (_, part), is_tall in zip(members, tall, strict=True)
-                ]
+                stacked = [part.mT if is_tall else part for (_, part), is_tall in zip(members, tall, strict=True)]
                 directions = orthogonalize(torch.stack(stacked))
                 for (weight, _), direction, is_tall in zip(members, directions, tall, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])

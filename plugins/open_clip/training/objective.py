@@ -47,8 +47,7 @@ def encode_batch(model: torch.nn.Module, batch: TextBatch) -> torch.Tensor:
     order = batch.lengths.argsort(stable=True)
     cut = len(order) * 3 // 4
     parts = [
-        encode_text(model, batch.ids[part, : int(batch.lengths[part].max())])
-        for part in (order[:cut], order[cut:])
+        encode_text(model, batch.ids[part, : int(batch.lengths[part].max())]) for part in (order[:cut], order[cut:])
     ]
     return functional.normalize(torch.cat(parts)[order.argsort()], dim=-1)
 

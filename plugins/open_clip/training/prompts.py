@@ -79,8 +79,7 @@ class Prompts:
                     (first, second)
                     for first in own
                     for second in own
-                    if first != second
-                    and not held_out.spelled_by(f"{self._phrases[first]} {self._phrases[second]}")
+                    if first != second and not held_out.spelled_by(f"{self._phrases[first]} {self._phrases[second]}")
                 ]
             )
 

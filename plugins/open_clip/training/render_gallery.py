@@ -137,9 +137,7 @@ def render_gallery(out: Path, font_path: Path, cldr: Path, size: int, colours: i
 def main() -> None:
     """Parse the command line and render the gallery."""
     repository = Path(__file__).resolve().parents[3]
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=repository / "definitions" / "data" / "emoji")
     parser.add_argument("--font", type=Path, default=FONT)
     parser.add_argument("--cldr", type=Path, default=CLDR_ROOT)

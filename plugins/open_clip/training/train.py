@@ -170,9 +170,7 @@ def train(settings: Settings) -> None:
         losses += loss.item()
         if step % 50 == 0:
             used = time.process_time() / 60
-            print(
-                f"step {step} loss {losses / 50:.3f} CPU {used:.2f} min, progress {progress:.3f}", flush=True
-            )
+            print(f"step {step} loss {losses / 50:.3f} CPU {used:.2f} min, progress {progress:.3f}", flush=True)
             losses = 0.0
         # On a slow machine CPU time, not the number of steps, brings the schedule to its end.
         progress = max(step / settings.steps, time.process_time() / budget)
@@ -184,9 +182,7 @@ def train(settings: Settings) -> None:
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="emoji-s")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=GALLERY)

@@ -34,9 +34,7 @@ def _precision(config: OpenClipConfig) -> list[str]:
     if supported and config.precision == "fp32":
         return [f"precision: bf16 is two to three times as fast on {hardware}; {REEMBEDS}"]
     if not supported and config.precision == "bf16":
-        return [
-            f"{hardware} has no bf16 arithmetic: precision: fp32 is as fast here and more exact; {REEMBEDS}"
-        ]
+        return [f"{hardware} has no bf16 arithmetic: precision: fp32 is as fast here and more exact; {REEMBEDS}"]
     if device.type == "cpu" and config.precision == "fp16":
         return [f"fp16 is slow on a CPU: use fp32{' or bf16' if supported else ''}; {REEMBEDS}"]
     return []

@@ -50,19 +50,13 @@ class OpenClipConfig(EmbedderConfig):
         None,
         description="sha256 that the weights must have; needed where they are not on the planning machine.",
     )
-    device: str = operational(
-        "auto", description="auto (cuda, else mps, else cpu), or a torch device: cpu, cuda:1."
-    )
+    device: str = operational("auto", description="auto (cuda, else mps, else cpu), or a torch device: cpu, cuda:1.")
     cache_dir: str | None = operational(None, description="Where downloaded weights are kept.")
 
     @model_validator(mode="before")
     @classmethod
     def _own_weights(cls, value: Any) -> Any:
-        if (
-            isinstance(value, Mapping)
-            and self_contained(_text(value.get("name")))
-            and "pretrained" not in value
-        ):
+        if isinstance(value, Mapping) and self_contained(_text(value.get("name"))) and "pretrained" not in value:
             return {**value, "pretrained": None}
         return value
 
@@ -83,9 +77,7 @@ class OpenClipConfig(EmbedderConfig):
         name, pretrained = _text(info.data["name"]), _text(value)
         if name and self_contained(name):
             if value is not None:
-                raise ValueError(
-                    f"{name!r} brings its own weights, so 'pretrained' does not apply; remove it"
-                )
+                raise ValueError(f"{name!r} brings its own weights, so 'pretrained' does not apply; remove it")
         elif value is None or value == "":
             raise ValueError("'pretrained' is missing: name a tag of open_clip or a checkpoint file")
         elif is_path(pretrained):
@@ -141,9 +133,7 @@ class OpenClipConfig(EmbedderConfig):
             return weights.digest(path)
         except EmbeddingsOrchError as error:
             hint = "set weights_sha256 where the weights are only on the machine that embeds"
-            raise EmbeddingsOrchError(
-                f"the fingerprint of {self.name!r} needs its weights: {error}; {hint}"
-            ) from error
+            raise EmbeddingsOrchError(f"the fingerprint of {self.name!r} needs its weights: {error}; {hint}") from error
 
 
 def is_path(pretrained: str) -> bool:

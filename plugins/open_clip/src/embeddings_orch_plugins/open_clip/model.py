@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embeddings_orch_plugins.open_clip import weights
-from embeddings_orch_plugins.open_clip.architectures import HF_HUB, LOCAL_DIR, folder_of
+from embeddings_orch_plugins.open_clip.architectures import HF_HUB, LOCAL_DIR, folder_of, self_contained
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
 
 from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
@@ -50,18 +50,15 @@ def load(config: OpenClipConfig) -> Clip:
     device = resolve_device(config.device)
     path = config.local_weights()
     before = _checked_digest(config, path)
-    if path is None:
-        source = _downloaded(config)
-    else:
-        source = {"pretrained": None if folder_of(config.name) else str(path)}
+    pretrained = _downloaded(config) if path is None else str(path)
     try:
         model = open_clip.create_model(
             open_clip_name(config.name),
+            pretrained=None if self_contained(config.name) else pretrained,
             precision=config.precision,
             device=device,
             cache_dir=config.cache_dir,
             require_pretrained=True,
-            **source,
         )
     except Exception as error:
         where = path or f"the weights {config.pretrained!r}"
@@ -69,9 +66,7 @@ def load(config: OpenClipConfig) -> Clip:
     if path is not None and weights.digest(path) != before:
         raise TerminalError(f"the weights {path} were replaced while they were loaded; run again")
     dtype = open_clip.get_input_dtype(config.precision)
-    return Clip(
-        model.eval().requires_grad_(False), device, dtype or _float32(), dict(model.visual.preprocess_cfg)
-    )
+    return Clip(model.eval().requires_grad_(False), device, dtype or _float32(), dict(model.visual.preprocess_cfg))
 
 
 def load_tokenizer(config: OpenClipConfig) -> Callable[[list[str]], torch.Tensor]:
@@ -106,9 +101,7 @@ def resolve_device(device: str) -> torch.device:
     import torch
 
     if device == "auto":
-        device = (
-            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        )
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
@@ -135,31 +128,27 @@ def _compare(config: OpenClipConfig, found: str, path: Path) -> None:
         )
 
 
-def _downloaded(config: OpenClipConfig) -> dict[str, Any]:
-    """Download what the config names; returns what `open_clip.create_model` needs to find it again."""
+def _downloaded(config: OpenClipConfig) -> str | None:
+    """Download what the config names, and return its tag: `open_clip.create_model` finds it in the cache."""
     import open_clip
     from open_clip.pretrained import download_pretrained_from_hf
 
-    source: dict[str, Any] = {"pretrained": None}
     if config.name.startswith(HF_HUB):
         repository = config.name.removeprefix(HF_HUB)
         what = f"the hub repository {repository}"
-        file = _reached(
-            lambda: download_pretrained_from_hf(repository, cache_dir=config.cache_dir), what, config
-        )
+        file = _reached(lambda: download_pretrained_from_hf(repository, cache_dir=config.cache_dir), what, config)
     else:
         tags = open_clip.list_pretrained_tags_by_model(config.name)
         if config.pretrained not in tags:
             listed = ", ".join(sorted(tags)) or "none; name a checkpoint file"
             raise TerminalError(f"{config.name} has no weights {config.pretrained!r}; allowed: {listed}")
-        source["pretrained"] = config.pretrained
         tag = open_clip.get_pretrained_cfg(config.name, config.pretrained)
         place = tag.get("hf_hub") or tag.get("url") or "an unknown place"
         what = f"the weights {config.pretrained!r} of {config.name} ({place.strip('/')})"
         file = _reached(lambda: open_clip.download_pretrained(tag, cache_dir=config.cache_dir), what, config)
     if config.weights_sha256:
         _compare(config, weights.digest(Path(file)), Path(file))
-    return source
+    return config.pretrained
 
 
 def _reached(get: Callable[[], Any], what: str, config: OpenClipConfig) -> Any:

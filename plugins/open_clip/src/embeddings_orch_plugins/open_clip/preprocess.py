@@ -38,9 +38,7 @@ class Preprocessor:
         cfg = PreprocessCfg(**settings)
         steps = image_transform_v2(cfg, is_train=False).transforms
         # What follows the conversion to RGB (to float, mean, std) is done a batch at a time, on the device.
-        self._geometry = steps[
-            : next(i for i, step in enumerate(steps) if isinstance(step, MaybeConvertMode))
-        ]
+        self._geometry = steps[: next(i for i, step in enumerate(steps) if isinstance(step, MaybeConvertMode))]
         self._mean = torch.tensor(_channels(cfg.mean)).view(3, 1, 1)
         self._std = torch.tensor(_channels(cfg.std)).view(3, 1, 1)
 

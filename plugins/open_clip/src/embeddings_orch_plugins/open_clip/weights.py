@@ -59,12 +59,7 @@ def folder_files(folder: Path) -> list[Path]:
     if weights is None or not (folder / CONFIG_FILE).is_file():
         lacking = "weights file (open_clip_model.safetensors)" if weights is None else CONFIG_FILE
         raise EmbeddingsOrchError(f"the model folder {folder} has no {lacking}")
-    files = {
-        path
-        for pattern in TOKENIZER_PATTERNS
-        for path in folder.glob(pattern)
-        if not path.name.startswith(".")
-    }
+    files = {path for pattern in TOKENIZER_PATTERNS for path in folder.glob(pattern) if not path.name.startswith(".")}
     return sorted({weights, *files}, key=lambda path: path.name)
 
 

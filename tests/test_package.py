@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import embeddings_orch
+from embeddings_orch import plugins
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "torchvision", "open_clip", "transformers", "dagster", "lancedb", "boto3", "pandas", "ray")
+
+
+def imported_by(code):
+    """The heavy modules that are loaded after a fresh Python ran some code."""
+    listing = f"import sys, json; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{listing}"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert imported_by("import embeddings_orch") == []
+
+
+@pytest.mark.parametrize("module", ["spec_file", "project", "schema", "cli", "plugins", "embed_step"])
+def test_what_the_command_line_starts_with_loads_nothing_heavy(module):
+    assert imported_by(f"import embeddings_orch.{module}") == []
+
+
+def test_the_modules_of_all_entry_points_load_without_torch_or_dagster():
+    targets = sorted({p.target.partition(":")[0] for g in plugins.GROUPS for p in plugins.known(g) if p.installed})
+    assert imported_by("\n".join(f"import {target}" for target in targets)) == []
+
+
+@pytest.mark.parametrize("module", ["pipeline.embed", "pipeline.index", "pipeline.publish", "pipeline.plan", "search"])
+def test_the_steps_are_free_of_dagster(module):
+    assert not {"dagster", "torch"} & set(imported_by(f"import embeddings_orch.{module}"))
+
+
+def test_the_component_is_found_although_importing_the_package_loads_no_dagster():
+    code = "import embeddings_orch; assert 'EmbeddingPipeline' in dir(embeddings_orch)"
+    assert imported_by(code) == []
+    from embeddings_orch import EmbeddingPipeline
+
+    assert EmbeddingPipeline.__name__ == "EmbeddingPipeline"
+
+
+@pytest.mark.parametrize("name", embeddings_orch.__all__)
+def test_every_public_name_can_be_had(name):
+    assert getattr(embeddings_orch, name).__name__ == name
+    assert name in dir(embeddings_orch)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = embeddings_orch.Nothing
+
+
+def test_type_checkers_see_the_same_names_as_python_does():
+    source = (ROOT / "embeddings_orch" / "__init__.py").read_text()
+    for name, home in embeddings_orch._HOMES.items():
+        assert f"from {home} import {name} as {name}" in source
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (ROOT / "embeddings_orch" / "py.typed").is_file()
+
+
+def test_the_version_is_said_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert embeddings_orch.__version__ == project["version"] == importlib.metadata.version("embeddings-orch")
+
+
+@pytest.mark.parametrize("plugin", sorted((ROOT / "plugins").glob("*/pyproject.toml")), ids=lambda p: p.parent.name)
+def test_a_plugin_is_a_distribution_of_its_own_in_the_shared_namespace(plugin):
+    project = tomllib.loads(plugin.read_text())["project"]
+    name = plugin.parent.name
+    assert project["name"] == f"embeddings-orch-{name.replace('_', '-')}"
+    namespace = plugin.parent / "src" / "embeddings_orch_plugins"
+    assert not (namespace / "__init__.py").exists(), "it would hide the other plugins"
+    assert (namespace / name / "__init__.py").is_file()
+    assert (namespace / name / "py.typed").is_file()
+    assert (plugin.parent / "README.md").is_file()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras[name.replace("_", "-")] == [project["name"]]
