@@ -45,7 +45,7 @@ def save_random_model(name: str, folder: Path) -> str:
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    model = open_clip.create_model(name)
     folder.mkdir(parents=True)
     config: dict[str, Any] = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": {}}
     visual = model.visual.preprocess_cfg

@@ -7,5 +7,6 @@ import dagster as dg
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All pipelines."""
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    """All pipelines, run in one process: a model is loaded once, and one device is used by one model at a time."""
+    pipelines = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    return dg.Definitions.merge(pipelines, dg.Definitions(executor=dg.in_process_executor))

@@ -1,7 +1,8 @@
 """Which settings make a vector a different vector, and the hash over them.
 
 The fingerprint is sha256 over the canonical JSON (UTF-8, keys sorted by code point, no spaces, integral numbers as
-integers, others as Python's ``repr``) of the provider's name, its ``vector_version`` and the identity fields of its config.
+integers, others as Python's ``repr``) of the provider's name, its ``vector_version`` and the identity fields of its
+config.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from embeddings_orch.errors import PluginError
 from embeddings_orch.fingerprint import digest
 from embeddings_orch.source import CATALOG_SCHEMA, SourceConfig, local_path
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that Dagster, LanceDB and SQL all take as it is."""
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from embeddings_orch.errors import PluginError, SpecError
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.spec import PipelineSpec, _PluginSpec
+from embeddings_orch.spec import NAME_PATTERN, PipelineSpec, _PluginSpec
 
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
 
@@ -24,7 +24,6 @@ _EXPECTED = {
     "tuple_type": "a list is expected",
     "dict_type": "a mapping is expected",
     "model_type": "a mapping is expected",
-    "string_pattern_mismatch": "a name has letters, digits and _, begins with a letter, and is at most 63 long",
 }
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 _ENV = re.compile(r"""^\s*env(?:\.(\w+)|\(\s*['"](\w+)['"]\s*(?:,\s*['"](.*?)['"]\s*)?\))\s*$""")
@@ -190,6 +189,8 @@ def _messages(error: ValidationError, document: _Document) -> Iterator[str]:
             yield f"{place}: {path}: this key is missing"
         else:
             message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+            if context.get("pattern") == NAME_PATTERN:
+                message = "a name has letters, digits and _, begins with a letter, and is at most 63 long"
             given = detail["input"]
             shown = (
                 f" (given: {given!r})"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from embeddings_orch.errors import SourceError
 from embeddings_orch.media.catalog import catalog_digest, diff
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.progress import Listener, Meter
@@ -48,13 +49,18 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
         listener: told of progress.
 
     Raises:
-        SourceError: the source cannot be read; the stored catalog stays.
+        SourceError: the source cannot be read, or lists nothing where there were items; the stored catalog stays.
         StoreError: the store cannot be used.
     """
     stored = pipeline.store.catalog(pipeline.spec.name)
     previous = stored.read()
     meter = Meter(pipeline.media_key, "items", listener=listener)
     scan = pipeline.source.scan(previous, meter.to)
+    if previous is not None and previous.num_rows and not scan.table.num_rows:
+        raise SourceError(
+            f"{pipeline.media_key}: the {pipeline.spec.media.source} source lists nothing, where the catalog has "
+            f"{previous.num_rows:,} items: is a drive not mounted, or a pattern wrong? Nothing was changed"
+        )
     difference = diff(previous, scan.table)
     schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
     if write and (previous is None or schema_changed or difference.new or difference.changed or difference.deleted):

@@ -45,6 +45,8 @@ def load(config: OpenClipConfig) -> Clip:
     Raises:
         TerminalError: it cannot be had, or is not the one that ``weights_sha256`` pins.
     """
+    import torch
+
     import open_clip
 
     device = resolve_device(config.device)
@@ -65,8 +67,8 @@ def load(config: OpenClipConfig) -> Clip:
         raise TerminalError(f"cannot load {config.name!r} from {where}: {_reason(error)}") from error
     if path is not None and weights.digest(path) != before:
         raise TerminalError(f"the weights {path} were replaced while they were loaded; run again")
-    dtype = open_clip.get_input_dtype(config.precision)
-    return Clip(model.eval().requires_grad_(False), device, dtype or _float32(), dict(model.visual.preprocess_cfg))
+    dtype = open_clip.get_input_dtype(config.precision) or torch.float32
+    return Clip(model.eval().requires_grad_(False), device, dtype, dict(model.visual.preprocess_cfg))
 
 
 def load_tokenizer(config: OpenClipConfig) -> Callable[[list[str]], torch.Tensor]:
@@ -166,9 +168,3 @@ def _reached(get: Callable[[], Any], what: str, config: OpenClipConfig) -> Any:
 def _reason(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
-
-
-def _float32() -> torch.dtype:
-    import torch
-
-    return torch.float32

@@ -53,8 +53,6 @@ def folder_files(folder: Path) -> list[Path]:
     Raises:
         EmbeddingsOrchError: the folder has no config or no weights.
     """
-    if not folder.is_dir():
-        raise EmbeddingsOrchError(f"the model folder {folder} is not there")
     weights = weights_file(folder)
     if weights is None or not (folder / CONFIG_FILE).is_file():
         lacking = "weights file (open_clip_model.safetensors)" if weights is None else CONFIG_FILE
@@ -71,6 +69,8 @@ def digest(path: Path) -> str:
     Raises:
         EmbeddingsOrchError: a file is not there or cannot be read.
     """
+    if not path.exists():
+        raise EmbeddingsOrchError(f"{path} is not there")
     try:
         if path.is_file():
             return file_sha256(path)
