@@ -26,6 +26,7 @@ FORMAT = 1
 _META_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
+_PRIMARY_KEY = "lance-schema:unenforced-primary-key:position"
 _NOT_FOUND = re.compile(r"not found|does not exist", re.IGNORECASE)
 
 
@@ -115,9 +116,7 @@ class Store:
             if table is not None:
                 return table
             try:
-                table = self._db.create_table(name, schema=schema)
-                if primary_key:
-                    table.set_unenforced_primary_key(primary_key)
+                table = self._db.create_table(name, schema=_keyed(schema, primary_key) if primary_key else schema)
             except (OSError, RuntimeError, ValueError) as error:
                 # Another process may have made it a moment ago.
                 table = self.open(name)
@@ -129,7 +128,10 @@ class Store:
         """Replace a table's rows and schema in one commit; earlier versions stay readable."""
         with self._lock:
             self._mark_format()
-            self._db.create_table(name, data, mode="overwrite").set_unenforced_primary_key(primary_key)
+            try:
+                self._db.create_table(name, data.cast(_keyed(data.schema, primary_key)), mode="overwrite")
+            except (OSError, RuntimeError, ValueError) as error:
+                raise StoreError(f"table {name} of the store {self.uri} cannot be written: {_short(error)}") from error
 
     def _mark_format(self) -> None:
         if self._format(self._db) is None:
@@ -171,6 +173,16 @@ class Store:
     def published(self) -> PublishedTable:
         """Which generation search follows."""
         return PublishedTable(self)
+
+
+def _keyed(schema: pa.Schema, primary_key: str) -> pa.Schema:
+    """The schema with Lance's mark of a primary key, by which it sees that two writers insert the same row.
+
+    Part of the schema that a table is made with: ``set_unenforced_primary_key`` is a commit of its own, and what
+    others write before it goes unchecked.
+    """
+    position = schema.get_field_index(primary_key)
+    return schema.set(position, schema.field(position).with_metadata({_PRIMARY_KEY: "1"}))
 
 
 def _short(error: Exception) -> str:

@@ -46,7 +46,9 @@ class PublishedTable(TableOf):
         """
         key = f"{pipeline}/{index}"
         table = self.database.create(self.name, _SCHEMA, primary_key="key")
-        if not self.rows(f"key = {text(key)}"):
+        if (now := self.get(pipeline, index)).generation != expected:
+            return False
+        if now.generation is None:
             row = {"key": key, "generation": "", "held": False, "updated_at": datetime.now(UTC)}
             rows = pa.Table.from_pylist([row], schema=_SCHEMA)
             table.merge_insert("key").when_not_matched_insert_all().execute(rows)
