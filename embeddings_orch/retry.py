@@ -30,10 +30,10 @@ class RetryPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_retries: int = Field(7, ge=0, description="Retries after the first attempt; 0 switches retrying off.")
-    initial_wait: float = Field(0.5, ge=0, description="Upper bound of the first wait, in seconds; doubles each time.")
-    max_wait: float = Field(60.0, ge=0, description="Cap of a single wait, in seconds.")
-    deadline: float = Field(600.0, gt=0, description="Seconds after which no new attempt of one batch is started.")
+    max_retries: int = Field(default=7, ge=0, description="Retries after the first attempt; 0 switches retrying off.")
+    initial_wait: float = Field(default=0.5, ge=0, description="Upper bound of the first wait, seconds; doubles.")
+    max_wait: float = Field(default=60.0, ge=0, description="Cap of a single wait, in seconds.")
+    deadline: float = Field(default=600.0, gt=0, description="Seconds after which no new attempt of a batch starts.")
 
 
 @dataclass

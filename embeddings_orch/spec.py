@@ -87,7 +87,7 @@ class MediaSpec(_PluginSpec):
     plugin_key = "source"
     own_keys = ("source",)
 
-    source: str = Field("folder", description="The source plugin.")
+    source: str = Field(default="folder", description="The source plugin.")
     config: SourceConfig
 
 
@@ -99,14 +99,16 @@ class EmbeddingSpec(_PluginSpec):
     own_keys = ("provider", "input")
 
     provider: str = Field(description="The embedder plugin.")
-    input: Name = Field("media", description="What is embedded: media, caption, text, or a column of the source.")
+    input: Name = Field(default="media", description="What is embedded: media, caption, text, or another column.")
     config: EmbedderConfig
 
 
 class StoreSpec(_Spec):
     """Where vectors, indexes and the published pointer live."""
 
-    uri: str = Field(".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix.")
+    uri: str = Field(
+        default=".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -120,25 +122,25 @@ class StoreSpec(_Spec):
 class ChecksSpec(_Spec):
     """What must hold before an index is published."""
 
-    min_recall: float = Field(0.95, ge=0, le=1, description="Smallest recall@10 against exact search.")
-    max_failed: float = Field(0.01, ge=0, le=1, description="Largest share of contents without a vector.")
+    min_recall: float = Field(default=0.95, ge=0, le=1, description="Smallest recall@10 against exact search.")
+    max_failed: float = Field(default=0.01, ge=0, le=1, description="Largest share of contents without a vector.")
 
 
 class IndexSpec(_Spec):
     """One searchable index over the catalog and some embeddings."""
 
     vectors: tuple[Name, ...] = Field(min_length=1, description="The embeddings it joins, by name.")
-    metric: Literal["cosine", "l2", "dot"] = Field("cosine", description="How vectors are compared.")
-    full_text: tuple[Name, ...] = Field((), description="Text columns that keyword search reads.")
-    checks: ChecksSpec = Field(ChecksSpec(), description="What must hold before it is published.")
-    keep_generations: int = Field(3, ge=1, description="How many generations are kept to go back to.")
+    metric: Literal["cosine", "l2", "dot"] = Field(default="cosine", description="How vectors are compared.")
+    full_text: tuple[Name, ...] = Field(default=(), description="Text columns that keyword search reads.")
+    checks: ChecksSpec = Field(default=ChecksSpec(), description="What must hold before it is published.")
+    keep_generations: int = Field(default=3, ge=1, description="How many generations are kept to go back to.")
 
 
 class AutoSpec(_Spec):
     """How much a sensor may start by itself."""
 
-    max_items: int = Field(1_000_000, ge=0, description="Items to embed.")
-    max_cost_usd: float = Field(5.0, ge=0, description="US dollars, as estimated.")
+    max_items: int = Field(default=1_000_000, ge=0, description="Items to embed.")
+    max_cost_usd: float = Field(default=5.0, ge=0, description="US dollars, as estimated.")
 
 
 class PipelineSpec(_Spec):
@@ -154,13 +156,13 @@ class PipelineSpec(_Spec):
     """
 
     name: Name = Field(description="Prefix of the asset keys, and the pipeline's name in the store.")
-    description: str = Field("", description="Shown on the assets.")
-    owners: tuple[str, ...] = Field((), description="E-mail addresses, or team:NAME, shown in Dagster's UI.")
+    description: str = Field(default="", description="Shown on the assets.")
+    owners: tuple[str, ...] = Field(default=(), description="E-mail addresses, or team:NAME, shown in Dagster's UI.")
     store: StoreSpec = Field(default_factory=StoreSpec, validate_default=True, description="Where it is kept.")
     media: MediaSpec
     embeddings: dict[Name, EmbeddingSpec] = Field(min_length=1, description="One asset each, by name.")
     indexes: dict[Name, IndexSpec] = Field(default_factory=dict, description="One index each, by name.")
-    auto: AutoSpec = Field(AutoSpec(), description="What a sensor may start by itself.")
+    auto: AutoSpec = Field(default=AutoSpec(), description="What a sensor may start by itself.")
 
     @model_validator(mode="before")
     @classmethod

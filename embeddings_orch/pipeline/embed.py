@@ -10,6 +10,7 @@ import pyarrow as pa
 from embeddings_orch import plugins
 from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Usage
 from embeddings_orch.embedder import EmbedderConfig, Item
+from embeddings_orch.errors import TerminalError
 from embeddings_orch.media.scan import read_content
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.delta import EmbeddingDelta, covered_digest, embedding_delta
@@ -82,6 +83,9 @@ def embed(
 
     def commit(outcome: Outcome) -> None:
         with lock:
+            # Weights replaced on disk since the plan would put another model's vectors into this table.
+            if config.fingerprint() != delta.fingerprint:
+                raise TerminalError(f"{meter.step}: the model's files changed during the run; run again")
             vectors.append(outcome.keys, outcome.vectors)
             pipeline.store.failures.replace(delta.fingerprint, outcome.keys, outcome.failures)
             usage.add(outcome.usage)

@@ -63,24 +63,17 @@ def recall(
     Returns:
         A value in [0, 1]; 1 where there is nothing to find.
     """
-    found, due = 0, 0
-    total = table.count(generation.version, column)
-    for vector, limit in zip(asked, limits, strict=True):
-        if not np.isfinite(limit):
-            continue
-        rows = table.nearest(
-            vector,
-            column,
-            version=generation.version,
-            metric=generation.metric,
-            limit=k,
-            columns=["id"],
-            search=generation.search,
-        )
+    due = len(asked) * min(k, table.count(generation.version, column))
+    if due == 0:
+        return 1.0
+    nearest = table.nearest_distances(
+        asked, column, version=generation.version, metric=generation.metric, limit=k, search=generation.search
+    )
+    found = 0
+    for distances_found, limit in zip(nearest, limits, strict=True):
         tolerance = 1e-5 * max(1.0, abs(float(limit)))
-        found += int((rows["_distance"].to_numpy() <= limit + tolerance).sum())
-        due += min(k, total)
-    return 1.0 if due == 0 else found / due
+        found += sum(distance <= limit + tolerance for distance in distances_found)
+    return found / due
 
 
 def tune(table: IndexTable, generation: Generation, wanted: float) -> Generation:
@@ -90,10 +83,9 @@ def tune(table: IndexTable, generation: Generation, wanted: float) -> Generation
             continue
         asked = queries(table, generation, model.column)
         limits = farthest_exact(table, generation, model.column, asked)
-        for parameters in _PARAMETERS:
-            stronger = max(parameters["refine_factor"], generation.search.get("refine_factor", 0))
-            if stronger > parameters["refine_factor"]:
-                continue  # an earlier column needs more already
+        # Not less than what an earlier column needs.
+        least = _PARAMETERS.index(generation.search) if generation.search in _PARAMETERS else 0
+        for parameters in _PARAMETERS[least:]:
             generation = replace(generation, search=dict(parameters))
             if recall(table, generation, model.column, asked, limits) >= wanted:
                 break

@@ -1,4 +1,4 @@
-"""Approximate indexes: built above a size, measured against exact search, and not published where they miss too much."""
+"""Approximate indexes: built above a size, measured against exact search, not published where they miss too much."""
 
 import csv
 
@@ -12,6 +12,7 @@ from embeddings_orch.pipeline.index import current_generation
 from embeddings_orch.pipeline.recall import distances
 from embeddings_orch.search import Index
 from embeddings_orch.store import index_table
+from embeddings_orch.store.generations import Generation, IndexedModel
 
 ROWS = 2000
 
@@ -158,6 +159,41 @@ def test_a_run_killed_between_rows_and_indexes_is_completed_by_the_next(texts, m
 
     table = texts.pipeline().store.index(generation.table).at(generation.version)
     assert sorted(index.columns[0] for index in table.list_indices()) == ["text", "toy"]
+
+
+def test_search_is_as_wide_as_the_column_that_needs_most(monkeypatch):
+    needed = {"first": 3, "second": 1}
+
+    def measured(_table, generation, column, *_):
+        return float(recall._PARAMETERS.index(generation.search) >= needed[column])
+
+    class Approximate:
+        def approximate(self, *_):
+            return True
+
+    for name, stub in {"queries": None, "farthest_exact": None, "recall": measured}.items():
+        monkeypatch.setattr(recall, name, stub or (lambda *_: None))
+    models = tuple(IndexedModel(name, "counting", "f", "media", 8, {}) for name in needed)
+    generation = Generation("g-1", "p", "i", "t", 1, 1, models, "cosine")
+
+    assert recall.tune(Approximate(), generation, 0.95).search == recall._PARAMETERS[3]
+
+
+def test_recall_counts_what_search_does_not_find(gallery, monkeypatch):
+    gallery.run()
+    monkeypatch.setattr(
+        index_table.IndexTable, "nearest_distances", lambda _self, vectors, *_, **__: [[] for _ in vectors]
+    )
+    check = results(gallery.pipeline())["recall_at_10"]
+    assert (check.metadata["recall"], check.passed) == (0, False)
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 11])
+def test_small_galleries_are_searched_in_full(make_gallery, pictures):
+    gallery = make_gallery(pictures=pictures)
+    gallery.run()
+    check = results(gallery.pipeline())["recall_at_10"]
+    assert (check.metadata["recall"], check.metadata["queries"]) == (1, pictures)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])

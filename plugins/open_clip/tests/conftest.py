@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embeddings_orch_plugins.open_clip import weights
 from PIL import Image, ImageDraw
+
+from embeddings_orch_plugins.open_clip import weights
 
 TINY: dict[str, Any] = {
     "embed_dim": 16,

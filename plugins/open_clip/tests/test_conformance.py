@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from embeddings_orch_plugins.open_clip import OpenClipConfig
-
 from embeddings_orch.testing.conformance import EmbedderConformance
+from embeddings_orch_plugins.open_clip import OpenClipConfig
 
 
 class TestBundledClip(EmbedderConformance):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
-from embeddings_orch_plugins.open_clip.architectures import architectures
 from pydantic import ValidationError
 
 from embeddings_orch.fingerprint import role_of
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
+from embeddings_orch_plugins.open_clip.architectures import architectures
 
 SHA = "ab" * 32
 

@@ -13,16 +13,16 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
-from embeddings_orch_plugins.open_clip.advice import cpu_flags
-from embeddings_orch_plugins.open_clip.architectures import MODELS
-from embeddings_orch_plugins.open_clip.embedder import out_of_memory
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Batch, Item, Vectors
 from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
+from embeddings_orch_plugins.open_clip.advice import cpu_flags
+from embeddings_orch_plugins.open_clip.architectures import MODELS
+from embeddings_orch_plugins.open_clip.embedder import out_of_memory
 
 from .conftest import encoded, picture
 

@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
-from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
-from embeddings_orch_plugins.open_clip.resources import OpenClipResource, RetryConfig
 from PIL import Image
 from pydantic import ValidationError
 
 from embeddings_orch.embedder import Batch, Vectors
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
+from embeddings_orch_plugins.open_clip.resources import OpenClipResource, RetryConfig
 
 from .conftest import encoded, picture
 

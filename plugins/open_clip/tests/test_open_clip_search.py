@@ -6,10 +6,10 @@ import csv
 
 import numpy as np
 import pytest
-from embeddings_orch_plugins.open_clip.resources import OpenClipResource
 from PIL import Image
 
 from embeddings_orch.embedder import Vectors
+from embeddings_orch_plugins.open_clip.resources import OpenClipResource
 
 from .conftest import GALLERY
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, weights
-from embeddings_orch_plugins.open_clip.architectures import MODELS
 
 from embeddings_orch.embedder import Batch
 from embeddings_orch.errors import EmbeddingsOrchError, TerminalError
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, weights
+from embeddings_orch_plugins.open_clip.architectures import MODELS
 
 CopyTiny = Callable[..., Path]
 TEXTS = Batch("text", ["a dog"])

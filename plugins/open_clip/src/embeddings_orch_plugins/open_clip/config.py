@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from pydantic import ValidationInfo, field_validator, model_validator
+
+from embeddings_orch.embedder import EmbedderConfig
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.fingerprint import identity, operational
+from embeddings_orch.source import local_path
 from embeddings_orch_plugins.open_clip import weights
 from embeddings_orch_plugins.open_clip.architectures import (
     LOCAL_DIR,
@@ -14,12 +20,6 @@ from embeddings_orch_plugins.open_clip.architectures import (
     folder_of,
     self_contained,
 )
-from pydantic import ValidationInfo, field_validator, model_validator
-
-from embeddings_orch.embedder import EmbedderConfig
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.source import local_path
 
 Precision = Literal["fp32", "bf16", "fp16"]
 

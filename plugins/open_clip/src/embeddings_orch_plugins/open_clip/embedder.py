@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
+from embeddings_orch.errors import BatchTooLargeError, ProviderError, TerminalError
 from embeddings_orch_plugins.open_clip.architectures import embedding_length
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
-from embeddings_orch.errors import BatchTooLargeError, ProviderError, TerminalError
-
 if TYPE_CHECKING:
     import torch
+
     from embeddings_orch_plugins.open_clip.model import Clip
     from embeddings_orch_plugins.open_clip.preprocess import Preprocessor
 

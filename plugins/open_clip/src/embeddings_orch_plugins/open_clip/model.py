@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
 from embeddings_orch_plugins.open_clip import weights
 from embeddings_orch_plugins.open_clip.architectures import HF_HUB, LOCAL_DIR, folder_of, self_contained
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
-
-from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
 
 if TYPE_CHECKING:
     import torch

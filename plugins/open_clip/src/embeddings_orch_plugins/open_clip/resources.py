@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from embeddings_orch_plugins.open_clip.config import OpenClipConfig
-
 from embeddings_orch.dagster.resources import EmbedderResource, RetryConfig
+from embeddings_orch_plugins.open_clip.config import OpenClipConfig
 
 __all__ = ["OpenClipResource", "RetryConfig"]
 

@@ -10,9 +10,8 @@ import threading
 import time
 from pathlib import Path
 
-from embeddings_orch_plugins.open_clip.architectures import CONFIG_FILE
-
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch_plugins.open_clip.architectures import CONFIG_FILE
 
 # The order in which open_clip chooses one of several weights files in a folder.
 PREFERRED = (
