@@ -136,7 +136,10 @@ def search(
     _print_json(results.to_json()) if as_json else output.hits_table(results)
     if sheet is not None:
         strip = Strip(text or str(image), results, image.read_bytes() if image else None)
-        path = contact_sheet([strip], source_for(chosen.spec.media.config).read, sheet)
+        try:
+            path = contact_sheet([strip], source_for(chosen.spec.media.config).read, sheet)
+        except (OSError, ValueError) as error:  # Pillow's for a file type that it does not know
+            raise EmbeddingsOrchError(f"the sheet {sheet} cannot be written: {error}") from error
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)
 
 

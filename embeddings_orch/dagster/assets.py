@@ -187,6 +187,7 @@ def index_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
                 "generation": generation.id,
                 "search": f"approximate, {generation.search}" if generation.search else "exact",
                 "seconds": round(report.seconds, 3),
+                "items_per_second": round((report.new + report.changed) / max(report.seconds, 1e-6), 1),
                 **column_schema(schema),
             },
             data_version=dg.DataVersion(generation.id),

@@ -93,7 +93,7 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
         scan.deleted,
         len(scan.problems),
         spec.media_version(),
-        "media differ" if scan.writes else ("up to date" if written else "never materialized"),
+        "never materialized" if not written else "media differ" if scan.writes else "up to date",
     )
     deltas = {name: embedding_delta(pipeline, name, scan.table, retry_failed=retry_failed) for name in spec.embeddings}
     for name, delta in deltas.items():

@@ -72,7 +72,7 @@ def recall(
     found = 0
     for distances_found, limit in zip(nearest, limits, strict=True):
         tolerance = 1e-5 * max(1.0, abs(float(limit)))
-        found += sum(distance <= limit + tolerance for distance in distances_found)
+        found += sum(distance <= float(limit) + tolerance for distance in distances_found)
     return found / due
 
 

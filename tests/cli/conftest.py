@@ -13,8 +13,6 @@ from PIL import Image
 
 from embeddings_orch.cli import main
 
-HOME = "telemetry:\n  enabled: false\n"
-
 
 def write_pipeline(folder, name="photos", **attributes):
     """A folder with five pictures, their captions and a pipeline's YAML; returns the YAML."""
@@ -41,7 +39,11 @@ def write_pipeline(folder, name="photos", **attributes):
 def command(*arguments, cwd=None, home=None, **environment):
     """The installed command, in a process of its own."""
     script = Path(sys.executable).with_name("embeddings-orch")
-    environment = {**os.environ, **({"DAGSTER_HOME": str(home)} if home else {}), **environment}
+    if home is not None:
+        home.mkdir(exist_ok=True)
+        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        environment["DAGSTER_HOME"] = str(home)
+    environment = {**os.environ, **environment}
     return subprocess.run(
         [script, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -69,13 +71,11 @@ def cli(dagster_home):
     return invoke
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def published(tmp_path_factory):
     """A pipeline's YAML that was run once, by the command, from another folder; with what the command answered."""
     folder = tmp_path_factory.mktemp("published")
     file = write_pipeline(folder / "project")
-    (folder / "home").mkdir()
-    (folder / "home" / "dagster.yaml").write_text(HOME)
     done = command("run", "--file", file, "--json", cwd=folder, home=folder / "home")
     assert done.returncode == 0, done.stderr
     return file, done, json.loads(done.stdout)

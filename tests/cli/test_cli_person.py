@@ -154,11 +154,12 @@ def test_what_cannot_be_done_exits_with_1_and_its_reason(cli, declare, tmp_path,
         (["x", "--where", "no such column = 3"], "error: "),
         (["x", "--where", "nothing = 3"], "nothing"),
         (["x", "--embedding", "toi"], "did you mean 'toy'?"),
-        (["x", "--sheet", "/nowhere/at/all.png"], "/nowhere/at"),
+        (["x", "--sheet", "FILE/sheet.png"], "sheet.png"),
     ],
 )
 def test_a_search_that_cannot_be_done_says_why(cli, published, arguments, said):
     file, _, _ = published
+    arguments = [argument.replace("FILE", str(file)) for argument in arguments]
     result = cli("search", *arguments, "--file", file, status=1)
     assert said in result.stderr
     assert "Traceback" not in result.stderr

@@ -14,7 +14,6 @@ def test_standard_output_is_the_object_and_nothing_else(published):
 def test_progress_is_plain_lines_on_standard_error_where_that_is_no_terminal(published):
     _, done, _ = published
     lines = done.stderr.splitlines()
-    assert any(line.startswith("photos/raw_media: 5 items, ") for line in lines)
     assert any(line.startswith("photos/embeddings/toy: 5/5 items, ") for line in lines)
     assert not any(character in done.stderr for character in "\x1b\r"), "colours or cursor movements"
 
@@ -62,15 +61,6 @@ def test_the_exit_status_is_1_where_there_is_no_project(process, tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert "is in no dg project" in done.stderr
-
-
-def test_a_secret_like_name_in_the_environment_does_not_get_into_the_store(process, declare, tmp_path):
-    file = declare(tmp_path / "project")
-    process("run", "--file", file, home=tmp_path / "home", ACME_API_KEY="do-not-tell")
-    found = [
-        path for path in (tmp_path / "project").rglob("*") if path.is_file() and b"do-not-tell" in path.read_bytes()
-    ]
-    assert found == []
 
 
 def test_without_a_home_of_ones_own_the_runs_are_kept_beside_the_yaml(process, declare, tmp_path):

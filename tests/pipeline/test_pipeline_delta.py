@@ -4,8 +4,11 @@ import shutil
 
 import pytest
 
+from embeddings_orch.errors import SourceError, StoreError
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embed import embed
 from embeddings_orch.pipeline.plan import make_plan
+from embeddings_orch.pipeline.scan import scan_media
 from embeddings_orch.testing.counting import CountingEmbedder
 
 COUNTS = ("new", "changed", "unchanged", "deleted")
@@ -160,15 +163,18 @@ def test_names_with_quotes_and_other_scripts_are_added_and_deleted(gallery):
     assert not set(names) & set(gallery.rows())
 
 
-def test_deleting_everything_empties_the_index(gallery):
+def test_a_folder_that_lists_nothing_any_more_changes_nothing(gallery):
     gallery.run()
-    for name in list(gallery.captions):
+    rows = gallery.rows()
+    for name in list(gallery.captions)[1:]:
         gallery.remove(name)
-    assert counts(gallery.plan()["embeddings/toy"]) == (0, 0, 0, 12)
+    assert counts(gallery.plan()["embeddings/toy"]) == (0, 0, 1, 11)
+    gallery.remove("p000.png")
 
-    gallery.run()
+    with pytest.raises(SourceError, match="lists nothing, where the catalog has 12 items"):
+        gallery.run()
 
-    assert gallery.rows() == {}
+    assert gallery.rows() == rows
 
 
 def test_the_same_bytes_twice_are_one_content(gallery):
@@ -191,9 +197,6 @@ def test_a_file_that_changes_while_it_is_embedded_is_left_for_the_next_run(galle
         return found
 
     pipeline.source.scan = scan_then_edit
-    from embeddings_orch.pipeline.embed import embed
-    from embeddings_orch.pipeline.scan import scan_media
-
     scan_media(pipeline)
     report = embed(pipeline, "toy")
 
@@ -207,8 +210,5 @@ def test_a_file_that_changes_while_it_is_embedded_is_left_for_the_next_run(galle
 
 
 def test_a_step_without_a_catalog_says_what_to_materialize(gallery):
-    from embeddings_orch.errors import StoreError
-    from embeddings_orch.pipeline.embed import embed
-
     with pytest.raises(StoreError, match="gallery/raw_media was never materialized"):
         embed(Pipeline(gallery.pipeline().spec), "toy")

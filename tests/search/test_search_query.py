@@ -7,6 +7,9 @@ from PIL import Image
 from embeddings_orch.embed_step import content_hash
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.media.scan import source_for
+from embeddings_orch.pipeline.embed import embed
+from embeddings_orch.pipeline.index import build_index
+from embeddings_orch.pipeline.scan import scan_media
 from embeddings_orch.search import Index
 from embeddings_orch.search.contact_sheet import Strip, contact_sheet
 from embeddings_orch.store import Store
@@ -182,10 +185,6 @@ def test_an_open_index_follows_the_next_publish(gallery):
 
 
 def test_a_rebuild_that_is_not_published_changes_no_hit(gallery):
-    from embeddings_orch.pipeline.embed import embed
-    from embeddings_orch.pipeline.index import build_index
-    from embeddings_orch.pipeline.scan import scan_media
-
     gallery.run()
     before = opened(gallery).search("a dog", limit=100)
     gallery.add("new.png")
