@@ -36,7 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 types: $(VENV)/.dev
-	$(BIN)/mypy embeddings_orch definitions
+	$(BIN)/mypy embeddings_orch definitions tests/typing
 	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(plugin)/src &&) true
 
 test: lint types

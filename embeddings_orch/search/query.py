@@ -115,6 +115,11 @@ class Index:
                 raise EmbeddingsOrchError(
                     f"the vector has shape {query.shape}; {model.column} has {model.dimensions} dimensions"
                 )
+            # LanceDB would answer either with no hits.
+            if not np.isfinite(query).all():
+                raise EmbeddingsOrchError("the vector holds NaN or infinity")
+            if generation.metric == "cosine" and not query.any():
+                raise EmbeddingsOrchError("the vector is all zeros, which is near to nothing by cosine")
         else:
             modality: Modality = "text" if text is not None else "image"
             model = self._model(generation, column, modality)

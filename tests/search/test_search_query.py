@@ -112,6 +112,8 @@ def test_no_more_hits_than_the_limit(gallery, limit):
         ({"text": "a", "column": "tyo"}, "no embedding 'tyo'; did you mean 'toy'"),
         ({"vector": [1.0, 2.0]}, r"the vector has shape \(2,\); toy has 8 dimensions"),
         ({"vector": [[1.0] * 8]}, r"the vector has shape \(1, 8\); toy has 8 dimensions"),
+        ({"vector": [float("nan")] * 8}, "the vector holds NaN or infinity"),
+        ({"vector": [0.0] * 8}, "the vector is all zeros"),
         ({}, "exactly one of text, image and vector"),
         ({"text": "a", "vector": [1.0] * 8}, "exactly one of text, image and vector"),
         ({"text": "a", "limit": 0}, "limit must be at least 1, not 0"),

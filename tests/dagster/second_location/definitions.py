@@ -4,8 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
-from embeddings_orch_plugins.open_clip.resources import OpenClipResource
 from PIL import Image
+
+from embeddings_orch_plugins.open_clip.resources import OpenClipResource
 
 
 @dg.asset(kinds={"python"})

@@ -1,0 +1,134 @@
+"""The public API as a user's type checker sees it; mypy reads this file, nothing runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, assert_type
+
+import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings_orch import EmbeddingPipeline, EmbeddingsOrchError, Index, Pipeline, PipelineSpec, Store, build_pipeline
+from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Prepared
+from embeddings_orch.embedder import (
+    Batch,
+    Embedder,
+    EmbedderConfig,
+    EmbedResult,
+    Item,
+    Modality,
+    config_from,
+    embedder_for,
+)
+from embeddings_orch.errors import ItemError, ProviderError, TransientError
+from embeddings_orch.fingerprint import identity, operational
+from embeddings_orch.retry import Attempts, Retrier, RetryPolicy
+from embeddings_orch.search import Hit, Results
+from embeddings_orch.testing.conformance import EmbedderConformance
+
+# Declaring a pipeline
+
+spec = PipelineSpec.model_validate({"name": "photos", "media": {"path": "photos"}, "embeddings": {}})
+assert_type(spec.name, str)
+assert_type(spec.indexes["found"].vectors, tuple[str, ...])
+assert_type(spec.embeddings["clip"].config, EmbedderConfig)
+assert_type(spec.embeddings["clip"].config.fingerprint(), str)
+assert_type(build_pipeline(spec), dg.Definitions)
+assert_type(Pipeline(spec).embedding_key("clip"), str)
+assert_type(EmbeddingPipeline(spec).spec, PipelineSpec)
+
+spec.name = "other"  # type: ignore[misc]  # specs are frozen
+
+# Searching
+
+index = Index(Store(".embeddings_orch"), "photos", "found")
+results = index.search("a dog", limit=3, where="caption IS NOT NULL")
+assert_type(results, Results)
+assert_type(results.hits, list[Hit])
+assert_type(results.hits[0].score, float)
+index.search(image=Path("dog.png"))
+index.search(image=b"bytes")
+index.search(vector=[0.1, 0.2])
+index.search(text=3)  # type: ignore[arg-type]
+
+# Writing an embedder
+
+
+class LengthConfig(EmbedderConfig):
+    """Settings of an embedder by length."""
+
+    provider: ClassVar[str] = "length"
+
+    unit: str = identity("characters", description="What is counted.")
+    timeout: float = operational(10.0, gt=0, description="Seconds.")
+
+
+class LengthEmbedder(Embedder[LengthConfig]):
+    """Embeds a text by its length."""
+
+    config_class = LengthConfig
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+
+    def dimensions(self) -> int:
+        """Two."""
+        return 2
+
+    def prepare(self, item: Item) -> str:
+        """The text in small letters."""
+        if isinstance(item.content, bytes):
+            raise ItemError("not a text")
+        return item.content.lower()
+
+    def embed(self, batch: Batch) -> EmbedResult:
+        """Length and one."""
+        assert_type(self.config, LengthConfig)
+        assert_type(self.config.timeout, float)
+        vectors = np.array([[len(text), 1.0] for text in batch.contents], dtype=np.float32)
+        return EmbedResult(vectors, tokens=len(batch))
+
+    def classify(self, error: Exception) -> ProviderError:
+        """Timeouts come and go."""
+        return TransientError(str(error), retry_after=1.0)
+
+
+class TestLength(EmbedderConformance):
+    """The promises of the embedder above."""
+
+    tolerance = 1e-6
+    variations: ClassVar[dict[str, list[str]]] = {"unit": ["words"]}
+
+    def make_config(self) -> LengthConfig:
+        """As by default."""
+        return LengthConfig(batch_size=2, retry=RetryPolicy(max_retries=3))
+
+
+LengthConfig(batch_sizes=3)  # type: ignore[call-arg]
+
+# Embedding by hand
+
+step = EmbedStep(LengthConfig(), side="query")
+prepared = step.prepare(Item("key:0", "text", "a text"))
+assert_type(prepared, Prepared | Failure)
+if isinstance(prepared, Prepared):
+    outcome = step([prepared])
+    assert_type(outcome, Outcome)
+    vectors: list[NDArray[np.float32]] = outcome.vectors
+embedder_for(config_from("length", {"unit": "words"})).close()
+EmbedStep(LengthConfig(), side="both")  # type: ignore[arg-type]
+
+
+def number() -> int:
+    """Seven."""
+    return 7
+
+
+assert_type(Retrier(RetryPolicy()).call(number, Attempts()), int)
+
+
+def handle(error: EmbeddingsOrchError) -> str:
+    """Every error of the package is of one class."""
+    return str(error)
+
+
+handle(ItemError("an item"))
