@@ -83,6 +83,17 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
 
 
+class StoppedError(TerminalError):
+    """A terminal error in the middle of a batch, with what its other parts gave: it is paid for and must be kept."""
+
+    def __init__(self, error: TerminalError, outcome: Outcome) -> None:
+        super().__init__(str(error))
+        self.outcome = outcome
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (TerminalError(str(self)), self.outcome)
+
+
 class EmbedStep:
     """Embeds batches with one embedder, which it makes when the first one comes."""
 
@@ -146,10 +157,15 @@ class EmbedStep:
         """Embed one batch of one modality.
 
         Raises:
-            TerminalError: nothing can succeed any more; what earlier batches gave stays valid.
+            TerminalError: nothing can succeed any more; a `StoppedError` carries what this batch gave before.
         """
         outcome = Outcome()
-        self._embed(list(batch), outcome)
+        try:
+            self._embed(list(batch), outcome)
+        except TerminalError as error:
+            if not outcome.keys and not outcome.failures:
+                raise
+            raise StoppedError(error, outcome) from error
         return outcome
 
     def _embed(self, batch: list[Prepared], outcome: Outcome) -> None:

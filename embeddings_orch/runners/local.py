@@ -7,8 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
-from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Prepared
+from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Prepared, StoppedError
 from embeddings_orch.embedder import Modality
 from embeddings_orch.errors import ItemError, TransientError
 from embeddings_orch.runners.base import Content, Read, Runner
@@ -96,7 +97,14 @@ class _Flow:
         self.running.append(self.models.submit(self.step, self.filling.pop(modality)))
         # One batch waits behind those that run, so that the model never does.
         while len(self.running) > self.step.config.concurrency + 1:
-            self._collect(self.running.popleft().result())
+            self._take(self.running.popleft())
+
+    def _take(self, batch: Future[Outcome]) -> None:
+        try:
+            self._collect(batch.result())
+        except StoppedError as stop:
+            self._collect(stop.outcome)
+            raise
 
     def _collect(self, outcome: Outcome) -> None:
         pending = self.pending
@@ -123,7 +131,7 @@ class _Flow:
         for modality in list(self.filling):
             self._submit(modality)
         while self.running:
-            self._collect(self.running.popleft().result())
+            self._take(self.running.popleft())
         self._checkpoint()
         while self.writing:
             self.writing.popleft().result()
@@ -133,11 +141,12 @@ class _Flow:
         for future in self.running:
             future.cancel()
         for future in self.running:
-            if not future.cancelled() and future.exception() is None:
-                self._collect(future.result())
+            if not future.cancelled():
+                with suppress(Exception):  # the error that stopped the run is the one to show
+                    self._take(future)
         self._checkpoint()
         for write in self.writing:
-            write.exception()  # the error that stopped the run is the one to show
+            write.exception()
 
 
 def _load(step: EmbedStep, read: Read, content: Content) -> Prepared | Failure:

@@ -243,3 +243,22 @@ def test_nothing_to_do_commits_nothing_that_counts():
     commits = Commits()
     LocalRunner(2).run(step(), [], read, commits)
     assert len(commits) == 0
+
+
+def test_a_terminal_error_in_a_bisected_batch_keeps_what_its_other_parts_gave(monkeypatch):
+    embed = CountingEmbedder.embed
+
+    def stop_at_the_last(self, batch):
+        if len(batch) > 2:
+            raise ItemError("one of them is bad")
+        if "text 7" in batch.contents:
+            raise TerminalError("the key was withdrawn")
+        return embed(self, batch)
+
+    monkeypatch.setattr(CountingEmbedder, "embed", stop_at_the_last)
+    commits = Commits()
+
+    with pytest.raises(TerminalError, match="the key was withdrawn"):
+        LocalRunner(1).run(step(), contents(10), read, commits)
+
+    assert len(commits.vectors) == 7
