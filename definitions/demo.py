@@ -39,7 +39,8 @@ def main() -> int:
         print(f"error: {line}", file=sys.stderr)
     if not outcome.success:
         return 1
-    index = Index(Store(pipeline.spec.store.uri), "emoji", "emoji_search")
+    configs = [embedding.config for embedding in pipeline.spec.embeddings.values()]
+    index = Index(Store(pipeline.spec.store.uri), "emoji", "emoji_search", configs)
     picture = query_picture(ROOT / "out" / "query.jpg")
     strips = [Strip(f"“{words}”", index.search(words)) for words in WORDS]
     strips.append(Strip("a picture", index.search(image=picture), picture.read_bytes()))

@@ -24,7 +24,7 @@ from embeddings_orch.embedder import (
     Vectors,
     embedder_for,
 )
-from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError, TransientError
+from embeddings_orch.errors import BatchTooLargeError, ItemError, ProviderError, TerminalError, TransientError
 from embeddings_orch.retry import Attempts, Retrier, jitter
 
 FailureKind = Literal["item", "transient"]
@@ -152,6 +152,15 @@ class EmbedStep:
             return Prepared(item.key, item.uri, item.modality, embedder.prepare(item))
         except ItemError as error:
             return Failure(item.key, item.uri, str(error))
+        except ProviderError:
+            raise
+        except (ImportError, NameError, AttributeError, TypeError) as error:
+            # The code is wrong, not the content: remembering it as a failure would outlive the mend.
+            raise TerminalError(f"{self.config.provider}: {type(error).__name__}: {error} ({item.uri})") from error
+        except MemoryError:
+            return Failure(item.key, item.uri, "too large for the memory that is left", "transient")
+        except Exception as error:
+            return Failure(item.key, item.uri, f"{type(error).__name__}: {error}")
 
     def __call__(self, batch: Sequence[Prepared]) -> Outcome:
         """Embed one batch of one modality.

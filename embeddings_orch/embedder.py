@@ -22,9 +22,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from embeddings_orch.errors import ProviderError, TerminalError, TransientError
+from embeddings_orch.errors import PluginError, ProviderError, TerminalError, TransientError
 from embeddings_orch.fingerprint import fingerprint, identity, operational, role_of
 from embeddings_orch.retry import RetryPolicy
 
@@ -171,8 +171,19 @@ def embedder_for(config: EmbedderConfig) -> Embedder[Any]:
 
 
 def config_from(provider: str, settings: Mapping[str, Any]) -> EmbedderConfig:
-    """A provider's config from stored settings (see `EmbedderConfig.settings`)."""
+    """A provider's config from stored settings (see `EmbedderConfig.settings`).
+
+    Raises:
+        PluginError: the plugin is missing, or of a version that the settings do not fit.
+    """
     from embeddings_orch import plugins
 
     embedder_class: type[Embedder[Any]] = plugins.load("embedders", provider)
-    return embedder_class.config_class.model_validate(dict(settings))
+    try:
+        return embedder_class.config_class.model_validate(dict(settings))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
+        raise PluginError(
+            f"the settings kept for {provider!r} do not fit the installed plugin ({wrong}): "
+            "install the version that wrote them, or run the pipeline again"
+        ) from error

@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embeddings_orch import embed_step, plugins
-from embeddings_orch.embed_step import EmbedStep, Failure, Prepared, Usage, content_hash, content_key
+from embeddings_orch.embed_step import (
+    EmbedStep,
+    Failure,
+    Prepared,
+    StoppedError,
+    Usage,
+    content_hash,
+    content_key,
+)
 from embeddings_orch.embedder import Embedder, EmbedderConfig, EmbedResult, Item
 from embeddings_orch.errors import (
     BatchTooLargeError,
@@ -341,6 +349,37 @@ def test_a_terminal_error_is_the_end_at_once(scripted):
         step(batch("abcd"))
     assert caught.value is error
     assert len(embedder.calls) == 1
+
+
+def test_a_terminal_error_in_the_middle_of_a_batch_carries_what_its_other_parts_gave(scripted):
+    def script(contents):
+        if len(contents) > 2:
+            raise BatchTooLargeError("too many")
+        if "e" in contents:
+            raise TerminalError("the quota is used up")
+        return vectors_of(contents)
+
+    step, _ = scripted(script)
+    with pytest.raises(StoppedError, match="the quota is used up") as caught:
+        step(batch("abcdef"))
+    for stopped in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert str(stopped) == "the quota is used up"
+        assert stopped.outcome.keys == ["a:0", "b:0", "c:0"]
+        assert len(stopped.outcome.vectors) == 3
+
+
+def test_a_batch_that_shrinks_late_does_not_let_the_others_grow_again(scripted):
+    """Two threads find at once that their batches are too large; the smaller finding stays."""
+    step, embedder = scripted(fitting(2))
+
+    def script(contents):
+        if len(contents) == 8 and step._largest is None:
+            step._largest = 2  # another thread was faster
+        return fitting(2)(contents)
+
+    embedder.script = script
+    assert len(step(batch("abcdefgh")).keys) == 8
+    assert [len(call) for call in embedder.calls] == [8, 2, 2, 2, 2]
 
 
 # Life cycle

@@ -33,7 +33,8 @@ LocalPath = Annotated[Path, BeforeValidator(_local)]
 _CHUNK = 1 << 20
 _SLICE = 2048
 _WORKERS = 8
-_SETTLED_NS = 2_000_000_000
+_TICK_NS, _COARSE_TICK_NS = 50_000_000, 2_000_000_000
+"""Longer than a file system's clock takes for a step; some (FAT, old network ones) count whole or even seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Facts:
 class FileFacts:
     """Looks at files, and reuses what the last catalog says of those whose size, time and inode stayed.
 
-    A file changed within the two seconds before the scan could change once more in the same tick of the file
-    system's clock, so its stat is not remembered and the next scan hashes it again (git's racy rule).
+    A file changed just before the scan could change once more in the same tick of the file system's clock, so its
+    stat is not remembered and the next scan hashes it again (git's racy rule).
 
     Args:
         previous: the last catalog.
@@ -75,7 +76,7 @@ class FileFacts:
 
     def __init__(self, previous: pa.Table | None, now: float) -> None:
         self._known = dict(_known(previous)) if previous is not None else {}
-        self._settled_before = int(now * 1e9) - _SETTLED_NS
+        self._now_ns = int(now * 1e9)
 
     def look(self, files: Sequence[File], progress: Callable[[int], None]) -> list[Facts | OSError]:
         """The facts of each file, or why it cannot be read."""
@@ -111,7 +112,8 @@ class FileFacts:
                 status = os.fstat(stream.fileno())
         except OSError as error:
             return error
-        settled = status.st_mtime_ns < self._settled_before and _stat(status) == before
+        tick = _TICK_NS if status.st_mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
+        settled = status.st_mtime_ns < self._now_ns - tick and _stat(status) == before
         return Facts(digest, size, width, height, text, before if settled else "")
 
 

@@ -66,7 +66,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     fingerprint = config.fingerprint()
     wanted = contents(catalog, spec.input)
     have = pipeline.store.vectors(fingerprint).keys()
-    failures = pipeline.store.failures.of(fingerprint)
+    failures = without_vector(pipeline.store.failures.of(fingerprint), have)
     keys = wanted["key"]
 
     has = pc.is_in(keys, have)
@@ -104,6 +104,12 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
         state=state,
         reason=_reason(state, fingerprint, config, spec.input, todo.num_rows),
     )
+
+
+def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Failure]:
+    """The failures of contents that have no vector; another run may have embedded the others."""
+    mended = pc.is_in(pa.array(failures, pa.string()), have).to_pylist()
+    return {key: failure for (key, failure), has in zip(failures.items(), mended, strict=True) if not has}
 
 
 def covered_digest(wanted: pa.Table, has_vector: pa.Array) -> str:

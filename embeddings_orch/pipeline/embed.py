@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -78,19 +79,23 @@ def embed(
     delta = embedding_delta(pipeline, name, pipeline.catalog(), retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
     meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
-    usage, failures, embedded = Usage(), [], []  # type: Usage, list[Failure], list[str]
+    usage, failures, embedded = Usage(), [], 0  # type: Usage, list[Failure], int
     lock = threading.Lock()
 
     def commit(outcome: Outcome) -> None:
+        nonlocal embedded
         with lock:
             # Weights replaced on disk since the plan would put another model's vectors into this table.
             if config.fingerprint() != delta.fingerprint:
                 raise TerminalError(f"{meter.step}: the model's files changed during the run; run again")
+            mended = [key for key in outcome.keys if key in delta.failures]
+            if mended or outcome.failures:
+                # Before the vectors: a failure that is forgotten too early costs a try, one kept too long is a lie.
+                pipeline.store.failures.replace(delta.fingerprint, mended, outcome.failures)
             vectors.append(outcome.keys, outcome.vectors)
-            pipeline.store.failures.replace(delta.fingerprint, outcome.keys, outcome.failures)
             usage.add(outcome.usage)
             failures.extend(outcome.failures)
-            embedded.extend(outcome.keys)
+            embedded += len(outcome.keys)
             meter.add(len(outcome.keys) + len(outcome.failures))
 
     if delta.todo.num_rows:
@@ -102,13 +107,13 @@ def embed(
             step.close()
     meter.finish()
 
-    has_vector = pa.concat_arrays([delta.has_vector, pa.array(embedded, pa.string())])
-    rate = len(embedded) / meter.seconds if embedded else None
+    has_vector = vectors.keys() if embedded else delta.has_vector
+    rate = embedded / meter.seconds if embedded else None
     report = EmbedReport(
         asset=pipeline.embedding_key(name),
         fingerprint=delta.fingerprint,
         delta=delta,
-        embedded=len(embedded),
+        embedded=embedded,
         failures=failures,
         failed=delta.failed + len(failures),
         total=delta.wanted.num_rows,
@@ -132,9 +137,10 @@ def embed(
     return report
 
 
-def _contents(todo: pa.Table) -> list[Content]:
-    columns = (todo[column].to_pylist() for column in ("key", "modality", "uri", "text"))
-    return [Content(key, modality, uri, text) for key, modality, uri, text in zip(*columns, strict=True)]
+def _contents(todo: pa.Table) -> Iterator[Content]:
+    for batch in todo.select(["key", "modality", "uri", "text"]).to_batches(max_chunksize=8192):
+        for row in batch.to_pylist():
+            yield Content(**row)
 
 
 def _reader(pipeline: Pipeline, used: str) -> Read:

@@ -128,8 +128,10 @@ def _published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Tabl
     pointer = pipeline.store.published.get(pipeline.spec.name, name)
     table = table_name(pipeline, name, catalog)
     generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == table]
-    newest = max(generations, key=lambda g: g.version).id if generations else None
-    moves = rows.writes or newest is None or pointer.generation != newest
+    newest = max(generations, key=lambda g: g.version, default=None)
+    # A run that was killed between the rows and the record left a version that is no generation yet.
+    recorded = newest is not None and pipeline.store.index(table).latest() == newest.version
+    moves = rows.writes or not recorded or newest is None or pointer.generation != newest.id
     reason = "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
     first = pointer.generation is None
     return AssetPlan(

@@ -53,6 +53,8 @@ def publish(pipeline: Pipeline, index: str) -> PublishReport:
         pipeline.spec.name, index, pointer.generation, generation.id
     ):
         now = pipeline.store.published.get(pipeline.spec.name, index).generation
+        if now == generation.id:
+            return PublishReport(asset, generation, now)  # the other run published the same generation
         raise PublishRefusedError(
             f"{asset}: another publish came first and points at {now}; run again to publish {generation.id}"
         )

@@ -30,6 +30,8 @@ def queries(table: IndexTable, generation: Generation, column: str, count: int =
 
 def distances(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
     """Distances as LanceDB defines them, shape (queries, vectors): cosine and dot are 1 - similarity, l2 is squared."""
+    # In double precision: of long vectors, the difference of squares would keep only a few digits.
+    queries, vectors = queries.astype(np.float64), vectors.astype(np.float64)
     if metric == "l2":
         squares = (queries**2).sum(1)[:, None] + (vectors**2).sum(1)[None, :] - 2 * queries @ vectors.T
         return np.asarray(np.maximum(squares, 0), dtype=np.float32)

@@ -10,7 +10,7 @@ from embeddings_orch.errors import SourceError
 from embeddings_orch.media.catalog import catalog_digest, diff
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.progress import Listener, Meter
-from embeddings_orch.source import Problem
+from embeddings_orch.source import STAT_COLUMN, Problem
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
         )
     difference = diff(previous, scan.table)
     schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
-    if write and (previous is None or schema_changed or difference.new or difference.changed or difference.deleted):
-        stored.write(scan.table, [*difference.new, *difference.changed], list(difference.deleted))
+    touched = _touched(previous, scan.table)
+    if write and (previous is None or schema_changed or touched or difference):
+        stored.write(scan.table, [*difference.new, *difference.changed, *touched], list(difference.deleted))
     meter.to(scan.table.num_rows)
     return ScanReport(
         asset=pipeline.media_key,
@@ -78,3 +79,12 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
         table=scan.table,
         seconds=meter.seconds,
     )
+
+
+def _touched(previous: pa.Table | None, now: pa.Table) -> list[str]:
+    """Ids of files with another stat and the same content: were it not kept, each scan would hash them again."""
+    if previous is None:
+        return []
+    before = dict(zip(previous["id"].to_pylist(), previous[STAT_COLUMN].to_pylist(), strict=True))
+    pairs = zip(now["id"].to_pylist(), now[STAT_COLUMN].to_pylist(), strict=True)
+    return [item for item, stat in pairs if stat and before.get(item) and before[item] != stat]

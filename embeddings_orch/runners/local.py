@@ -124,7 +124,7 @@ class _Flow:
         pending, self.pending = self.pending, Outcome()
         self.committed_at = self.runner.clock()
         self.writing.append(self.writer.submit(self.commit, pending))
-        while len(self.writing) > 2:
+        while len(self.writing) > 1:
             self.writing.popleft().result()
 
     def finish(self) -> None:

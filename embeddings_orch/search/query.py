@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embeddings_orch.embed_step import EmbedStep, Failure, content_hash, content_key
-from embeddings_orch.embedder import Item, Modality, Vectors, config_from
+from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Vectors, config_from
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.store import Store
@@ -54,14 +55,22 @@ class Results:
 class Index:
     """A published index. It follows the pointer: a publish is seen by the next query.
 
+    Args:
+        store: where the index is.
+        pipeline: the pipeline's name.
+        name: the index's name.
+        configs: declared embedder configs; one with the fingerprint of a model of the index is used for queries
+            instead of the settings that were kept when the index was built.
+
     Example:
         >>> Index(Store(".embeddings_orch"), "emoji", "emoji_search").search(text="dog", limit=3)
     """
 
-    def __init__(self, store: Store, pipeline: str, name: str) -> None:
+    def __init__(self, store: Store, pipeline: str, name: str, configs: Iterable[EmbedderConfig] = ()) -> None:
         self.store = store
         self.pipeline = pipeline
         self.name = name
+        self._configs = tuple(configs)
         self._steps: dict[str, EmbedStep] = {}
 
     def generation(self) -> Generation:
@@ -145,7 +154,7 @@ class Index:
 
     def _step(self, model: IndexedModel) -> EmbedStep:
         if model.fingerprint not in self._steps:
-            config = config_from(model.provider, model.settings)
+            config = self._config(model)
             if config.fingerprint() != model.fingerprint:
                 raise EmbeddingsOrchError(
                     f"the model {model.column!r} ({model.provider}) on this machine is not the one that made index "
@@ -153,6 +162,14 @@ class Index:
                 )
             self._steps[model.fingerprint] = EmbedStep(config, side="query")
         return self._steps[model.fingerprint]
+
+    def _config(self, model: IndexedModel) -> EmbedderConfig:
+        """The declared config of the same model, whose device or path may be newer than what the index kept."""
+        for config in self._configs:
+            with suppress(EmbeddingsOrchError):  # another model's weights may be missing
+                if config.fingerprint() == model.fingerprint:
+                    return config
+        return config_from(model.provider, model.settings)
 
     def _embed(self, model: IndexedModel, modality: Modality, content: str | bytes) -> Vectors:
         step = self._step(model)

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Protocol, TypeVar, cast
 
 import pyarrow as pa
+
+from embeddings_orch.errors import StoreError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Turn LanceDB's errors into ours, with the first line of their message."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StoreError(f"{what} cannot be read or written: {short(error)}") from error
+
+
+def guarded(method: F) -> F:
+    """A method of a table whose errors become `StoreError` with the table's name."""
+
+    @wraps(method)
+    def wrapped(self: TableOf, *args: Any, **options: Any) -> Any:
+        with store_errors(f"table {self.name} of the store"):
+            return method(self, *args, **options)
+
+    return cast(F, wrapped)
+
+
+def short(error: Exception) -> str:
+    """The first line of a message, without the position in LanceDB's own source."""
+    text = str(error).strip() or type(error).__name__
+    return re.sub(r",? *\S*rustc\S*.*$|, \S+\.rs:\d+:\d+.*$", "", text.splitlines()[0])[:300]
 
 
 class Database(Protocol):
@@ -38,6 +71,7 @@ class TableOf:
                 return None
         return table
 
+    @guarded
     def rows(self, where: str | None = None) -> list[dict[str, Any]]:
         """All rows that match, as plain Python values; only for small tables."""
         table = self.at()

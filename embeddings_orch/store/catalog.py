@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.store.base import TableOf, merge
+from embeddings_orch.store.base import TableOf, guarded, merge
 
 _REWRITE_SHARE = 0.2
 """Above this share of changed rows the whole table is written anew, which is faster than a merge."""
@@ -14,6 +14,7 @@ _REWRITE_SHARE = 0.2
 class CatalogTable(TableOf):
     """Reads and writes one pipeline's catalog; every write is one commit."""
 
+    @guarded
     def read(self, version: int | None = None) -> pa.Table | None:
         """All rows, sorted by id; None where it was never written, or the version is gone."""
         table = self.at(version)
@@ -24,6 +25,7 @@ class CatalogTable(TableOf):
         table = self.at()
         return None if table is None else int(table.version)
 
+    @guarded
     def write(self, table: pa.Table, changed: list[str], deleted: list[str]) -> int:
         """Make the catalog hold exactly ``table``.
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
+from embeddings_orch.store.base import short
 from embeddings_orch.store.catalog import CatalogTable
 from embeddings_orch.store.failures import FailuresTable
 from embeddings_orch.store.generations import GenerationsTable
@@ -52,7 +53,11 @@ class Store:
     @property
     def _present(self) -> bool:
         # Connecting makes the folder, and reading must not.
-        return "://" in self.uri or Path(self.uri).is_dir()
+        if "://" in self.uri:
+            return True
+        if Path(self.uri).exists() and not Path(self.uri).is_dir():
+            raise StoreError(f"the store {self.uri} cannot be used: it is a file, not a folder")
+        return Path(self.uri).is_dir()
 
     @cached_property
     def _db(self) -> Any:
@@ -64,7 +69,7 @@ class Store:
             db = lancedb.connect(self.uri)
             found = self._format(db)
         except (OSError, RuntimeError, ValueError) as error:
-            raise StoreError(f"the store {self.uri} cannot be used: {_short(error)}") from error
+            raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
         if found is not None and found > FORMAT:
             raise StoreError(
                 f"the store {self.uri} has format {found}, this version reads up to {FORMAT}: "
@@ -104,9 +109,9 @@ class Store:
         try:
             return self._db.open_table(name)
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if _NOT_FOUND.search(str(error)):
+            if _NOT_FOUND.search(str(error)) and name not in self.table_names():
                 return None
-            raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {_short(error)}") from error
+            raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
 
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty LanceDB table, or the one that is there already."""
@@ -121,7 +126,7 @@ class Store:
                 # Another process may have made it a moment ago.
                 table = self.open(name)
                 if table is None:
-                    raise StoreError(f"table {name} cannot be made in the store {self.uri}: {_short(error)}") from error
+                    raise StoreError(f"table {name} cannot be made in the store {self.uri}: {short(error)}") from error
             return table
 
     def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:
@@ -131,7 +136,7 @@ class Store:
             try:
                 self._db.create_table(name, data.cast(_keyed(data.schema, primary_key)), mode="overwrite")
             except (OSError, RuntimeError, ValueError) as error:
-                raise StoreError(f"table {name} of the store {self.uri} cannot be written: {_short(error)}") from error
+                raise StoreError(f"table {name} of the store {self.uri} cannot be written: {short(error)}") from error
 
     def _mark_format(self) -> None:
         if self._format(self._db) is None:
@@ -140,7 +145,7 @@ class Store:
                 self._db.create_table("meta", meta)
             except (ValueError, RuntimeError, OSError) as error:
                 if self._format(self._db) is None:
-                    raise StoreError(f"the store {self.uri} cannot be written: {_short(error)}") from error
+                    raise StoreError(f"the store {self.uri} cannot be written: {short(error)}") from error
 
     def catalog(self, pipeline: str) -> CatalogTable:
         """The catalog of a pipeline's media."""
@@ -183,9 +188,3 @@ def _keyed(schema: pa.Schema, primary_key: str) -> pa.Schema:
     """
     position = schema.get_field_index(primary_key)
     return schema.set(position, schema.field(position).with_metadata({_PRIMARY_KEY: "1"}))
-
-
-def _short(error: Exception) -> str:
-    """The first line of a message; LanceDB's go on with source positions."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from embeddings_orch.embed_step import Failure
-from embeddings_orch.store.base import Database, TableOf, in_list, text
+from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
 
 _SCHEMA = pa.schema(
     [
@@ -33,6 +33,7 @@ class FailuresTable(TableOf):
         rows = self.rows(f"fingerprint = {text(fingerprint)}")
         return {row["key"]: Failure(row["key"], row["uri"] or "", row["reason"] or "", row["kind"]) for row in rows}
 
+    @guarded
     def replace(self, fingerprint: str, forget: Iterable[str], failures: Sequence[Failure]) -> None:
         """Forget some keys of a model, and remember failures; nothing is written where nothing changes."""
         known = self.of(fingerprint)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, text
+from embeddings_orch.store.base import Database, TableOf, guarded, text
 
 _SCHEMA = pa.schema(
     [
@@ -99,6 +99,7 @@ class GenerationsTable(TableOf):
         rows = self.rows(f"id = {text(generation)}")
         return _generation(rows[0]) if rows else None
 
+    @guarded
     def put(self, generation: Generation) -> None:
         """Keep a generation, or replace what is stored under its id."""
         settings = {

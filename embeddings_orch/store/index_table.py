@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embeddings_orch.embedder import Vectors
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import TableOf, in_list, merge
+from embeddings_orch.store.base import TableOf, guarded, in_list, merge, short, store_errors
 
 DIGEST_COLUMN = "_digest"
 """Hash over a row's catalog columns and content keys: a row is written again when it differs."""
@@ -26,6 +25,7 @@ _NEVER = timedelta(days=36_500)
 class IndexTable(TableOf):
     """Reads, writes and searches one index table."""
 
+    @guarded
     def digests(self, version: int | None = None) -> dict[str, str]:
         """``{id: digest}`` of the rows, empty where the table or version is not there."""
         table = self.at(version)
@@ -39,6 +39,7 @@ class IndexTable(TableOf):
         table = self.at()
         return None if table is None else int(table.version)
 
+    @guarded
     def write(self, chunks: Iterator[pa.Table], schema: pa.Schema, deleted: Sequence[str]) -> None:
         """Upsert rows by id, and delete others; readers of an earlier version see none of it."""
         table = self.database.create(self.name, schema, primary_key="id")
@@ -50,6 +51,7 @@ class IndexTable(TableOf):
             table.delete(in_list("id", remaining[:5000]))
             remaining = remaining[5000:]
 
+    @guarded
     def build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
         """Make the indexes that are missing, and bring the others up to date."""
         from lancedb.index import FTS, IvfRq
@@ -60,10 +62,9 @@ class IndexTable(TableOf):
         for column in full_text:
             if column not in there:
                 table.create_index(column, config=FTS(with_position=True))
-        if table.count_rows() > EXACT_UP_TO:
-            for column in vectors:
-                if column not in there:
-                    table.create_index(column, config=IvfRq(distance_type=metric))
+        for column in vectors:
+            if column not in there and table.count_rows(_has(column)) > EXACT_UP_TO:
+                table.create_index(column, config=IvfRq(distance_type=metric))
         if any(index.num_unindexed_rows for index in self.at().list_indices()):  # type: ignore[union-attr]
             # Compaction's own clean-up would drop versions that a generation still needs.
             table.optimize(cleanup_older_than=_NEVER)
@@ -99,10 +100,9 @@ class IndexTable(TableOf):
         try:
             return query.to_arrow()
         except (ValueError, RuntimeError, OSError) as error:
-            raise StoreError(
-                f"search failed{_filter_hint(where, self._required(version))}: {str(error).splitlines()[0]}"
-            ) from error
+            raise StoreError(f"search failed{_filter_hint(where, self._required(version))}: {short(error)}") from error
 
+    @guarded
     def nearest_distances(
         self, vectors: Vectors, column: str, *, version: int, metric: str, limit: int, search: dict[str, int]
     ) -> list[list[float]]:
@@ -130,29 +130,33 @@ class IndexTable(TableOf):
         """The column names of a version."""
         return list(self._required(version).schema.names)
 
-    def scan(self, version: int, columns: Sequence[str], batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
-        """All rows of a version in batches."""
-        yield from self._required(version).search().select(list(columns)).to_batches(batch_rows)
+    def scan(
+        self, version: int, columns: Sequence[str], batch_rows: int = 8192, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """All rows of a version, or those that match, in batches."""
+        query = self._required(version).search().select(list(columns))
+        with store_errors(f"index table {self.name}"):
+            yield from (query.where(where) if where else query).to_batches(batch_rows)
 
+    @guarded
     def count(self, version: int, column: str | None = None) -> int:
         """Rows of a version, or those that have a value in a column."""
-        return int(self._required(version).count_rows(f"`{column}` IS NOT NULL" if column else None))
+        return int(self._required(version).count_rows(_has(column) if column else None))
 
     def sample(self, version: int, column: str, count: int) -> pa.Table:
         """Up to ``count`` rows that have a vector, spread evenly over the table: ``id`` and the column."""
         picked: list[pa.Table] = []
-        total = self.count(version)
+        total = self.count(version, column)
         step = max(1, total // max(1, count))
         seen = 0
-        for batch in self.scan(version, ["id", column]):
+        for batch in self.scan(version, ["id", column], where=_has(column)):
             rows = pa.table(batch)
             picked.append(rows.take(pa.array([i for i in range(rows.num_rows) if (seen + i) % step == 0], pa.int64())))
             seen += rows.num_rows
         if not picked:
             schema = self.schema(version)
             return pa.schema([schema.field("id"), schema.field(column)]).empty_table()
-        table = pa.concat_tables(picked)
-        return table.filter(pc.is_valid(table[column])).slice(0, count)
+        return pa.concat_tables(picked).slice(0, count)
 
     def _required(self, version: int) -> Any:
         table = self.at(version)
@@ -161,8 +165,15 @@ class IndexTable(TableOf):
         return table
 
 
+def _has(column: str) -> str:
+    return f"`{column}` IS NOT NULL"
+
+
 def _tuned(query: Any, search: dict[str, int] | None) -> Any:
-    return query.nprobes(search["nprobes"]).refine_factor(search["refine_factor"]) if search else query
+    if not search:
+        return query
+    # No most: a filter that leaves few rows makes the search go on until it has found enough.
+    return query.minimum_nprobes(search["nprobes"]).maximum_nprobes(0).refine_factor(search["refine_factor"])
 
 
 def _filter_hint(where: str | None, table: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, text
+from embeddings_orch.store.base import Database, TableOf, guarded, text
 
 _SCHEMA = pa.schema(
     [
@@ -38,6 +38,7 @@ class PublishedTable(TableOf):
         rows = self.rows(f"key = {text(f'{pipeline}/{index}')}")
         return Pointer(rows[0]["generation"] or None, rows[0]["held"]) if rows else Pointer(None)
 
+    @guarded
     def swap(self, pipeline: str, index: str, expected: str | None, generation: str) -> bool:
         """Point an index at a generation if it still points at the expected one.
 

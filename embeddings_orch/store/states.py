@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, text
+from embeddings_orch.store.base import Database, TableOf, guarded, text
 
 _SCHEMA = pa.schema(
     [
@@ -57,6 +57,7 @@ class StatesTable(TableOf):
         row.pop("key")
         return EmbeddingState(**{**row, "settings": json.loads(row["settings"])})
 
+    @guarded
     def put(self, pipeline: str, embedding: str, state: EmbeddingState) -> None:
         """Keep a state; nothing is written where it is the same."""
         if self.get(pipeline, embedding) == state:

@@ -9,17 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.embedder import Vectors
-from embeddings_orch.store.base import TableOf
+from embeddings_orch.store.base import TableOf, guarded, store_errors
+
+_NONE = pa.array([], pa.string())
 
 
 class VectorsTable(TableOf):
     """Two columns, ``key`` (``hash:part``) and ``vector``; a key that two writers wrote counts once."""
 
+    @guarded
     def keys(self) -> pa.Array:
         """The distinct keys that have a vector."""
         table = self.at()
         if table is None:
-            return pa.array([], pa.string())
+            return _NONE
         return pc.unique(table.search().select(["key"]).to_arrow()["key"]).cast(pa.string())
 
     def dimensions(self) -> int | None:
@@ -27,6 +30,7 @@ class VectorsTable(TableOf):
         table = self.at()
         return None if table is None else int(table.schema.field("vector").type.list_size)
 
+    @guarded
     def append(self, keys: Sequence[str], vectors: Sequence[Vectors] | Vectors) -> None:
         """Commit vectors, shape (len(keys), dimensions), float32."""
         if not len(keys):
@@ -40,33 +44,28 @@ class VectorsTable(TableOf):
         """All rows in batches, duplicates included."""
         table = self.at()
         if table is not None:
-            yield from table.search().select(["key", "vector"]).to_batches(batch_rows)
+            with store_errors(f"table {self.name} of the store"):
+                yield from table.search().select(["key", "vector"]).to_batches(batch_rows)
 
+    @guarded
     def take(self, keys: pa.Array) -> pa.Array:
         """The vectors of some keys, in their order; null where a key or its vector is missing.
 
-        Memory is the result's, (len(keys), dimensions) float32: the table is streamed.
+        Only the key column and the rows asked for are read; memory is the result's, (len(keys), dimensions) float32.
         """
-        dimensions = self.dimensions() or 1
+        table = self.at()
+        dimensions = 1 if table is None else int(table.schema.field("vector").type.list_size)
+        rows = _NONE if table is None else table.search().select(["key"]).to_arrow()["key"].combine_chunks()
+        offsets = pc.index_in(keys, rows)
+        missing = pc.is_null(offsets).to_numpy(zero_copy_only=False)
+        wanted, places = np.unique(offsets.drop_null().to_numpy(), return_inverse=True)
         result = np.zeros((len(keys), dimensions), dtype=np.float32)
-        found = np.zeros(len(keys), dtype=bool)
-        distinct = pc.unique(keys.drop_null())
-        rows_of = {key: [] for key in distinct.to_pylist()}  # type: dict[str, list[int]]
-        for row, key in enumerate(keys.to_pylist()):
-            if key is not None:
-                rows_of[key].append(row)
-        for batch in self.scan():
-            mask = pc.is_in(batch["key"], distinct)
-            if not pc.any(mask).as_py():
-                continue
-            batch = batch.filter(mask)  # noqa: PLW2901
-            vectors = matrix_of(batch["vector"])
-            for key, vector in zip(batch["key"].to_pylist(), vectors, strict=True):
-                rows = rows_of[key]
-                result[rows] = vector
-                found[rows] = True
+        if table is not None and len(wanted):
+            # LanceDB gives rows in the table's order, which is that of the sorted offsets.
+            taken = table.take_offsets(wanted.tolist()).select(["vector"]).to_arrow()
+            result[~missing] = matrix_of(taken["vector"])[places]
         flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), dimensions)
-        return pc.if_else(pa.array(found), flat, pa.scalar(None, flat.type)) if not found.all() else flat
+        return pc.if_else(pa.array(~missing), flat, pa.scalar(None, flat.type)) if missing.any() else flat
 
 
 def _schema(dimensions: int) -> pa.Schema:

@@ -265,7 +265,7 @@ def failure_of(result, step):
     return event.step_failure_data
 
 
-def test_a_missing_folder_fails_the_step_with_the_reason_and_is_not_tried_again(runs):
+def test_a_missing_folder_fails_the_step_with_the_reason(runs):
     runs.gallery.declare(media={"source": "folder", "path": "gone"})
     result = runs.materialize()
     assert not result.success
@@ -274,6 +274,18 @@ def test_a_missing_folder_fails_the_step_with_the_reason_and_is_not_tried_again(
         f"the media folder {runs.gallery.root / 'gone'} does not exist (a relative path is relative to the YAML file)"
     )
     assert len(result.get_step_failure_events()) == 1
+
+
+def test_what_failed_with_a_reason_is_not_tried_again_by_dagster_either(runs):
+    """Even where a user's own job has a retry policy."""
+    runs.gallery.declare(media={"source": "folder", "path": "gone"})
+    definitions = runs.definitions()
+    job = dg.define_asset_job("patient", selection="*", op_retry_policy=dg.RetryPolicy(max_retries=3))
+    job = dg.Definitions(assets=definitions.assets, jobs=[job]).resolve_job_def("patient")
+    result = job.execute_in_process(instance=runs.instance, raise_on_error=False)
+    kinds = [event.event_type for event in result.all_events]
+    assert kinds.count(dg.DagsterEventType.STEP_FAILURE) == 1
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
 
 
 def test_a_provider_that_says_no_fails_the_step_with_its_own_words(runs):
