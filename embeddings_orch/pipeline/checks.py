@@ -133,9 +133,10 @@ def check_index(pipeline: Pipeline, index: str) -> list[CheckResult]:
             f"{count:,} rows for {len(due):,} items: {missing:,} missing, {stale:,} stale, {surplus:,} too many",
         )
     ]
-    worst = 1.0
+    worst, fewest = 1.0, SAMPLE
     for model in generation.models:
         asked = queries(table, generation, model.column)
+        fewest = min(fewest, len(asked))
         limits = farthest_exact(table, generation, model.column, asked)
         worst = min(worst, recall(table, generation, model.column, asked, limits))
     wanted = spec.checks.min_recall
@@ -153,7 +154,7 @@ def check_index(pipeline: Pipeline, index: str) -> list[CheckResult]:
             {
                 "recall": round(worst, 4),
                 "wanted": wanted,
-                "queries": min(SAMPLE, generation.rows),
+                "queries": fewest,
                 "k": K,
                 "search": how,
             },

@@ -6,6 +6,7 @@ from typing import Any
 
 from embeddings_orch.media.catalog import MEDIA, contents
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.delta import without_vector
 
 
 def make_status(pipeline: Pipeline) -> dict[str, Any]:
@@ -41,7 +42,9 @@ def _failures(pipeline: Pipeline) -> int:
     catalog = pipeline.store.catalog(pipeline.spec.name).read()
     count = 0
     for spec in pipeline.spec.embeddings.values():
-        failures = pipeline.store.failures.of(spec.config.fingerprint())
+        fingerprint = spec.config.fingerprint()
+        have = pipeline.store.vectors(fingerprint).keys()
+        failures = without_vector(pipeline.store.failures.of(fingerprint), have)
         # A column that the declaration names and the catalog has not yet had is for the next run to report.
         if catalog is not None and failures and spec.input in {MEDIA, *catalog.schema.names}:
             count += len(failures.keys() & set(contents(catalog, spec.input)["key"].to_pylist()))

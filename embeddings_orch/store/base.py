@@ -100,4 +100,5 @@ def merge(table: Any, rows: pa.Table, deleted: Iterable[str], key: str = "id") -
     builder = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
     if deleted:
         builder = builder.when_not_matched_by_source_delete(in_list(key, deleted))
-    builder.execute(rows)
+    # Rows without a vector are meant; LanceDB refuses them otherwise.
+    builder.execute(rows, on_bad_vectors="null")

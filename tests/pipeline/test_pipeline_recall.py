@@ -208,3 +208,37 @@ def test_distances_are_the_ones_that_lancedb_returns(gallery, metric):
 
     expected = distances(query[None], np.array([rows[hit.id]["toy"] for hit in hits], dtype=np.float32), metric)[0]
     np.testing.assert_allclose([hit.distance for hit in hits], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_filter_that_leaves_few_rows_still_finds_them_all(texts):
+    texts.declare(indexes={"found": {"vectors": ["toy"], "checks": {"min_recall": 0.5}}})
+    texts.run()
+    pipeline = texts.pipeline()
+    rare = "id IN ('t00003', 't00700', 't01111', 't01500', 't01999')"
+
+    hits = Index(pipeline.store, "gallery", "found").search("anything", where=rare, limit=5).hits
+
+    assert {hit.id for hit in hits} == {"t00003", "t00700", "t01111", "t01500", "t01999"}
+
+
+def test_rows_without_vectors_neither_train_an_index_nor_count_as_queries(texts):
+    texts.model(reject="text number 1")
+    texts.declare(media={"source": "table", "path": "texts.csv"})
+    texts.model(reject="text number")  # all fail but the one below
+    with (texts.root / "texts.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["other", "something else"])
+    texts.run()
+
+    shown = results(texts.pipeline())
+
+    assert shown["recall_at_10"].metadata["search"] == "exact search"
+    assert shown["recall_at_10"].metadata["queries"] == 1
+
+
+@pytest.mark.parametrize("length", [1, 20, 200])
+def test_exact_search_has_full_recall_for_long_vectors_under_l2(make_gallery, length):
+    numbers = np.random.default_rng(0)
+    stored = (numbers.standard_normal((300, 64)) * 0.05 + length).astype(np.float32)
+    asked = stored[:5] + 0.001
+    exact = np.sort(((asked[:, None].astype(np.float64) - stored[None].astype(np.float64)) ** 2).sum(-1), axis=1)
+    np.testing.assert_allclose(np.sort(distances(asked, stored, "l2"), axis=1), exact, rtol=1e-3, atol=1e-6)
