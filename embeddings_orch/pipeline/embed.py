@@ -96,13 +96,12 @@ def embed(
             usage.add(outcome.usage)
             failures.extend(outcome.failures)
             embedded += len(outcome.keys)
-            meter.add(len(outcome.keys) + len(outcome.failures))
 
     if delta.todo.num_rows:
         step = step or EmbedStep(config)
         runner = runner or plugins.load("runners", "local")()
         try:
-            runner.run(step, _contents(delta.todo), _reader(pipeline, spec.input), commit)
+            runner.run(step, _contents(delta.todo), _reader(pipeline, spec.input), commit, meter.add)
         finally:
             step.close()
     meter.finish()

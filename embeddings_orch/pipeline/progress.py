@@ -29,7 +29,9 @@ class Progress:
 
     def __str__(self) -> str:
         of = f"/{self.total:,}" if self.total is not None else ""
-        text = f"{self.step}: {self.done:,}{of} {self.unit}, {self.rate:,.0f}/s"
+        text = f"{self.step}: {self.done:,}{of} {self.unit}"
+        if self.done:
+            text += f", {self.rate:,.0f}/s"
         return text if self.remaining is None else f"{text}, {_minutes(self.remaining)} left"
 
 
@@ -49,7 +51,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @dataclass
 class Meter:
-    """Counts a step's units and tells the listeners, at most every ``interval`` seconds."""
+    """Counts a step's units and tells the listeners: at the start where there is work, then every few seconds."""
 
     step: str
     unit: str
@@ -63,6 +65,8 @@ class Meter:
 
     def __post_init__(self) -> None:
         self._started = self._told = self.clock()
+        if self.total:
+            self._tell(finished=False)
 
     @property
     def seconds(self) -> float:

@@ -34,8 +34,22 @@ class Runner(ABC):
     """Carries contents through reading, preparing, embedding and committing."""
 
     @abstractmethod
-    def run(self, step: EmbedStep, contents: Iterable[Content], read: Read, commit: Callable[[Outcome], None]) -> None:
-        """Embed all contents; ``commit`` is called with checkpoints, one at a time, in some order.
+    def run(
+        self,
+        step: EmbedStep,
+        contents: Iterable[Content],
+        read: Read,
+        commit: Callable[[Outcome], None],
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Embed all contents.
+
+        Args:
+            step: embeds a batch.
+            contents: what to embed.
+            read: reads one of them.
+            commit: is called with checkpoints, one at a time, in some order.
+            progress: is told the number of contents that have just been done, before they are committed.
 
         Raises:
             TerminalError: nothing can succeed any more; what was embedded before has been committed.

@@ -39,7 +39,14 @@ class LocalRunner(Runner):
         self.checkpoint_seconds = checkpoint_seconds
         self.clock = clock
 
-    def run(self, step: EmbedStep, contents: Iterable[Content], read: Read, commit: Commit) -> None:
+    def run(
+        self,
+        step: EmbedStep,
+        contents: Iterable[Content],
+        read: Read,
+        commit: Commit,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """See `Runner.run`."""
         concurrency = step.config.concurrency
         with (
@@ -47,7 +54,7 @@ class LocalRunner(Runner):
             ThreadPoolExecutor(concurrency, "model") as models,
             ThreadPoolExecutor(1, "write") as writer,
         ):
-            flow = _Flow(self, step, models, writer, commit)
+            flow = _Flow(self, step, models, writer, commit, progress)
             loads: deque[Future[Prepared | Failure]] = deque()
             window = 2 * step.config.batch_size * concurrency + self.workers
             try:
@@ -75,8 +82,10 @@ class _Flow:
         models: ThreadPoolExecutor,
         writer: ThreadPoolExecutor,
         commit: Commit,
+        progress: Callable[[int], None],
     ) -> None:
-        self.runner, self.step, self.models, self.writer, self.commit = runner, step, models, writer, commit
+        self.runner, self.step, self.models, self.writer = runner, step, models, writer
+        self.commit, self.progress = commit, progress
         self.filling: dict[Modality, list[Prepared]] = {}
         self.running: deque[Future[Outcome]] = deque()
         self.writing: deque[Future[None]] = deque()
@@ -86,6 +95,7 @@ class _Flow:
     def put(self, loaded: Prepared | Failure) -> None:
         if isinstance(loaded, Failure):
             self.pending.failures.append(loaded)
+            self.progress(1)
             self._checkpoint_when_due()
             return
         batch = self.filling.setdefault(loaded.modality, [])
@@ -112,6 +122,7 @@ class _Flow:
         pending.vectors += outcome.vectors
         pending.failures += outcome.failures
         pending.usage.add(outcome.usage)
+        self.progress(len(outcome.keys) + len(outcome.failures))
         self._checkpoint_when_due()
 
     def _checkpoint_when_due(self) -> None:

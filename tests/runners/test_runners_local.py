@@ -262,3 +262,13 @@ def test_a_terminal_error_in_a_bisected_batch_keeps_what_its_other_parts_gave(mo
         LocalRunner(1).run(step(), contents(10), read, commits)
 
     assert len(commits.vectors) == 7
+
+
+def test_progress_is_told_batch_by_batch_and_not_only_when_a_checkpoint_is_committed():
+    commits, told = Commits(), []
+
+    LocalRunner(2).run(step(), contents(95), read, commits, lambda count: told.append((count, len(commits))))
+
+    assert sum(count for count, _ in told) == 95
+    assert len(told) == 10
+    assert {committed for _, committed in told} == {0}
