@@ -35,6 +35,7 @@ def main() -> int:
     with output.progress():
         outcome = execute(pipeline)
     output.run_table(outcome)
+    output.warnings(outcome)
     for line in outcome.errors:
         print(f"error: {line}", file=sys.stderr)
     if not outcome.success:

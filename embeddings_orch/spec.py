@@ -27,6 +27,10 @@ NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that Dagster, LanceDB and SQL all take as it is."""
 
+OWNER_PATTERN = r"^(?:team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
+Owner = Annotated[str, StringConstraints(pattern=OWNER_PATTERN)]
+"""What Dagster takes as the owner of an asset."""
+
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -120,10 +124,17 @@ class StoreSpec(_Spec):
 
 
 class ChecksSpec(_Spec):
-    """What must hold before an index is published."""
+    """The limits of the checks; below the recall an index is not published, above the share of failures they warn."""
 
-    min_recall: float = Field(default=0.95, ge=0, le=1, description="Smallest recall@10 against exact search.")
-    max_failed: float = Field(default=0.01, ge=0, le=1, description="Largest share of contents without a vector.")
+    min_recall: float = Field(
+        default=0.95, ge=0, le=1, description="Smallest recall@10 against exact search that publishing needs."
+    )
+    max_failed: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of contents without a vector above which the check failed_share warns; it stops nothing.",
+    )
 
 
 class IndexSpec(_Spec):
@@ -132,15 +143,17 @@ class IndexSpec(_Spec):
     vectors: tuple[Name, ...] = Field(min_length=1, description="The embeddings it joins, by name.")
     metric: Literal["cosine", "l2", "dot"] = Field(default="cosine", description="How vectors are compared.")
     full_text: tuple[Name, ...] = Field(default=(), description="Text columns that keyword search reads.")
-    checks: ChecksSpec = Field(default=ChecksSpec(), description="What must hold before it is published.")
-    keep_generations: int = Field(default=3, ge=1, description="How many generations are kept to go back to.")
+    checks: ChecksSpec = Field(default=ChecksSpec(), description="The limits of its checks.")
+    keep_generations: int = Field(
+        default=3, ge=1, description="How many generations to keep to go back to. Not pruned yet: all are kept."
+    )
 
 
 class AutoSpec(_Spec):
-    """How much a sensor may start by itself."""
+    """How much a sensor may start by itself; reserved: read by the sensors to come."""
 
-    max_items: int = Field(default=1_000_000, ge=0, description="Items to embed.")
-    max_cost_usd: float = Field(default=5.0, ge=0, description="US dollars, as estimated.")
+    max_items: int = Field(default=1_000_000, ge=0, description="Items to embed (reserved, limits nothing yet).")
+    max_cost_usd: float = Field(default=5.0, ge=0, description="US dollars, as estimated (reserved likewise).")
 
 
 class PipelineSpec(_Spec):
@@ -157,12 +170,12 @@ class PipelineSpec(_Spec):
 
     name: Name = Field(description="Prefix of the asset keys, and the pipeline's name in the store.")
     description: str = Field(default="", description="Shown on the assets.")
-    owners: tuple[str, ...] = Field(default=(), description="E-mail addresses, or team:NAME, shown in Dagster's UI.")
+    owners: tuple[Owner, ...] = Field(default=(), description="E-mail addresses, or team:NAME, shown in Dagster's UI.")
     store: StoreSpec = Field(default_factory=StoreSpec, validate_default=True, description="Where it is kept.")
     media: MediaSpec
     embeddings: dict[Name, EmbeddingSpec] = Field(min_length=1, description="One asset each, by name.")
     indexes: dict[Name, IndexSpec] = Field(default_factory=dict, description="One index each, by name.")
-    auto: AutoSpec = Field(default=AutoSpec(), description="What a sensor may start by itself.")
+    auto: AutoSpec = Field(default=AutoSpec(), description="What a sensor may start by itself (reserved).")
 
     @model_validator(mode="before")
     @classmethod

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeGuard, Union, get_args, get_origin
 
@@ -14,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from embeddings_orch.errors import PluginError, SpecError
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.spec import NAME_PATTERN, PipelineSpec, _PluginSpec
+from embeddings_orch.spec import NAME_PATTERN, OWNER_PATTERN, PipelineSpec, _PluginSpec
 
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
 
@@ -24,18 +26,34 @@ _EXPECTED = {
     "tuple_type": "a list is expected",
     "dict_type": "a mapping is expected",
     "model_type": "a mapping is expected",
+    "string_type": "text is expected",
+}
+_PATTERNS = {
+    NAME_PATTERN: "a name has letters, digits and _, begins with a letter, and is at most 63 long",
+    OWNER_PATTERN: "an owner is an e-mail address or team:NAME",
 }
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 _ENV = re.compile(r"""^\s*env(?:\.(\w+)|\(\s*['"](\w+)['"]\s*(?:,\s*['"](.*?)['"]\s*)?\))\s*$""")
 
 
 @dataclass
-class _Document:
-    """One YAML document as plain data, with the line of every key and list item."""
+class Document:
+    """One YAML document as plain data, with the line of every key and list item.
+
+    Attributes:
+        kind: its ``type``; the data of another than ours is not read.
+        name: the pipeline's name, as far as it can be told.
+        error: why the data cannot be had.
+        texts: plain values as they are written.
+    """
 
     file: Path
+    kind: str | None = None
+    name: str | None = None
+    error: SpecError | None = None
     data: Any = None
     lines: dict[Location, int] = field(default_factory=dict)
+    texts: dict[Location, str] = field(default_factory=dict)
 
     def where(self, location: Location) -> str:
         """``file:line`` of the nearest known place at or above a location."""
@@ -44,11 +62,13 @@ class _Document:
         return f"{self.file}:{self.lines.get(location, 1)}"
 
 
-def read_documents(file: Path) -> list[_Document]:
+def read_documents(file: Path) -> list[Document]:
     """The documents of a YAML file; those of other types without their data.
 
+    What is wrong in one document stays with it (`Document.error`), so that the others can be used.
+
     Raises:
-        SpecError: the file cannot be read, is not YAML, or has a key twice.
+        SpecError: the file cannot be read, or is not YAML.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -56,15 +76,15 @@ def read_documents(file: Path) -> list[_Document]:
         raise SpecError(f"{file}: there is no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{file}: cannot be read: {error}") from error
-    documents = []
+    with _readable(file):
+        nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+    return [_document(file, node) for node in nodes]
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
     try:
-        for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
-            if node is not None:
-                document = _Document(file, lines={(): node.start_mark.line + 1})
-                # Other components have their own templates and keys, which are none of our business.
-                if _type_of(node) == COMPONENT_TYPE:
-                    document.data = _plain(node, (), document)
-                documents.append(document)
+        yield
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(f"{file}:{line}: this is not valid YAML: {error.problem or error.context}") from error
@@ -72,26 +92,45 @@ def read_documents(file: Path) -> list[_Document]:
         raise SpecError(f"{file}: this is not valid YAML: {error}") from error
     except RecursionError as error:
         raise SpecError(f"{file}: it is nested too deeply, or an alias refers to itself") from error
-    return documents
 
 
-def _type_of(node: yaml.Node) -> str | None:
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
-    values = [value for key, value in pairs if isinstance(key, yaml.ScalarNode) and key.value == "type"]
-    return values[0].value if values and isinstance(values[0], yaml.ScalarNode) else None
+def _document(file: Path, node: yaml.Node) -> Document:
+    document = Document(file, _text_at(node, "type"), lines={(): node.start_mark.line + 1})
+    # Other components have their own templates and keys, which are none of our business.
+    if is_pipeline(document):
+        document.name = _text_at(node, "attributes", "name")
+        try:
+            with _readable(file):
+                document.data = _plain(node, (), document)
+        except SpecError as error:
+            document.error = error
+        else:
+            attributes = document.data.get("attributes")
+            name = attributes.get("name") if isinstance(attributes, dict) else None
+            document.name = name if isinstance(name, str) else document.name
+    return document
 
 
-def _plain(node: yaml.Node, location: Location, document: _Document) -> Any:
+def _text_at(node: yaml.Node | None, *path: str) -> str | None:
+    """A scalar of nested mappings as it is written, None where there is none."""
+    for name in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if isinstance(key, yaml.ScalarNode) and key.value == name), None)
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+
+
+def _plain(node: yaml.Node, location: Location, document: Document) -> Any:
     if isinstance(node, yaml.MappingNode):
         data: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 line = key_node.start_mark.line + 1
                 raise SpecError(f"{document.file}:{line}: '<<' merges nothing here; write the keys out")
-            key = yaml.SafeLoader("").construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable) or not isinstance(key, str):
+            key = _constructed(key_node, document)
+            if not isinstance(key, str):
+                shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else repr(key)
                 raise SpecError(
-                    f"{document.file}:{key_node.start_mark.line + 1}: the key {key!r} is not text; quote it"
+                    f"{document.file}:{key_node.start_mark.line + 1}: the key {shown} is not text; quote it"
                 )
             below = (*location, key)
             if key in data:
@@ -107,11 +146,25 @@ def _plain(node: yaml.Node, location: Location, document: _Document) -> Any:
             document.lines[*location, number] = child.start_mark.line + 1
             items.append(_plain(child, (*location, number), document))
         return items
-    value = yaml.SafeLoader("").construct_object(node, deep=True)
+    document.texts[location] = str(node.value)
+    value = _constructed(node, document)
     return _rendered(value, location, document) if isinstance(value, str) else value
 
 
-def _rendered(text: str, location: Location, document: _Document) -> str:
+def _constructed(node: yaml.Node, document: Document) -> Any:
+    where = f"{document.file}:{node.start_mark.line + 1}"
+    try:
+        value = yaml.SafeLoader("").construct_object(node, deep=True)
+    # Each is raised for some text that only looks like a date, a number or whatever a tag says.
+    except (ValueError, LookupError, AttributeError, ArithmeticError, TypeError) as error:
+        kind = node.tag.rpartition(":")[2]
+        raise SpecError(f"{where}: {node.value} is no sound {kind} ({error}); quote it if it is text") from error
+    if isinstance(value, int | float) and ":" in node.value:
+        raise SpecError(f"{where}: {node.value} is a number of base 60 in YAML ({value}); quote it, or write {value}")
+    return value
+
+
+def _rendered(text: str, location: Location, document: Document) -> str:
     def value_of(match: re.Match[str]) -> str:
         parsed = _ENV.match(match.group(1))
         if parsed is None:
@@ -127,9 +180,9 @@ def _rendered(text: str, location: Location, document: _Document) -> str:
     return _TEMPLATE.sub(value_of, text)
 
 
-def is_pipeline(document: _Document) -> bool:
+def is_pipeline(document: Document) -> bool:
     """Whether a document declares an embedding pipeline."""
-    return isinstance(document.data, dict) and document.data.get("type") == COMPONENT_TYPE
+    return document.kind == COMPONENT_TYPE
 
 
 def load_pipelines(file: Path) -> list[PipelineSpec]:
@@ -153,12 +206,14 @@ def load_pipeline(file: Path, number: int = 0) -> PipelineSpec:
     return load_document(documents[number])
 
 
-def load_document(document: _Document) -> PipelineSpec:
+def load_document(document: Document) -> PipelineSpec:
     """Validate one document.
 
     Raises:
         SpecError: all that is wrong with it, a line each.
     """
+    if document.error is not None:
+        raise document.error
     allowed = ("type", "attributes", "requirements", "post_processing", "template_vars_module")
     unknown = [key for key in document.data if key not in allowed]
     if unknown:
@@ -172,7 +227,8 @@ def load_document(document: _Document) -> PipelineSpec:
         raise SpecError("\n".join(_messages(error, document))) from error
 
 
-def _messages(error: ValidationError, document: _Document) -> Iterator[str]:
+def _messages(error: ValidationError, document: Document) -> Iterator[str]:
+    texts = {location[1:]: text for location, text in document.texts.items() if location[:1] == ("attributes",)}
     for detail in error.errors(include_url=False):
         location: Location = tuple(detail["loc"])
         context = detail.get("ctx") or {}
@@ -189,14 +245,16 @@ def _messages(error: ValidationError, document: _Document) -> Iterator[str]:
             yield f"{place}: {path}: this key is missing"
         else:
             message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-            if context.get("pattern") == NAME_PATTERN:
-                message = "a name has letters, digits and _, begins with a letter, and is at most 63 long"
+            message = _PATTERNS.get(str(context.get("pattern")), message)
             given = detail["input"]
-            shown = (
-                f" (given: {given!r})"
-                if isinstance(given, str | int | float | bool) and detail["type"] != "plugin"
-                else ""
-            )
+            shown = ""
+            if detail["type"] == "string_type" and texts.get(location):
+                message = "text is expected; quote it"
+                shown = f" (given: {texts[location]})"
+            elif isinstance(given, str | int | float | bool) and detail["type"] != "plugin":
+                shown = f" (given: {given!r})"
+            elif isinstance(given, date):
+                shown = f" (given: {given})"
             yield f"{place}: {path}: {message}{shown}"
 
 

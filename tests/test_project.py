@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
-from embeddings_orch.project import dagster_home, declared, find_root, prepare_home, select
+from embeddings_orch.project import dagster_home, declared, find, find_root, prepare_home, select
 
 PIPELINE = """\
 type: embeddings_orch.EmbeddingPipeline
@@ -18,14 +18,14 @@ attributes:
 """
 
 
-def project(folder, *names, root_module="definitions"):
+def project(folder, *names, root_module="definitions", base="", settings="", defs=None):
     """A dg project with a pipeline for each name, each in its own folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pyproject.toml").write_text(
-        f'[tool.dg]\ndirectory_type = "project"\n\n[tool.dg.project]\nroot_module = "{root_module}"\n'
+        f'[tool.dg]\ndirectory_type = "project"\n\n[tool.dg.project]\nroot_module = "{root_module}"\n{settings}'
     )
     for name in names:
-        file = folder / root_module.replace(".", "/") / "defs" / name / "defs.yaml"
+        file = folder / base / (defs or f"{root_module}.defs").replace(".", "/") / name / "defs.yaml"
         file.parent.mkdir(parents=True)
         file.write_text(PIPELINE.format(name=name))
     return folder
@@ -118,6 +118,88 @@ def test_one_wrong_pipeline_is_an_error_with_its_file(tmp_path):
     file.write_text(PIPELINE.format(name="films").replace("media:", "medium:"))
     with pytest.raises(SpecError, match=r"films/defs\.yaml:4: medium: unknown key"):
         declared(start=tmp_path)
+
+
+# Where dg looks
+
+
+def test_a_project_may_keep_its_modules_below_src(tmp_path):
+    assert names_of(declared(start=project(tmp_path, "photos", root_module="acme", base="src"))) == ["photos"]
+
+
+def test_a_src_folder_of_something_else_does_not_disturb(tmp_path):
+    (tmp_path / "src" / "javascript").mkdir(parents=True)
+    assert names_of(declared(start=project(tmp_path, "photos"))) == ["photos"]
+
+
+@pytest.mark.parametrize("base", ["", "src"])
+def test_the_defs_may_be_in_another_module(tmp_path, base):
+    settings = 'defs_module = "acme.pipelines"\n'
+    found = project(tmp_path, "photos", root_module="acme", base=base, settings=settings, defs="acme.pipelines")
+    assert names_of(declared(start=found)) == ["photos"]
+
+
+def test_dgs_other_usual_name_is_found_too(tmp_path):
+    assert names_of(declared(start=project(tmp_path, "photos", root_module="acme", defs="acme.definitions"))) == [
+        "photos"
+    ]
+
+
+def test_without_pipelines_the_folder_is_named_where_dg_would_look(tmp_path):
+    root = project(tmp_path, root_module="acme")
+    (root / "src" / "acme").mkdir(parents=True)
+    with pytest.raises(SpecError, match=r"/src/acme/defs declares no pipeline"):
+        declared(start=root)
+
+
+def test_what_lies_below_a_component_or_is_hidden_is_not_looked_at(tmp_path):
+    project(tmp_path, "photos")
+    defs = tmp_path / "definitions" / "defs"
+    for place in (defs / "photos" / "media", defs / ".cache", defs / "__pycache__"):
+        place.mkdir()
+        (place / "defs.yaml").write_text(PIPELINE.format(name="unseen"))
+    assert names_of(declared(start=tmp_path)) == ["photos"]
+
+
+def test_a_folder_component_has_others_below(tmp_path):
+    project(tmp_path, "photos")
+    defs = tmp_path / "definitions" / "defs"
+    (defs / "defs.yaml").write_text("type: dagster.DefsFolderComponent\npost_processing: {}\n")
+    assert names_of(declared(start=tmp_path)) == ["photos"]
+
+
+# A broken one beside others
+
+BROKEN = {
+    "a wrong key": PIPELINE.format(name="films").replace("media:", "medium:"),
+    "no YAML": "type: [",
+    "a variable that is not set": PIPELINE.format(name="films").replace("path: media", "path: '{{ env.NOT_SET }}'"),
+    "no name": PIPELINE.format(name="films").replace("  name: films\n", ""),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_broken_pipeline_does_not_stop_another(tmp_path, text, monkeypatch):
+    monkeypatch.delenv("NOT_SET", raising=False)
+    project(tmp_path, "photos", "films")
+    (tmp_path / "definitions" / "defs" / "films" / "defs.yaml").write_text(text)
+    assert select(find(start=tmp_path), "photos").load().spec.name == "photos"
+    with pytest.raises(SpecError, match=r"films/defs\.yaml"):
+        select(find(start=tmp_path), "films").load()
+
+
+def test_of_several_one_must_be_chosen_before_any_is_validated(tmp_path):
+    project(tmp_path, "photos", "films")
+    (tmp_path / "definitions" / "defs" / "films" / "defs.yaml").write_text(BROKEN["a wrong key"])
+    with pytest.raises(SpecError, match="several pipelines; choose one with --pipeline: films, photos"):
+        select(find(start=tmp_path), None)
+
+
+def test_two_of_one_name_are_refused_though_one_is_broken(tmp_path):
+    project(tmp_path, "photos", "films")
+    (tmp_path / "definitions" / "defs" / "photos" / "defs.yaml").write_text(BROKEN["a wrong key"])
+    with pytest.raises(SpecError, match=r"the pipeline 'films' is declared in .*films/defs\.yaml too"):
+        find(start=tmp_path)
 
 
 # One file

@@ -4,9 +4,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from embeddings_orch.errors import SpecError
-from embeddings_orch.spec_file import load_pipeline, load_pipelines
+from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec_file import load_document, load_pipeline, load_pipelines, read_documents
 
 WHOLE = """\
 type: embeddings_orch.EmbeddingPipeline
@@ -116,10 +118,22 @@ def test_an_unknown_key_beside_attributes_is_named(file):
         (
             "vectors: [clip]",
             "vectors:\n      - clip\n      - 3",
-            "16: indexes.photo_search.vectors.1: Input should be a",
+            "16: indexes.photo_search.vectors.1: text is expected; quote it (given: 3)",
         ),
-        ("name: photos", "name: 3", "3: name: Input should be a valid string (given: 3)"),
-        ("name: photos", "name: yes", "3: name: Input should be a valid string (given: True)"),
+        ("name: photos", "name: 3", "3: name: text is expected; quote it (given: 3)"),
+        ("name: photos", "name: yes", "3: name: text is expected; quote it (given: yes)"),
+        ("name: photos", "name:", "3: name: text is expected"),
+        (
+            "name: photos",
+            "name: photos\n  description: 2024-01-05",
+            "4: description: text is expected; quote it (given: 2024-01-05)",
+        ),
+        ("dim: 4", "dim: 2024-01-05", "10: embeddings.clip.dim: Input should be a valid integer (given: 2024-01-05)"),
+        (
+            "name: photos",
+            'name: photos\n  owners: ["a@b.io", bob]',
+            "4: owners.1: an owner is an e-mail address or team:NAME (given: 'bob')",
+        ),
         ("name: photos", "name: my-photos", "3: name: a name has letters, digits and _, begins with a letter"),
         ("    clip:", "    my-clip:", "8: embeddings.my-clip: a name has letters, digits and _"),
         ("name: photos", "name: photos\n  store: here", "4: store: a mapping is expected (given: 'here')"),
@@ -198,6 +212,15 @@ def test_a_name_of_nothing_is_answered_with_what_there_is(file, old, new, said):
         (edited("name: photos", "<<: { name: photos }"), "defs.yaml:3: '<<' merges nothing here; write the keys out"),
         (edited("name: photos", "name: &n [*n]"), "defs.yaml: it is nested too deeply, or an alias refers to itself"),
         (edited("name: photos", "name: !!python/name:os.system"), "defs.yaml:3: this is not valid YAML: could not"),
+        (
+            edited("name: photos", "description: 2024-13-45"),
+            "defs.yaml:3: 2024-13-45 is no sound timestamp (month must be in 1..12); quote it if it is text",
+        ),
+        (edited("name: photos", "name: photos\n  2024-13-45: x"), "defs.yaml:4: 2024-13-45 is no sound timestamp"),
+        (edited("name: photos", "name: photos\n  2024-01-05: x"), "defs.yaml:4: the key 2024-01-05 is not text; quote"),
+        (edited("name: photos", "name: !!timestamp soon"), "defs.yaml:3: soon is no sound timestamp"),
+        (edited("name: photos", "name: !!int ''"), "defs.yaml:3:  is no sound int"),
+        (edited("dim: 4", "dim: 1:30"), "defs.yaml:10: 1:30 is a number of base 60 in YAML (90); quote it, or write"),
         (edited("name: photos", "name: *nothing"), "defs.yaml:3: this is not valid YAML: found undefined alias"),
         (edited("name: photos", "name: a\0b"), "defs.yaml: this is not valid YAML: "),
         ("type: embeddings_orch.EmbeddingPipeline\n", "defs.yaml:1: name: this key is missing"),
@@ -334,3 +357,44 @@ def test_absolute_paths_and_addresses_stay_as_they_are(file):
     (spec,) = load_pipelines(file)
     assert Path(spec.media.config.path) == Path("/mnt/media")
     assert spec.store.uri == "s3://bucket/prefix"
+
+
+# One document does not stop another
+
+
+def test_what_is_wrong_in_one_document_stays_with_it(file, monkeypatch):
+    monkeypatch.delenv("NOT_SET", raising=False)
+    wrong = edited("path: media", "path: '{{ env.NOT_SET }}'").replace("name: photos", "name: films")
+    file.write_text(f"{wrong}---\n{WHOLE}")
+    first, second = read_documents(file)
+    assert (first.name, second.name) == ("films", "photos")
+    assert load_document(second).name == "photos"
+    assert load_pipeline(file, 1).name == "photos"
+    for action in (lambda: load_document(first), lambda: load_pipelines(file)):
+        with pytest.raises(SpecError, match=r"defs\.yaml:6: the environment variable NOT_SET is not set"):
+            action()
+
+
+@pytest.mark.parametrize(
+    ("owner", "taken"),
+    [
+        *((owner, True) for owner in ("bob@example.com", "a.b+c@d-e.co.uk", "team:search", "team:the search team")),
+        *((owner, False) for owner in ("bob", "team:", "bob@example", "@example.com", "Bob <bob@example.com>", "")),
+    ],
+)
+def test_an_owner_is_what_dagster_takes(owner, taken):
+    import dagster as dg
+
+    def dagsters():
+        dg.AssetSpec("a", owners=[owner])
+
+    def ours():
+        base = {"name": "a", "media": {"path": "m"}, "embeddings": {"toy": {"provider": "counting"}}}
+        PipelineSpec.model_validate({**base, "owners": [owner]})
+
+    for verdict in (dagsters, ours):
+        if taken:
+            verdict()
+        else:
+            with pytest.raises((dg.DagsterInvalidDefinitionError, ValidationError)):
+                verdict()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import io
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from PIL import Image
 
 from embeddings_orch.embed_step import EmbedStep, Failure
 from embeddings_orch.embedder import Item
-from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.scan import scan_media
 from embeddings_orch.project import Declared, prepare_home
+from embeddings_orch.store import Store
 
 _PACKAGES = ("embeddings-orch", "dagster", "lancedb", "torch")
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class Finding:
 
 
 def examine(declared: Declared) -> Iterator[Finding]:
-    """Try the Dagster home, the store, the media, and each embedding with one input."""
+    """Try the Dagster home, the store, the media for some seconds, and each embedding with one input."""
     yield Finding("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
     pipeline = Pipeline(declared.spec)
     yield _tried("Dagster home", lambda: f"{prepare_home(declared.root)}")
-    yield _tried("store", lambda: f"{declared.spec.store.uri}, {len(pipeline.store.table_names())} tables")
+    yield _tried("store", lambda: _store(pipeline.store))
     yield _tried("media", lambda: _media(pipeline))
     for name in declared.spec.embeddings:
         yield _embedding(pipeline, name)
@@ -57,10 +60,43 @@ def _versions() -> Iterator[str]:
             yield f"{package} not installed"
 
 
+def _store(store: Store) -> str:
+    tables = f"{store.uri}, {len(store.table_names()):,} tables"
+    if "://" in store.uri:
+        return f"{tables} (writing is not tried)"
+    folder = Path(store.uri)
+    # Where there is none yet the first run makes it, in the nearest folder that is there.
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=nearest, prefix=".embeddings_orch-"):
+            pass
+    except OSError as error:
+        raise StoreError(f"{store.uri}: nothing can be written in {nearest}: {error.strerror}") from error
+    return tables if folder.is_dir() else f"{store.uri}, made by the first run"
+
+
+class _EnoughError(Exception):
+    """The media were looked at for long enough."""
+
+
 def _media(pipeline: Pipeline) -> str:
-    report = scan_media(pipeline, write=False)
-    left_out = f", {len(report.problems):,} left out" if report.problems else ""
-    return f"{report.table.num_rows:,} items in {report.seconds:.1f} s{left_out}"
+    """Scan, at most for some seconds: a source tells its progress after every couple of thousand items."""
+    started = time.monotonic()
+    seen = 0
+
+    def progress(count: int) -> None:
+        nonlocal seen
+        seen = count
+        if time.monotonic() - started > _SECONDS:
+            raise _EnoughError
+
+    try:
+        scan = pipeline.source.scan(pipeline.store.catalog(pipeline.spec.name).read(), progress)
+    except _EnoughError:
+        return f"the first {seen:,} items in {time.monotonic() - started:.1f} s; plan looks at all"
+    left_out = f", {len(scan.problems):,} left out" if scan.problems else ""
+    found = f"{scan.table.num_rows:,} items" if scan.table.num_rows else "none yet"
+    return f"{found} in {time.monotonic() - started:.1f} s{left_out}"
 
 
 def _embedding(pipeline: Pipeline, name: str) -> Finding:

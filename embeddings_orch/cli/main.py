@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,9 +18,18 @@ from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 class _Group(click.Group):
     """Shows our own errors as one message and exit status 1; click's usage errors exit with 2."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # A caption's emoji must not end a command where the terminal's encoding has none.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -30,18 +41,18 @@ class _Group(click.Group):
 
 
 def _pipeline_options(command: F) -> F:
-    @click.option("--file", "-f", type=click.Path(path_type=Path), help="A pipeline's YAML, in any folder.")
+    @click.option("--file", "-f", type=_FILE, help="A pipeline's YAML, in any folder.")
     @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
     @wraps(command)
     def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
-        from embeddings_orch.project import declared, select
+        from embeddings_orch.project import find, select
 
-        pipelines = declared(file=file)
+        found = find(file=file)
         try:
-            chosen = select(pipelines, pipeline)
+            chosen = select(found, pipeline)
         except SpecError as error:
             raise click.UsageError(str(error)) from error
-        return command(*args, chosen=chosen, **options)
+        return command(*args, chosen=chosen.load(), **options)
 
     return cast(F, wrapped)
 
@@ -52,7 +63,16 @@ _as_json = click.option(
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    # ASCII, and null for what JSON has no number for: so that any parser behind any pipe reads it.
+    click.echo(json.dumps(_finite(value), allow_nan=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -61,7 +81,7 @@ def main() -> None:
     """Keep embeddings true: plan, run and search pipelines of media, embeddings and indexes."""
 
 
-@main.command()
+@main.command(short_help="Show what a run would do and cost.")
 @_pipeline_options
 @click.option("--retry-failed", is_flag=True, help="Count what failed for good as to do again.")
 @_as_json
@@ -74,10 +94,14 @@ def plan(chosen: Any, retry_failed: bool, as_json: bool) -> None:
     with output.progress():
         made = make_plan(Pipeline(chosen.spec), retry_failed=retry_failed)
     output.problems(made.problems)
-    _print_json(made.to_json()) if as_json else output.plan_table(made)
+    _print_json(made.to_json()) if as_json else output.plan_table(made, priced=_priced(chosen))
 
 
-@main.command()
+def _priced(chosen: Any) -> bool:
+    return any(spec.config.price_per_million_tokens > 0 for spec in chosen.spec.embeddings.values())
+
+
+@main.command(short_help="Materialize the assets: the same job as in the UI.")
 @_pipeline_options
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 @_as_json
@@ -89,15 +113,16 @@ def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
     with output.progress():
         outcome = execute(chosen, retry_failed=retry_failed)
     _print_json(outcome.to_json()) if as_json else output.run_table(outcome)
+    output.warnings(outcome)
     for line in outcome.errors:
         click.secho("error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(line, err=True)
     sys.exit(0 if outcome.success else 1)
 
 
-@main.command()
+@main.command(short_help="Search a published index by text or by a picture.")
 @click.argument("text", required=False)
-@click.option("--image", type=click.Path(path_type=Path), help="Search by a picture.")
+@click.option("--image", type=_FILE, help="Search by a picture.")
 @click.option("--index", "-i", help="The index, where the pipeline has several.")
 @click.option("--where", "-w", help="An SQL filter over the columns: \"caption LIKE '%dog%'\".")
 @click.option("--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits.")
@@ -131,7 +156,12 @@ def search(
         raise click.UsageError(f"choose an index with --index: {', '.join(names) or 'the pipeline declares none'}")
     if index is not None and index not in names:
         raise click.UsageError(f"there is no index {index!r}{suggestion(index, names)}")
-    opened = Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0])
+    configs = [spec.config for spec in chosen.spec.embeddings.values()]
+    opened = Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0], configs)
+    if column is not None:
+        columns = [model.column for model in opened.generation().models]
+        if column not in columns:
+            raise click.UsageError(f"index {opened.name!r} has no embedding {column!r}{suggestion(column, columns)}")
     results = opened.search(text, image=image, limit=limit, where=where, column=column)
     _print_json(results.to_json()) if as_json else output.hits_table(results)
     if sheet is not None:
@@ -143,11 +173,11 @@ def search(
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)
 
 
-@main.command()
+@main.command(short_help="Show what is published, and what failed.")
 @_pipeline_options
 @_as_json
 def status(chosen: Any, as_json: bool) -> None:
-    """Show what is published, which generations there are, and how many contents failed."""
+    """Show what is published, which generations there are, and which contents failed."""
     from embeddings_orch.cli import output
     from embeddings_orch.pipeline.context import Pipeline
     from embeddings_orch.pipeline.status import make_status
@@ -156,7 +186,7 @@ def status(chosen: Any, as_json: bool) -> None:
     _print_json(made) if as_json else output.status_table(made)
 
 
-@main.command()
+@main.command(short_help="List the plugins, and how to install the others.")
 @_as_json
 def plugins(as_json: bool) -> None:
     """List the plugins: what is installed, and the command that adds what is not."""
@@ -172,7 +202,7 @@ def plugins(as_json: bool) -> None:
         output.plugins_table(listed)
 
 
-@main.command()
+@main.command(short_help="Print the JSON schema of defs.yaml, for an editor.")
 def schema() -> None:
     """Print the JSON schema of defs.yaml, with the keys of all installed plugins."""
     from embeddings_orch.schema import file_schema
@@ -180,11 +210,15 @@ def schema() -> None:
     click.echo(json.dumps(file_schema(), indent=2))
 
 
-@main.command()
+@main.command(short_help="Try what a run needs, and say what is wrong.")
 @_pipeline_options
 @_as_json
 def doctor(chosen: Any, as_json: bool) -> None:
-    """Try everything a run needs with one tiny call each, and say what is wrong or would be faster."""
+    """Try what a run needs, and say what is wrong or would be faster.
+
+    The store is written to and left as it was, the media are looked at for some seconds, and each model embeds one
+    input.
+    """
     from embeddings_orch.cli import output
     from embeddings_orch.cli.doctor import examine
 

@@ -49,8 +49,11 @@ def progress() -> Iterator[None]:
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
+        # Dagster and LanceDB take seconds to load; an empty screen would look like a hang.
+        starting = bars.add_task("starting", total=None, rate="")
 
         def draw(event: Progress) -> None:
+            bars.update(starting, visible=False)
             if event.step not in tasks:
                 tasks[event.step] = bars.add_task(event.step, total=event.total, rate="")
             bars.update(
@@ -80,26 +83,35 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
-def plan_table(made: Plan) -> None:
-    """The plan, a line an asset, then what it would take."""
+def _contents(count: int) -> str:
+    return f"{count:,} content{'' if count == 1 else 's'}"
+
+
+def plan_table(made: Plan, *, priced: bool) -> None:
+    """The plan, a line an asset, then what it would take; in tokens and dollars where a model has a price."""
     table = _table("asset", *_COUNTS, "reason", right=_COUNTS)
     for asset in made.assets:
         counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
         table.add_row(Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason))
     console = _console()
     console.print(table)
-    items = sum(asset.estimate.items for asset in made.assets)
+    media = made.assets[0]
+    if not media.new + media.changed + media.unchanged:
+        console.print(f"{made.pipeline}: there are no media yet")
+        return
     if not made.changes:
         console.print(f"{made.pipeline}: nothing to do")
         return
-    tokens = sum(asset.estimate.tokens for asset in made.assets)
-    cost = sum(asset.estimate.cost_usd for asset in made.assets)
-    seconds = [asset.estimate.seconds for asset in made.assets]
-    time = "unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
-    console.print(
-        f"{made.pipeline}: {items:,} contents to embed, {tokens:,} tokens, ${cost:,.4f}; time {time}",
-        highlight=False,
-    )
+    estimates = [asset.estimate for asset in made.assets if asset.estimate.items]
+    items = sum(estimate.items for estimate in estimates)
+    cost = ""
+    if priced:
+        tokens = sum(estimate.tokens for estimate in estimates)
+        cost = f", {tokens:,} tokens, ${sum(estimate.cost_usd for estimate in estimates):,.4f}"
+    seconds = [estimate.seconds for estimate in estimates]
+    time = "time unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
+    text = f"{made.pipeline}: {_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
+    console.print(text, highlight=False)
 
 
 def run_table(outcome: RunOutcome) -> None:
@@ -111,7 +123,8 @@ def run_table(outcome: RunOutcome) -> None:
         else:
             text = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
             if "embedded" in asset:
-                rate = f" at {asset['items_per_second']:,.0f}/s" if asset["embedded"] else ""
+                speed = asset.get("items_per_second") or 0
+                rate = f" at {speed:,.{0 if speed >= 10 else 1}f}/s" if asset["embedded"] else ""
                 text += f"; embedded {asset['embedded']:,}{rate}"
         console.print(f"{asset['asset']}: {text}", highlight=False, soft_wrap=True)
         for row in [*asset.get("left_out", []), *asset.get("failures", [])][:10]:
@@ -124,6 +137,15 @@ def run_table(outcome: RunOutcome) -> None:
             )
     state = "done" if outcome.success else "failed"
     console.print(f"{outcome.pipeline}: {state} (run {outcome.run_id})", highlight=False)
+
+
+def warnings(outcome: RunOutcome) -> None:
+    """Asset checks that failed, on standard error; those that block are the reason of a failed run."""
+    for check in outcome.checks:
+        if not check["passed"]:
+            blocks = check["severity"] == "ERROR"
+            click.secho("error: " if blocks else "warning: ", fg="red" if blocks else "yellow", nl=False, err=True)
+            click.echo(f"{check['asset']} {check['check']}: {check['description']}", err=True)
 
 
 def hits_table(results: Results, limit: int | None = None) -> None:
@@ -157,7 +179,12 @@ def status_table(made: dict[str, Any]) -> None:
                 mark,
             )
     console.print(table)
-    console.print(f"{made['pipeline']}: {made['failures']:,} contents failed", highlight=False)
+    console.print(f"{made['pipeline']}: {_contents(made['failures'])} failed", highlight=False)
+    for row in made["failed"]:
+        text = f"    {row['embedding']}: {row['uri']}: {row['reason']}"
+        console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    if made["failures"] > len(made["failed"]):
+        console.print(f"    and {made['failures'] - len(made['failed']):,} more", style="yellow", highlight=False)
 
 
 def plugins_table(listed: Sequence[Plugin]) -> None:
@@ -166,6 +193,8 @@ def plugins_table(listed: Sequence[Plugin]) -> None:
     for plugin in listed:
         origin = f"{plugin.distribution} {plugin.version}".strip()
         status = "installed" if plugin.installed else f"not installed: {plugin.install_command}"
+        if plugin.target.startswith("embeddings_orch.testing."):
+            status += " (for tests)"
         table.add_row(plugin.group.removesuffix("s"), plugin.name, origin, Text(status))
     _console().print(table)
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.project import Declared, prepare_home
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 @dataclass
@@ -15,6 +22,7 @@ class RunOutcome:
     Attributes:
         assets: one mapping an asset: its key and its metadata's plain values.
         errors: the reasons of failed steps.
+        checks: one mapping an asset check that was executed.
     """
 
     pipeline: str
@@ -22,6 +30,7 @@ class RunOutcome:
     run_id: str
     assets: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``run --json`` prints."""
@@ -35,12 +44,22 @@ class RunOutcome:
             }
             for asset in self.assets
         ]
-        return {"pipeline": self.pipeline, "success": self.success, "run_id": self.run_id, "assets": rows}
+        return {
+            "pipeline": self.pipeline,
+            "success": self.success,
+            "run_id": self.run_id,
+            "assets": rows,
+            "checks": self.checks,
+        }
 
 
 def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:
-    """Materialize all assets of a pipeline, with their checks."""
-    prepare_home(declared.root)
+    """Materialize all assets of a pipeline, with their checks.
+
+    Raises:
+        EmbeddingsOrchError: the Dagster home cannot be used, or Dagster refuses the run.
+    """
+    home = prepare_home(declared.root)
     import dagster as dg
 
     from embeddings_orch.dagster.definitions import build_pipeline, job_name
@@ -50,7 +69,7 @@ def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if retry_failed:
         config["ops"] = ops
-    with dg.DagsterInstance.get() as instance:
+    with _instance(home) as instance, _dagsters_errors_as_messages(spec.name):
         job = build_pipeline(spec).resolve_job_def(job_name(spec))
         result = job.execute_in_process(
             run_config=config,
@@ -68,11 +87,57 @@ def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:
                         **{name: _plain(value) for name, value in materialization.metadata.items()},
                     }
                 )
+            elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                outcome.checks.append(_check(event.asset_check_evaluation_data))
             elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
                 outcome.errors.append(_reason(event))
     order = {key: place for place, key in enumerate(_order(declared))}
     outcome.assets.sort(key=lambda asset: order.get(asset["asset"], len(order)))
+    outcome.checks.sort(key=lambda check: order.get(check["asset"], len(order)))
     return outcome
+
+
+@contextmanager
+def _instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    import dagster as dg
+
+    try:
+        instance = dg.DagsterInstance.get()
+    # YAML's, Dagster's, SQLAlchemy's, or of whatever class the file names.
+    except Exception as error:
+        raise EmbeddingsOrchError(
+            f"the Dagster home {home} cannot be used: {home / 'dagster.yaml'} or the files beside it are the reason: "
+            f"{_short(error)}"
+        ) from error
+    with instance:
+        yield instance
+
+
+@contextmanager
+def _dagsters_errors_as_messages(pipeline: str) -> Iterator[None]:
+    from dagster_shared.check import CheckError
+    from dagster_shared.error import DagsterError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (DagsterError, CheckError, SQLAlchemyError) as error:
+        raise EmbeddingsOrchError(f"Dagster cannot run the pipeline {pipeline!r}: {_short(error)}") from error
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())[:600]
+
+
+def _check(evaluation: Any) -> dict[str, Any]:
+    return {
+        "asset": "/".join(evaluation.asset_key.path),
+        "check": evaluation.check_name,
+        "passed": evaluation.passed,
+        "severity": evaluation.severity.value,
+        "description": evaluation.description or "",
+    }
 
 
 def _order(declared: Declared) -> list[str]:
@@ -97,4 +162,7 @@ def _reason(event: Any) -> str:
     error = data.error
     while error.cause is not None:
         error = error.cause
-    return f"{event.step_key}: {error.message.strip()}"
+    if error.cls_name == "DagsterExecutionInterruptedError":
+        return f"{event.step_key}: interrupted; what was committed is kept, run again to go on"
+    message = " ".join(line.strip() for line in error.message.strip().splitlines())
+    return f"{event.step_key}: {message.removeprefix(f'dagster._core.errors.{error.cls_name}: ')}"

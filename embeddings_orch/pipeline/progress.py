@@ -31,7 +31,7 @@ class Progress:
         of = f"/{self.total:,}" if self.total is not None else ""
         text = f"{self.step}: {self.done:,}{of} {self.unit}"
         if self.done:
-            text += f", {self.rate:,.0f}/s"
+            text += f", {self.rate:,.0f}/s" if self.rate >= 10 else f", {self.rate:.1f}/s"
         return text if self.remaining is None else f"{text}, {_minutes(self.remaining)} left"
 
 

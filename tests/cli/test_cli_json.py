@@ -52,7 +52,7 @@ def test_plan_after_a_run_has_nothing_to_do(cli, published):
 
 def test_run_says_of_each_asset_what_was_done(published):
     _, _, made = published
-    assert list(made) == ["pipeline", "success", "run_id", "assets"]
+    assert list(made) == ["pipeline", "success", "run_id", "assets", "checks"]
     assert (made["pipeline"], made["success"]) == ("photos", True)
     assert str(uuid.UUID(made["run_id"])) == made["run_id"]
     assert [asset["asset"] for asset in made["assets"]] == ASSETS
@@ -63,6 +63,40 @@ def test_run_says_of_each_asset_what_was_done(published):
     assert (embeddings["requests"], embeddings["retries"]) == (1, 0)
     assert embeddings["tokens"] > 0
     assert embeddings["seconds"] > 0
+
+
+def test_run_says_of_each_check_whether_it_passed(published):
+    _, _, made = published
+    for check in made["checks"]:
+        assert list(check) == ["asset", "check", "passed", "severity", "description"]
+        assert (check["passed"], bool(check["description"])) == (True, True)
+    severities = {(check["asset"], check["check"]): check["severity"] for check in made["checks"]}
+    assert severities["photos/embeddings/toy", "failed_share"] == "WARN"
+    assert severities["photos/index/found", "row_parity"] == "ERROR"
+
+
+def test_status_names_what_failed(cli, declare, tmp_path):
+    toy = {"provider": "counting", "input": "caption", "reject": "blue"}
+    file = declare(tmp_path, embeddings={"toy": toy})
+    cli("run", "--file", file)
+    made = answer(cli("status", "--file", file, "--json"))
+    assert made["failures"] == 1
+    (row,) = made["failed"]
+    assert list(row) == ["embedding", "uri", "reason"]
+    assert (row["embedding"], row["uri"]) == ("toy", str(tmp_path / "media" / "blue.png"))
+    assert row["reason"]
+
+
+def test_the_object_is_strict_json_in_ascii(capsys):
+    from embeddings_orch.cli.main import _print_json
+
+    _print_json({"score": float("nan"), "metadata": {"size": [float("inf"), 1.5], "caption": "a dog 🐕"}})
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert json.loads(shown, parse_constant=pytest.fail) == {
+        "score": None,
+        "metadata": {"size": [None, 1.5], "caption": "a dog 🐕"},
+    }
 
 
 def test_a_run_with_nothing_to_do_embeds_nothing(cli, published):
@@ -133,7 +167,7 @@ def test_search_filters_by_a_column(cli, published):
 def test_status_says_what_is_published_and_what_there_is(cli, published):
     file, _, _ = published
     made = answer(cli("status", "--file", file, "--json"))
-    assert list(made) == ["pipeline", "indexes", "failures"]
+    assert list(made) == ["pipeline", "indexes", "failures", "failed"]
     (index,) = made["indexes"]
     assert list(index) == ["index", "published", "held", "generations"]
     assert (index["index"], index["held"], made["failures"]) == ("found", False, 0)

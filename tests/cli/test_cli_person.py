@@ -13,6 +13,13 @@ def test_help_lists_the_verbs(cli, arguments):
         assert f"  {verb} " in shown
 
 
+def test_no_line_of_the_help_is_cut_at_80_columns(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = cli("--help").stdout
+    assert "..." not in shown.split("Commands:")[1]
+    assert "…" not in shown
+
+
 @pytest.mark.parametrize("verb", ["plan", "run", "search", "status", "plugins", "schema", "doctor"])
 def test_every_verb_has_help_and_every_option_a_text(cli, verb):
     lines = cli(verb, "--help").stdout.splitlines()
@@ -33,7 +40,26 @@ def test_plan_is_a_table_with_a_line_an_asset(cli, declare, tmp_path):
     lines = cli("plan", "--file", declare(tmp_path)).stdout.splitlines()
     assert lines[0].split() == ["asset", "new", "changed", "unchanged", "deleted", "failed", "reason"]
     assert lines[2].split() == ["photos/embeddings/toy", "5", "0", "0", "0", "0", "never", "materialized"]
-    assert lines[-1] == "photos: 5 contents to embed, 0 tokens, $0.0000; time unknown until the first run"
+    assert lines[-1] == "photos: 5 contents to embed; time unknown until the first run"
+
+
+def test_plan_has_tokens_and_dollars_where_a_model_has_a_price(cli, declare, tmp_path):
+    toy = {"provider": "counting", "input": "caption", "price_per_million_tokens": 1000.0}
+    lines = cli("plan", "--file", declare(tmp_path, embeddings={"toy": toy})).stdout.splitlines()
+    assert lines[-1].startswith("photos: 5 contents to embed, 30 tokens, $0.0300; time unknown")
+
+
+def test_plan_knows_the_time_after_the_first_run(cli, declare, tmp_path):
+    file = declare(tmp_path)
+    cli("run", "--file", file)
+    (tmp_path / "media" / "new.txt").write_text("a new text")
+    assert cli("plan", "--file", file).stdout.splitlines()[-1] == "photos: 1 content to embed; about 0 s"
+
+
+def test_plan_without_media_says_so(cli, declare, tmp_path):
+    file = declare(tmp_path, media={"path": "empty"})
+    (tmp_path / "empty").mkdir()
+    assert cli("plan", "--file", file).stdout.splitlines()[-1] == "photos: there are no media yet"
 
 
 def test_plan_with_nothing_to_do_says_so(cli, published):
@@ -60,6 +86,31 @@ def test_a_broken_picture_is_named_with_its_reason(cli, declare, tmp_path):
     assert "1 failed; embedded 5" in shown
     assert "    " in shown
     assert "broken.png: " in shown
+
+
+def test_a_check_that_warns_is_seen_after_the_run(cli, declare, tmp_path):
+    toy = {"provider": "counting", "input": "caption", "reject": "blue"}
+    file = declare(tmp_path, embeddings={"toy": toy})
+    for options in ([], ["--json"]):
+        said = cli("run", "--file", file, *options).stderr
+        assert "warning: photos/embeddings/toy failed_share: 1 of 5 contents have no vector (20.00%" in said
+        assert "error: " not in said
+    status = cli("status", "--file", file).stdout
+    assert "photos: 1 content failed" in status
+    assert f"    toy: {tmp_path / 'media' / 'blue.png'}: " in status
+
+
+def test_of_many_failed_contents_ten_are_named(cli, declare, tmp_path):
+    file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "input": "caption", "reject": "picture"}})
+    lines = ["file_name,caption", *(f"{colour}.png,picture {colour}" for colour in ("red", "green", "blue"))]
+    for number in range(9):
+        (tmp_path / "media" / f"{number}.txt").write_text(f"text {number}")
+        lines.append(f"{number}.txt,picture {number}")
+    (tmp_path / "media" / "metadata.csv").write_text("\n".join(lines))
+    cli("run", "--file", file)
+    shown = cli("status", "--file", file).stdout.splitlines()
+    assert len([line for line in shown if line.startswith("    toy: ")]) == 10
+    assert shown[-1] == "    and 2 more"
 
 
 def test_hits_are_a_table_with_captions(cli, published):
@@ -97,7 +148,8 @@ def test_status_and_plugins_and_doctor_are_readable(cli, published):
     assert "found" in status
     assert "passed" in status
     assert "photos: 0 contents failed" in status
-    assert "embedder  counting " in cli("plugins").stdout
+    (counting,) = [line for line in cli("plugins").stdout.splitlines() if line.startswith("embedder  counting ")]
+    assert counting.rstrip().endswith("installed (for tests)")
     doctor = cli("doctor", "--file", file).stdout
     assert "ok    media: 5 items in " in doctor
     assert "ok    embedding toy (counting): 8 dimensions" in doctor
@@ -122,6 +174,9 @@ def test_status_before_any_run_is_readable(cli, declare, tmp_path):
         ["search", "a", "--limit", "0", "--file", "FILE"],
         ["search", "a", "--limit", "many", "--file", "FILE"],
         ["plan", "--pipeline", "nothing", "--file", "FILE"],
+        ["plan", "--file", "gone.yaml"],
+        ["plan", "--file", "."],
+        ["search", "--image", "gone.png", "--file", "FILE"],
     ],
 )
 def test_a_wrong_command_line_exits_with_2(cli, declare, tmp_path, arguments):
@@ -134,9 +189,8 @@ def test_a_wrong_command_line_exits_with_2(cli, declare, tmp_path, arguments):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["plan", "--file", "gone.yaml"], "gone.yaml: there is no such file"),
         (["search", "x", "--file", "FILE"], "index 'found' of pipeline 'photos' is not published"),
-        (["search", "--image", "gone.png", "--file", "FILE"], "is not published"),
+        (["search", "--image", "FILE", "--file", "FILE"], "is not published"),
     ],
 )
 def test_what_cannot_be_done_exits_with_1_and_its_reason(cli, declare, tmp_path, arguments, said):
@@ -150,10 +204,8 @@ def test_what_cannot_be_done_exits_with_1_and_its_reason(cli, declare, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--image", "gone.png"], "gone.png cannot be read"),
         (["x", "--where", "no such column = 3"], "error: "),
         (["x", "--where", "nothing = 3"], "nothing"),
-        (["x", "--embedding", "toi"], "did you mean 'toy'?"),
         (["x", "--sheet", "FILE/sheet.png"], "sheet.png"),
     ],
 )
@@ -163,6 +215,12 @@ def test_a_search_that_cannot_be_done_says_why(cli, published, arguments, said):
     result = cli("search", *arguments, "--file", file, status=1)
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_embedding_that_the_index_has_not_is_wrong_usage(cli, published):
+    file, _, _ = published
+    result = cli("search", "x", "--embedding", "toi", "--file", file, status=2)
+    assert "index 'found' has no embedding 'toi'; did you mean 'toy'?" in result.stderr
 
 
 def test_a_search_picture_that_is_none_says_so(cli, published, tmp_path):
@@ -197,6 +255,86 @@ def test_a_wrong_yaml_is_one_error_with_its_line(cli, declare, tmp_path):
     assert "vektors: unknown key; did you mean 'vectors'?" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "text", ["telemetrie:\n  enabled: false\n", "telemetry: [", "storage: { postgres: 3 }\n", "- a\n"]
+)
+def test_a_wrong_dagster_yaml_is_one_error_with_its_path(cli, declare, tmp_path, dagster_home, text):
+    (dagster_home / "dagster.yaml").write_text(text)
+    result = cli("run", "--file", declare(tmp_path / "project"), status=1)
+    assert f"error: the Dagster home {dagster_home} cannot be used: {dagster_home / 'dagster.yaml'}" in result.stderr
+
+
+def test_what_dagster_refuses_is_one_error(cli, declare, tmp_path, monkeypatch):
+    import dagster as dg
+
+    from embeddings_orch.dagster import definitions
+
+    def refused(*_, **__):
+        raise dg.DagsterInvalidDefinitionError("this is no definition\n\nof mine")
+
+    monkeypatch.setattr(definitions, "build_pipeline", refused)
+    result = cli("run", "--file", declare(tmp_path / "project"), status=1)
+    assert "error: Dagster cannot run the pipeline 'photos': this is no definition; of mine" in result.stderr
+
+
+def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from embeddings_orch.dagster import checks
+
+    def failing(*arguments):
+        first, *others = checked(*arguments)
+        return [replace(first, passed=False, description="3 rows are missing"), *others]
+
+    checked = checks.check_index
+    monkeypatch.setattr(checks, "check_index", failing)
+    said = cli("run", "--file", declare(tmp_path), status=1).stderr
+    assert "error: photos/index/found row_parity: 3 rows are missing" in said
+    assert "error: photos__index__found__checks: 1 blocking asset check failed" in said
+    assert "dagster._core" not in said
+
+
+# Doctor
+
+
+def test_doctor_leaves_the_store_as_it_was(cli, declare, tmp_path):
+    file = declare(tmp_path)
+    assert f"ok    store: {tmp_path / 'store'}, made by the first run" in cli("doctor", "--file", file).stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dagster_home", "defs.yaml", "media"]
+    cli("run", "--file", file)
+    before = sorted(path.name for path in (tmp_path / "store").iterdir())
+    assert f"ok    store: {tmp_path / 'store'}, {len(before)} tables" in cli("doctor", "--file", file).stdout
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == before
+
+
+@pytest.mark.parametrize("uri", ["file", "file/below"])
+def test_doctor_finds_a_store_that_cannot_be(cli, declare, tmp_path, uri):
+    (tmp_path / "file").write_text("")
+    shown = cli("doctor", "--file", declare(tmp_path / "project", store={"uri": f"../{uri}"}), status=1).stdout
+    assert "wrong store: " in shown
+    assert str(tmp_path / "file") in shown
+
+
+def test_doctor_finds_a_store_that_cannot_be_written(cli, declare, tmp_path, monkeypatch):
+    import tempfile
+
+    def refused(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refused)
+    shown = cli("doctor", "--file", declare(tmp_path), status=1).stdout
+    assert f"wrong store: {tmp_path / 'store'}: nothing can be written in {tmp_path}: Permission denied" in shown
+
+
+def test_doctor_looks_at_many_media_for_some_seconds_only(cli, declare, tmp_path, monkeypatch):
+    from embeddings_orch.cli import doctor
+
+    monkeypatch.setattr(doctor, "_SECONDS", 0)
+    shown = cli("doctor", "--file", declare(tmp_path)).stdout
+    assert "ok    media: the first 5 items in " in shown
+    assert "plan looks at all" in shown
+
+
 # Several pipelines
 
 
@@ -227,3 +365,11 @@ def test_one_runs_without_the_other(cli, project):
     cli("run", "-p", "photos")
     assert (project / "definitions" / "defs" / "photos" / "store").is_dir()
     assert not (project / "definitions" / "defs" / "films" / "store").exists()
+
+
+def test_a_broken_pipeline_does_not_stop_another(cli, project):
+    file = project / "definitions" / "defs" / "films" / "defs.yaml"
+    file.write_text(file.read_text().replace("media:", "medium:"))
+    assert "photos/raw_media" in cli("plan", "-p", "photos").stdout
+    assert "medium: unknown key" in cli("plan", "-p", "films", status=1).stderr
+    assert "choose one with --pipeline: films, photos" in cli("plan", status=2).stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 
 def test_standard_output_is_the_object_and_nothing_else(published):
     _, done, _ = published
@@ -82,3 +84,39 @@ def test_help_answers_without_loading_dagster_or_lancedb():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_a_caption_that_the_terminal_cannot_show_ends_nothing(process, declare, tmp_path, encoding):
+    file = declare(tmp_path / "project")
+    captions = file.parent / "media" / "metadata.csv"
+    captions.write_text(captions.read_text().replace("a red picture", "a 🐕 picture"))
+    environment = {"home": tmp_path / "home", "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    assert process("run", "--file", file, **environment).returncode == 0
+    table = process("search", "x", "--file", file, **environment)
+    assert table.returncode == 0, table.stderr
+    assert ("a 🐕 picture" if encoding == "utf-8" else "a ? picture") in table.stdout
+    found = json.loads(process("search", "x", "--file", file, "--json", **environment).stdout)
+    assert any(hit["metadata"]["caption"].startswith("a 🐕 picture") for hit in found["hits"])
+
+
+def test_an_interrupted_run_says_so(declare, tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    file = declare(tmp_path / "project")
+    code = (
+        "import os, signal\n"
+        "from embeddings_orch.testing.counting import CountingEmbedder\n"
+        "from embeddings_orch.cli import main\n"
+        "def interrupted(*_): os.kill(os.getpid(), signal.SIGINT); __import__('time').sleep(2)\n"
+        "CountingEmbedder.embed = interrupted\n"
+        f"main(['run', '--file', {str(file)!r}])"
+    )
+    environment = {**os.environ, "DAGSTER_HOME": ""}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "error: photos__embeddings__toy: interrupted; what was committed is kept" in done.stderr
+    assert "Traceback" not in done.stderr

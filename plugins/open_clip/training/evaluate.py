@@ -75,7 +75,7 @@ def main() -> None:
     glyphs = read_glyphs(arguments.data)
     held_out = HeldOutPairs(glyphs)
     loaded = load_model(arguments.model)
-    print(f"{len(glyphs)} glyphs, {len(held_out.pairs)} keyword pairs held out of training\n")
+    print(f"{len(glyphs)} glyphs, {len(held_out.queries())} keyword pairs held out of training\n")
     print(as_table(measure(loaded, glyphs, held_out, arguments.data)), end="\n\n")
     if arguments.queries:
         pictures = loaded.embed_pictures([on_white(arguments.data / glyph.file_name) for glyph in glyphs])

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -127,6 +126,8 @@ class HeldOutPairs:
             glyphs: The whole gallery.
         """
         spelled = {frozenset(phrase.split()) for g in glyphs for phrase in (g.name, *g.keywords)}
+        glued = {word for phrase in spelled for word in phrase if not word.isalnum()}
+        self._punctuated = glued.union(*(re.findall(r"\w+", word) for word in glued))
         by_words: dict[str, list[frozenset[str]]] = {}
         for phrase in spelled:
             for word in phrase:
@@ -156,14 +157,17 @@ class HeldOutPairs:
         sizes = range(2, min(self._longest, len(words)) + 1)
         return any(frozenset(some) in self._word_sets for size in sizes for some in combinations(words, size))
 
-    def queries(self) -> Iterable[tuple[str, set[int]]]:
+    def queries(self) -> list[tuple[str, set[int]]]:
         """List the held-out queries.
 
-        Yields:
-            The query's text and the indices of the glyphs that carry both keywords.
+        Words that stand next to punctuation somewhere are not asked: the tokenizer takes "up!" apart where
+        ``spelled_by`` does not.
+
+        Returns:
+            Per query, its text and the indices of the glyphs that carry both keywords.
         """
-        for (first, second), carriers in sorted(self.pairs.items()):
-            yield f"{first} {second}", carriers
+        texts = ((f"{first} {second}", carriers) for (first, second), carriers in sorted(self.pairs.items()))
+        return [(text, carriers) for text, carriers in texts if not self._punctuated & set(text.split())]
 
 
 def _chosen(pair: Pair) -> bool:

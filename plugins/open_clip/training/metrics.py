@@ -119,8 +119,8 @@ def measure(
         ("name, recall@10", names, 10),
         ("first keyword, recall@10, the very glyph", first, 10),
         ("any keyword, recall@10, any glyph with it", sorted(carriers.items(), key=lambda q: q[0]), 10),
-        ("held-out keyword pair, recall@1, any glyph with both", list(held_out.queries()), 1),
-        ("held-out keyword pair, recall@10, any glyph with both", list(held_out.queries()), 10),
+        ("held-out keyword pair, recall@1, any glyph with both", held_out.queries(), 1),
+        ("held-out keyword pair, recall@10, any glyph with both", held_out.queries(), 10),
     ]
     figures = {}
     for label, queries, k in rows:

@@ -109,8 +109,8 @@ def save_checkpoint(
         "mean": list(MEAN),
         "std": list(STD),
         "interpolation": "bicubic",
-        "resize_mode": "longest",
-        "fill_color": 255,
+        # Not "longest": the models never saw bars beside a picture, and fail on them.
+        "resize_mode": "shortest",
     }
     stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -99,7 +99,7 @@ def report(
         "pixels": config["vision_cfg"]["image_size"],
         "dimensions": config["embed_dim"],
         "glyphs": len(glyphs),
-        "pairs": len(held_out.pairs),
+        "pairs": len(held_out.queries()),
         "state": "finished" if finished else "an intermediate checkpoint",
     }
     table = "Not measured yet."
