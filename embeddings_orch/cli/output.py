@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
@@ -34,12 +35,32 @@ def _console() -> Console:
 
 
 @contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    """Standard error on a descriptor of its own: while a step runs, Dagster sends the other one to its logs."""
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # a stream of a test or a notebook, that is no file
+        yield sys.stderr
+        return
+    with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors="replace") as stream:
+        yield stream
+
+
+@contextmanager
 def progress() -> Iterator[None]:
     """Draw the progress of all steps meanwhile, on standard error."""
-    if not sys.stderr.isatty():
-        with listening(lambda event: click.echo(str(event), err=True)):
-            yield
-        return
+    with _own_stderr() as stream, _drawn(stream) if stream.isatty() else _printed(stream):
+        yield
+
+
+@contextmanager
+def _printed(stream: TextIO) -> Iterator[None]:
+    with listening(lambda event: click.echo(str(event), file=stream)):
+        yield
+
+
+@contextmanager
+def _drawn(stream: TextIO) -> Iterator[None]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -47,7 +68,7 @@ def progress() -> Iterator[None]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(file=stream), transient=True) as bars:
         tasks: dict[str, Any] = {}
         # Dagster and LanceDB take seconds to load; an empty screen would look like a hang.
         starting = bars.add_task("starting", total=None, rate="")

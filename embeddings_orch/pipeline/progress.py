@@ -80,7 +80,7 @@ class Meter:
     def to(self, done: int) -> None:
         """Set the number of units done."""
         self.done = done
-        if self.clock() - self._told >= self.interval:
+        if self.done != self.total and self.clock() - self._told >= self.interval:
             self._tell(finished=False)
 
     def finish(self) -> None:
