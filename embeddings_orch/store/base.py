@@ -47,6 +47,9 @@ class Database(Protocol):
     def open(self, name: str) -> Any | None:
         """A table at its latest version, or None."""
 
+    def has_data(self, name: str) -> bool:
+        """Whether a table's folder holds data files, where that can be told."""
+
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty table, or the one that is there."""
 

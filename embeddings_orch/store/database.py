@@ -109,9 +109,13 @@ class Store:
         try:
             return self._db.open_table(name)
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if _NOT_FOUND.search(str(error)) and name not in self.table_names():
+            if _NOT_FOUND.search(str(error)):
                 return None
             raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
+
+    def has_data(self, name: str) -> bool:
+        """Whether a table's folder holds data files; False where the store is no local folder."""
+        return "://" not in self.uri and any(Path(self.uri, f"{name}.lance", "data").glob("*"))
 
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty LanceDB table, or the one that is there already."""

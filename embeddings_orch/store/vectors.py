@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.embedder import Vectors
+from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import TableOf, guarded, store_errors
 
 _NONE = pa.array([], pa.string())
@@ -16,6 +18,21 @@ _NONE = pa.array([], pa.string())
 
 class VectorsTable(TableOf):
     """Two columns, ``key`` (``hash:part``) and ``vector``; a key that two writers wrote counts once."""
+
+    def at(self, version: int | None = None) -> Any | None:
+        """See `TableOf.at`.
+
+        Raises:
+            StoreError: the table's data are there and its versions are lost: embedding all anew could cost a lot.
+        """
+        table = super().at(version)
+        # The table is made empty, before its first data; so this is no run that was killed.
+        if table is None and version is None and self.database.has_data(self.name):
+            raise StoreError(
+                f"table {self.name} is damaged: it has data files and no version that can be read. "
+                "Restore its _versions folder from a backup, or delete the table to embed everything again"
+            )
+        return table
 
     @guarded
     def keys(self) -> pa.Array:

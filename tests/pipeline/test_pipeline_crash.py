@@ -96,7 +96,7 @@ def test_a_table_whose_files_are_lost_is_an_error_and_not_a_bill(gallery):
     (vectors,) = [path for path in (gallery.root / "store").iterdir() if path.name.startswith("vectors.")]
     shutil.rmtree(vectors / "_versions")
 
-    with pytest.raises(StoreError, match=r"table vectors\..* cannot be opened"):
+    with pytest.raises(StoreError, match=r"table vectors\..* is damaged"):
         gallery.run()
     assert gallery.items() == 0
 

@@ -89,6 +89,7 @@ def test_status_of_a_store_that_is_not_there_is_empty_and_writes_nothing(gallery
         "pipeline": "gallery",
         "indexes": [{"index": "found", "published": None, "held": False, "generations": []}],
         "failures": 0,
+        "failed": [],
     }
     assert not (gallery.root / "store").exists()
 
