@@ -131,7 +131,7 @@ def _reason(state: EmbeddingState | None, fingerprint: str, config: EmbedderConf
     if state is None:
         return "never materialized"
     if state.fingerprint != fingerprint:
-        now = {"provider": config.provider, **config.identity()}
+        now = config.declared_identity()
         names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
         edits = ", ".join(f"{name} {_shown(state.settings.get(name))} -> {_shown(now.get(name))}" for name in names)
         return f"model config changed: {edits}" if edits else "the provider's vector version changed"

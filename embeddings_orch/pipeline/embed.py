@@ -126,7 +126,7 @@ def embed(
     state = EmbeddingState(
         fingerprint=delta.fingerprint,
         input=spec.input,
-        settings={"provider": config.provider, **config.identity()},
+        settings=config.declared_identity(),
         catalog_version=catalog_version or 0,
         digest=report.digest,
         items_per_second=rate

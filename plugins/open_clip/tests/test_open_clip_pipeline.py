@@ -11,6 +11,7 @@ from embeddings_orch.pipeline import Pipeline
 from embeddings_orch.pipeline.checks import check_embedding, check_index
 from embeddings_orch.pipeline.embed import embed
 from embeddings_orch.pipeline.index import build_index
+from embeddings_orch.pipeline.plan import make_plan
 from embeddings_orch.pipeline.publish import publish
 from embeddings_orch.pipeline.scan import scan_media
 from embeddings_orch.search import Index
@@ -108,3 +109,13 @@ def test_words_find_pictures_and_texts_of_the_same_thing(pipeline):
     assert index.search("car").hits[0].id == "car.png"
     assert {hit.id for hit in index.search("banana", limit=2).hits} == {"banana.png", "note.txt"}
     index.close()
+
+
+def test_the_plan_names_the_model_that_was_exchanged_and_not_only_its_digest(pipeline):
+    settings = {**pipeline.spec.model_dump(mode="json")}
+    settings["embeddings"]["clip"] = {"provider": "open-clip", "name": "emoji-xs"}
+    other = Pipeline(PipelineSpec.model_validate(settings))
+
+    reason = {asset.asset: asset.reason for asset in make_plan(other).assets}["mixed/embeddings/clip"]
+
+    assert reason.startswith("model config changed: name emoji-s -> emoji-xs, weights_sha256 ")
