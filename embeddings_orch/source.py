@@ -39,10 +39,6 @@ class SourceConfig(BaseModel):
 
     source: ClassVar[str]
 
-    def code_version(self) -> str:
-        """A text that changes when the settings do."""
-        return self.model_dump_json()
-
 
 SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)
 

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from embeddings_orch.errors import PublishRefusedError
@@ -11,7 +12,7 @@ from embeddings_orch.pipeline.checks import check_index
 from embeddings_orch.pipeline.index import current_generation
 from embeddings_orch.pipeline.recall import distances
 from embeddings_orch.search import Index
-from embeddings_orch.store import index_table
+from embeddings_orch.store import Store, index_table
 from embeddings_orch.store.generations import Generation, IndexedModel
 
 ROWS = 2000
@@ -210,15 +211,28 @@ def test_distances_are_the_ones_that_lancedb_returns(gallery, metric):
     np.testing.assert_allclose([hit.distance for hit in hits], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_filter_that_leaves_few_rows_still_finds_them_all(texts):
-    texts.declare(indexes={"found": {"vectors": ["toy"], "checks": {"min_recall": 0.5}}})
-    texts.run()
-    pipeline = texts.pipeline()
-    rare = "id IN ('t00003', 't00700', 't01111', 't01500', 't01999')"
+def test_a_filter_that_leaves_few_rows_still_finds_them_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_table, "EXACT_UP_TO", 500)
+    count, rare = 30_000, {f"t{number:05}" for number in range(0, 30_000, 3000)}
+    vectors = np.random.default_rng(0).standard_normal((count, 16)).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 16)
+    rows = pa.table({"id": [f"t{number:05}" for number in range(count)], "toy": column})
+    schema = rows.schema.set(0, pa.field("id", pa.string(), nullable=False))
+    table = Store(str(tmp_path / "store")).index("index.some")
+    table.write(iter([rows]), schema, [])
+    table.build_indexes(["toy"], "cosine", [])
 
-    hits = Index(pipeline.store, "gallery", "found").search("anything", where=rare, limit=5).hits
+    found = table.nearest(
+        vectors[1],
+        "toy",
+        version=table.latest(),
+        metric="cosine",
+        limit=10,
+        where=f"id IN ({', '.join(repr(name) for name in rare)})",
+        search={"nprobes": 1, "refine_factor": 1},
+    )
 
-    assert {hit.id for hit in hits} == {"t00003", "t00700", "t01111", "t01500", "t01999"}
+    assert set(found["id"].to_pylist()) == rare
 
 
 def test_rows_without_vectors_neither_train_an_index_nor_count_as_queries(texts):
