@@ -76,6 +76,8 @@ def test_a_failure_that_another_run_mended_is_not_counted(gallery):
 
     assert gallery.plan()["embeddings/toy"].failed == 0
     assert make_status(pipeline)["failures"] == 0
+    coverage = {check.name: check for check in check_embedding(pipeline, "toy")}["coverage"]
+    assert coverage.metadata["failed"] == 0
 
 
 def test_weights_replaced_during_a_run_stop_it_before_a_vector_is_stored(gallery, monkeypatch):
