@@ -24,7 +24,14 @@ from embeddings_orch.embedder import (
     Vectors,
     embedder_for,
 )
-from embeddings_orch.errors import BatchTooLargeError, ItemError, ProviderError, TerminalError, TransientError
+from embeddings_orch.errors import (
+    BatchTooLargeError,
+    ItemError,
+    ProviderError,
+    TerminalError,
+    TransientError,
+    UnavailableError,
+)
 from embeddings_orch.retry import Attempts, Retrier, jitter
 
 FailureKind = Literal["item", "transient"]
@@ -203,7 +210,7 @@ class EmbedStep:
         except TransientError as error:
             if not self._succeeded:
                 tries = self.config.retry.max_retries + 1
-                raise TerminalError(f"no request succeeded in {tries} attempts: {error}") from error
+                raise UnavailableError(f"no request succeeded in {tries} attempts: {error}") from error
             outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in batch]
         else:
             self._succeeded = True

@@ -50,6 +50,10 @@ class TerminalError(ProviderError):
     """No retry and no other batch can succeed: wrong key, unknown model, exhausted quota, missing weights."""
 
 
+class UnavailableError(TerminalError):
+    """Nothing was answered within all retries: this run stops, and one that starts later may succeed."""
+
+
 class ItemError(ProviderError):
     """At least one input of the batch is the problem; the batch is bisected until it stands alone."""
 

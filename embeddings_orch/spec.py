@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -21,22 +23,18 @@ from embeddings_orch import plugins
 from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.errors import PluginError
 from embeddings_orch.fingerprint import digest
+from embeddings_orch.index_spec import IndexSpec, Name, Spec
 from embeddings_orch.source import CATALOG_SCHEMA, SourceConfig, local_path
-
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-"""A name that Dagster, LanceDB and SQL all take as it is."""
 
 OWNER_PATTERN = r"^(?:team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
 Owner = Annotated[str, StringConstraints(pattern=OWNER_PATTERN)]
 """What Dagster takes as the owner of an asset."""
 
+_CRON_FIELD = r"[\dA-Za-z*/,#?L-]+"
+_CRON = re.compile(rf"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|{_CRON_FIELD}( +{_CRON_FIELD}){{4}})$")
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class _PluginSpec(_Spec):
+class _PluginSpec(Spec):
     """A flat mapping whose plugin's name decides which other keys are allowed."""
 
     plugin_group: ClassVar[plugins.Group]
@@ -107,12 +105,13 @@ class EmbeddingSpec(_PluginSpec):
     config: EmbedderConfig
 
 
-class StoreSpec(_Spec):
+class StoreSpec(Spec):
     """Where vectors, indexes and the published pointer live."""
 
     uri: str = Field(
         default=".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix."
     )
+    gc_grace: float = Field(default=3600, ge=0, description="Seconds for which gc leaves alone all that is written.")
 
     @model_validator(mode="before")
     @classmethod
@@ -123,40 +122,39 @@ class StoreSpec(_Spec):
         return value
 
 
-class ChecksSpec(_Spec):
-    """The limits of the checks; below the recall an index is not published, above the share of failures they warn."""
+class AutoSpec(Spec):
+    """What is started without being asked for, and how much of it."""
 
-    min_recall: float = Field(
-        default=0.95, ge=0, le=1, description="Smallest recall@10 against exact search that publishing needs."
+    max_items: int = Field(default=1_000_000, ge=0, description="Most contents that a sensor has embedded in one run.")
+    max_cost_usd: float = Field(default=5.0, ge=0, description="Most that a sensor's run may cost, as estimated.")
+    models: bool = Field(default=True, description="Whether the model-config sensor runs from the start.")
+    media: bool = Field(default=True, description="Whether the media sensor runs from the start.")
+    settle: float = Field(
+        default=30, ge=0, description="Seconds without a change in the media before the media sensor starts a run."
     )
-    max_failed: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="Share of contents without a vector above which the check failed_share warns; it stops nothing.",
-    )
+    cron: str | None = Field(default=None, description="A schedule of whole runs, as in crontab: 0 3 * * *")
+    timezone: str = Field(default="UTC", description="Time zone of the schedule: Europe/Berlin")
+
+    @field_validator("cron")
+    @classmethod
+    def _schedule(cls, cron: str | None) -> str | None:
+        if cron is not None and not _CRON.match(cron):
+            raise PydanticCustomError(
+                "cron", "a schedule has five fields (minute hour day month weekday) or is @daily, @hourly, ..."
+            )
+        return cron
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise PydanticCustomError("timezone", "there is no such time zone; as in Europe/Berlin") from error
+        return name
 
 
-class IndexSpec(_Spec):
-    """One searchable index over the catalog and some embeddings."""
-
-    vectors: tuple[Name, ...] = Field(min_length=1, description="The embeddings it joins, by name.")
-    metric: Literal["cosine", "l2", "dot"] = Field(default="cosine", description="How vectors are compared.")
-    full_text: tuple[Name, ...] = Field(default=(), description="Text columns that keyword search reads.")
-    checks: ChecksSpec = Field(default=ChecksSpec(), description="The limits of its checks.")
-    keep_generations: int = Field(
-        default=3, ge=1, description="How many generations to keep to go back to. Not pruned yet: all are kept."
-    )
-
-
-class AutoSpec(_Spec):
-    """How much a sensor may start by itself; reserved: read by the sensors to come."""
-
-    max_items: int = Field(default=1_000_000, ge=0, description="Items to embed (reserved, limits nothing yet).")
-    max_cost_usd: float = Field(default=5.0, ge=0, description="US dollars, as estimated (reserved likewise).")
-
-
-class PipelineSpec(_Spec):
+class PipelineSpec(Spec):
     """One pipeline: media -> embeddings -> indexes.
 
     Example:
@@ -175,7 +173,7 @@ class PipelineSpec(_Spec):
     media: MediaSpec
     embeddings: dict[Name, EmbeddingSpec] = Field(min_length=1, description="One asset each, by name.")
     indexes: dict[Name, IndexSpec] = Field(default_factory=dict, description="One index each, by name.")
-    auto: AutoSpec = Field(default=AutoSpec(), description="What a sensor may start by itself (reserved).")
+    auto: AutoSpec = Field(default=AutoSpec(), description="What is started without being asked for.")
 
     @model_validator(mode="before")
     @classmethod
@@ -202,6 +200,13 @@ class PipelineSpec(_Spec):
                     )
             if len(set(spec.vectors)) != len(spec.vectors):
                 raise _at(f"indexes.{index}.vectors", f"index {index!r} names an embedding twice")
+            for number, golden in enumerate(spec.checks.golden):
+                if golden.embedding is not None and golden.embedding not in spec.vectors:
+                    raise _at(
+                        f"indexes.{index}.checks.golden.{number}.embedding",
+                        f"index {index!r} has no embedding {golden.embedding!r}"
+                        f"{plugins.suggestion(golden.embedding, spec.vectors)}",
+                    )
         return self
 
     def media_version(self) -> str:

@@ -15,8 +15,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from embeddings_orch.errors import PluginError, SpecError
+from embeddings_orch.index_spec import NAME_PATTERN
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.spec import NAME_PATTERN, OWNER_PATTERN, PipelineSpec, _PluginSpec
+from embeddings_orch.spec import OWNER_PATTERN, PipelineSpec, _PluginSpec
 
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
 
@@ -233,7 +234,7 @@ def _messages(error: ValidationError, document: Document) -> Iterator[str]:
         location: Location = tuple(detail["loc"])
         context = detail.get("ctx") or {}
         if detail["type"] == "reference":
-            location = tuple(str(context["path"]).split("."))
+            location = tuple(int(part) if part.isdigit() else part for part in str(context["path"]).split("."))
         location = tuple(part for part in location if part != "[key]")
         at_key = (context["key"],) if detail["type"] == "plugin" else ()
         place = document.where(("attributes", *location, *at_key))

@@ -72,7 +72,7 @@ def test_the_whole_declaration_is_read(file):
             16,
             "indexes.photo_search.checks.min_recal",
             "min_recall",
-            "max_failed, min_recall",
+            "golden, max_failed, min_overlap, min_recall",
         ),
     ],
 )

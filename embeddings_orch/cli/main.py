@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
-import math
 import sys
-from collections.abc import Callable, Mapping
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import click
 
 from embeddings_orch import __version__
-from embeddings_orch.errors import EmbeddingsOrchError, SpecError
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from embeddings_orch.cli.common import FILE, Group, json_option, pipeline_options, print_json
+from embeddings_orch.errors import EmbeddingsOrchError
 
 
-class _Group(click.Group):
-    """Shows our own errors as one message and exit status 1; click's usage errors exit with 2."""
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            # A caption's emoji must not end a command where the terminal's encoding has none.
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")
-        return super().main(*args, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except EmbeddingsOrchError as error:
-            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-            click.echo(str(error), err=True)
-            ctx.exit(1)
-
-
-def _pipeline_options(command: F) -> F:
-    @click.option("--file", "-f", type=_FILE, help="A pipeline's YAML, in any folder.")
-    @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
-    @wraps(command)
-    def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
-        from embeddings_orch.project import find, select
-
-        found = find(file=file)
-        try:
-            chosen = select(found, pipeline)
-        except SpecError as error:
-            raise click.UsageError(str(error)) from error
-        return command(*args, chosen=chosen.load(), **options)
-
-    return cast(F, wrapped)
-
-
-_as_json = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on standard output; logs on standard error."
-)
-
-
-def _print_json(value: Any) -> None:
-    # ASCII, and null for what JSON has no number for: so that any parser behind any pipe reads it.
-    click.echo(json.dumps(_finite(value), allow_nan=False, default=str))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="embeddings-orch")
 def main() -> None:
     """Keep embeddings true: plan, run and search pipelines of media, embeddings and indexes."""
 
 
 @main.command(short_help="Show what a run would do and cost.")
-@_pipeline_options
+@pipeline_options
 @click.option("--retry-failed", is_flag=True, help="Count what failed for good as to do again.")
-@_as_json
+@json_option
 def plan(chosen: Any, retry_failed: bool, as_json: bool) -> None:
     """Show what a run would do, and what it would cost. Nothing is written."""
     from embeddings_orch.cli import output
@@ -94,7 +33,7 @@ def plan(chosen: Any, retry_failed: bool, as_json: bool) -> None:
     with output.progress():
         made = make_plan(Pipeline(chosen.spec), retry_failed=retry_failed)
     output.problems(made.problems)
-    _print_json(made.to_json()) if as_json else output.plan_table(made, priced=_priced(chosen))
+    print_json(made.to_json()) if as_json else output.plan_table(made, priced=_priced(chosen))
 
 
 def _priced(chosen: Any) -> bool:
@@ -102,9 +41,9 @@ def _priced(chosen: Any) -> bool:
 
 
 @main.command(short_help="Materialize the assets: the same job as in the UI.")
-@_pipeline_options
+@pipeline_options
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
-@_as_json
+@json_option
 def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
     """Materialize the pipeline's assets: the job that the Dagster UI runs."""
     from embeddings_orch.cli import output
@@ -112,7 +51,7 @@ def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
 
     with output.progress():
         outcome = execute(chosen, retry_failed=retry_failed)
-    _print_json(outcome.to_json()) if as_json else output.run_table(outcome)
+    print_json(outcome.to_json()) if as_json else output.run_table(outcome)
     output.warnings(outcome)
     for line in outcome.errors:
         click.secho("error: ", fg="red", bold=True, nl=False, err=True)
@@ -122,14 +61,14 @@ def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
 
 @main.command(short_help="Search a published index by text or by a picture.")
 @click.argument("text", required=False)
-@click.option("--image", type=_FILE, help="Search by a picture.")
+@click.option("--image", type=FILE, help="Search by a picture.")
 @click.option("--index", "-i", help="The index, where the pipeline has several.")
 @click.option("--where", "-w", help="An SQL filter over the columns: \"caption LIKE '%dog%'\".")
 @click.option("--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits.")
 @click.option("--embedding", "column", help="The embedding to search, where the index has several.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Draw the hits into this PNG.")
-@_pipeline_options
-@_as_json
+@pipeline_options
+@json_option
 def search(
     chosen: Any,
     text: str | None,
@@ -163,7 +102,7 @@ def search(
         if column not in columns:
             raise click.UsageError(f"index {opened.name!r} has no embedding {column!r}{suggestion(column, columns)}")
     results = opened.search(text, image=image, limit=limit, where=where, column=column)
-    _print_json(results.to_json()) if as_json else output.hits_table(results)
+    print_json(results.to_json()) if as_json else output.hits_table(results)
     if sheet is not None:
         strip = Strip(text or str(image), results, image.read_bytes() if image else None)
         try:
@@ -174,8 +113,8 @@ def search(
 
 
 @main.command(short_help="Show what is published, and what failed.")
-@_pipeline_options
-@_as_json
+@pipeline_options
+@json_option
 def status(chosen: Any, as_json: bool) -> None:
     """Show what is published, which generations there are, and which contents failed."""
     from embeddings_orch.cli import output
@@ -183,11 +122,11 @@ def status(chosen: Any, as_json: bool) -> None:
     from embeddings_orch.pipeline.status import make_status
 
     made = make_status(Pipeline(chosen.spec))
-    _print_json(made) if as_json else output.status_table(made)
+    print_json(made) if as_json else output.status_table(made)
 
 
 @main.command(short_help="List the plugins, and how to install the others.")
-@_as_json
+@json_option
 def plugins(as_json: bool) -> None:
     """List the plugins: what is installed, and the command that adds what is not."""
     from embeddings_orch import plugins as found
@@ -197,7 +136,7 @@ def plugins(as_json: bool) -> None:
     if as_json:
         rows = [{"group": p.group, "name": p.name, "installed": p.installed, "distribution": p.distribution,
                  "version": p.version, "install": p.install_command} for p in listed]  # fmt: skip
-        _print_json({"plugins": rows})
+        print_json({"plugins": rows})
     else:
         output.plugins_table(listed)
 
@@ -211,8 +150,8 @@ def schema() -> None:
 
 
 @main.command(short_help="Try what a run needs, and say what is wrong.")
-@_pipeline_options
-@_as_json
+@pipeline_options
+@json_option
 def doctor(chosen: Any, as_json: bool) -> None:
     """Try what a run needs, and say what is wrong or would be faster.
 
@@ -224,7 +163,7 @@ def doctor(chosen: Any, as_json: bool) -> None:
 
     findings = list(examine(chosen))
     if as_json:
-        _print_json({"pipeline": chosen.spec.name, "findings": [finding.__dict__ for finding in findings]})
+        print_json({"pipeline": chosen.spec.name, "findings": [finding.__dict__ for finding in findings]})
     else:
         output.findings(findings)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

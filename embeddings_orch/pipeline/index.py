@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from embeddings_orch.embedder import embedder_for
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 from embeddings_orch.fingerprint import digest
+from embeddings_orch.index_spec import IndexSpec
 from embeddings_orch.media.catalog import input_keys, row_digests
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.pipeline.recall import tune
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.source import STAT_COLUMN
-from embeddings_orch.spec import IndexSpec
 from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.index_table import DIGEST_COLUMN
 

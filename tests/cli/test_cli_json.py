@@ -88,9 +88,9 @@ def test_status_names_what_failed(cli, declare, tmp_path):
 
 
 def test_the_object_is_strict_json_in_ascii(capsys):
-    from embeddings_orch.cli.main import _print_json
+    from embeddings_orch.cli.common import print_json
 
-    _print_json({"score": float("nan"), "metadata": {"size": [float("inf"), 1.5], "caption": "a dog 🐕"}})
+    print_json({"score": float("nan"), "metadata": {"size": [float("inf"), 1.5], "caption": "a dog 🐕"}})
     shown = capsys.readouterr().out
     assert shown.isascii()
     assert json.loads(shown, parse_constant=pytest.fail) == {

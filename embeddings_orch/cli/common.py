@@ -1,0 +1,79 @@
+"""What the commands share: errors as messages, the choice of a pipeline, JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from embeddings_orch.errors import EmbeddingsOrchError, SpecError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Group(click.Group):
+    """Shows our own errors as one message and exit status 1; click's usage errors exit with 2."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """See `click.Group.main`."""
+        for stream in (sys.stdout, sys.stderr):
+            # A caption's emoji must not end a command where the terminal's encoding has none.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group.invoke`."""
+        try:
+            return super().invoke(ctx)
+        except EmbeddingsOrchError as error:
+            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+
+
+def pipeline_options(command: F) -> F:
+    """Give a command ``--file`` and ``--pipeline``, and the declared pipeline they choose as ``chosen``."""
+
+    @click.option("--file", "-f", type=FILE, help="A pipeline's YAML, in any folder.")
+    @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
+    @wraps(command)
+    def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
+        from embeddings_orch.project import find, select
+
+        found = find(file=file)
+        try:
+            chosen = select(found, pipeline)
+        except SpecError as error:
+            raise click.UsageError(str(error)) from error
+        return command(*args, chosen=chosen.load(), **options)
+
+    return cast(F, wrapped)
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on standard output; logs on standard error."
+)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    # ASCII, and null for what JSON has no number for: so that any parser behind any pipe reads it.
+    click.echo(json.dumps(_finite(value), allow_nan=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
