@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e $(plugin))
+PORT ?= 3000
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .PHONY: demo dev test lint types clean
@@ -28,7 +29,7 @@ demo: $(VENV)/.demo
 
 dev: $(VENV)/.dev
 	@$(BIN)/python -c "from pathlib import Path; from embeddings_orch.project import prepare_home; prepare_home(Path.cwd())"
-	$(BIN)/dg dev
+	EMBEDDINGS_ORCH_WEBSERVER_URL=http://127.0.0.1:$(PORT) $(BIN)/dg dev --port $(PORT)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -27,7 +27,11 @@ class StoreError(EmbeddingsOrchError):
 
 
 class PublishRefusedError(EmbeddingsOrchError):
-    """A generation was not published: its checks did not pass, or another publish won."""
+    """A generation was not published: its checks did not pass."""
+
+
+class PublishConflictError(PublishRefusedError):
+    """A generation was not published: another publish came first."""
 
 
 class ProviderError(EmbeddingsOrchError):
@@ -60,3 +64,10 @@ class ItemError(ProviderError):
 
 class BatchTooLargeError(ProviderError):
     """The batch did not fit into memory; it is halved, and later batches stay at the smaller size."""
+
+
+def another_run_may_succeed(error: EmbeddingsOrchError) -> bool:
+    """Whether the same run could go well later, without anybody changing anything."""
+    if isinstance(error, UnavailableError | PublishConflictError):
+        return True
+    return not isinstance(error, TerminalError | ItemError | PublishRefusedError | PluginError | SpecError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -66,6 +66,19 @@ class Scan:
     ignored: int = 0
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds, as far as it can be told without reading contents.
+
+    Attributes:
+        items: by id, a text that changes when the item's content may have.
+        others: the same for what else a scan reads, by name: tables, metadata files.
+    """
+
+    items: Mapping[str, str]
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
 class Source(ABC, Generic[SourceConfigT]):
     """Lists media and reads them."""
 
@@ -85,6 +98,14 @@ class Source(ABC, Generic[SourceConfigT]):
         Raises:
             SourceError: the source as a whole cannot be read.
         """
+
+    def listing(self) -> Listing | None:
+        """List cheaply, to see whether a scan would find anything new; None where only a scan can tell.
+
+        Raises:
+            SourceError: the source as a whole cannot be read.
+        """
+        return None
 
     @abstractmethod
     def read(self, uri: str) -> bytes:

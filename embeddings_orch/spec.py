@@ -129,6 +129,7 @@ class AutoSpec(Spec):
     max_cost_usd: float = Field(default=5.0, ge=0, description="Most that a sensor's run may cost, as estimated.")
     models: bool = Field(default=True, description="Whether the model-config sensor runs from the start.")
     media: bool = Field(default=True, description="Whether the media sensor runs from the start.")
+    interval: int = Field(default=30, ge=1, description="Seconds between two ticks of a sensor, at the least.")
     settle: float = Field(
         default=30, ge=0, description="Seconds without a change in the media before the media sensor starts a run."
     )

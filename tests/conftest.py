@@ -105,6 +105,16 @@ class Gallery:
         embeddings[embedding] = {**before, **settings}
         self.declare(embeddings=embeddings)
 
+    def tolerate_failures(self) -> None:
+        """Let an index be published however many items have no vector."""
+        indexes = self.attributes["indexes"]
+        self.declare(
+            indexes={
+                name: {**index, "checks": {**index.get("checks", {}), "max_failed": 1}}
+                for name, index in indexes.items()
+            }
+        )
+
     def pipeline(self) -> Pipeline:
         """The pipeline as the YAML declares it now."""
         return Pipeline(load_pipeline(self.file))

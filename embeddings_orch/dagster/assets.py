@@ -16,6 +16,7 @@ from embeddings_orch.dagster.common import (
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embed import EmbedReport, embed
 from embeddings_orch.pipeline.index import build_index
+from embeddings_orch.pipeline.media_changes import list_media
 from embeddings_orch.pipeline.preview import preview
 from embeddings_orch.pipeline.publish import publish
 from embeddings_orch.pipeline.scan import scan_media
@@ -54,6 +55,8 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
     )
     def raw_media(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with failing_with_reason():
+            # Before the scan: what changes meanwhile then differs from what is recorded.
+            listed = list_media(pipeline)
             report = scan_media(pipeline, listener=progress_lines(context))
         for problem in report.problems[:_SHOWN]:
             context.log.warning(f"{problem.where}: {problem.reason}")
@@ -69,6 +72,8 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             "items_per_second": round(report.table.num_rows / max(report.seconds, 1e-6), 1),
             **column_schema(report.table.schema),
         }
+        if listed is not None:
+            metadata["listing"] = listed.digest
         if report.problems:
             rows = [(problem.where, problem.reason) for problem in report.problems[:_SHOWN]]
             metadata["left_out"] = listing(rows, len(report.problems))
@@ -131,7 +136,7 @@ def _embedding_metadata(report: EmbedReport) -> dict[str, Any]:
     if report.dimensions:
         columns.append(pa.field("vector", pa.list_(pa.float32(), report.dimensions), nullable=False))
     return {
-        "dagster/row_count": delta.unchanged + report.embedded,
+        "dagster/row_count": report.reused + report.embedded,
         "new": delta.new,
         "changed": delta.changed,
         "unchanged": delta.unchanged,
@@ -211,17 +216,29 @@ def published_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
             "The generation that search follows; it moves only when the index's blocking checks passed.",
         ),
     )
-    def published() -> dg.MaterializeResult[None]:
+    def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with failing_with_reason():
-            report = publish(pipeline, name)
+            report = publish(pipeline, name, checked=_in_this_run(context, asset_key(pipeline.index_key(name))))
+        metadata: dict[str, Any] = {
+            "dagster/row_count": report.generation.rows,
+            "generation": report.generation.id,
+            "previous": report.previous or "none",
+            "moved": report.changed,
+            "held": report.held,
+        }
+        if report.message:
+            context.log.warning(f"{report.asset}: {report.message}")
+            metadata["not_moved_because"] = report.message
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": report.generation.rows,
-                "generation": report.generation.id,
-                "previous": report.previous or "none",
-                "moved": report.changed,
-            },
+            metadata=metadata,
             data_version=dg.DataVersion(report.generation.id),
         )
 
     return published
+
+
+def _in_this_run(context: dg.AssetExecutionContext, key: dg.AssetKey) -> bool:
+    """Whether a run materializes another asset too, and checks it."""
+    layer = context.job_def.asset_layer
+    checked = {check.asset_key for check in layer.asset_graph.asset_check_keys}
+    return key in layer.selected_asset_keys and key in checked

@@ -1,12 +1,15 @@
 """A pipeline's asset checks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
 from embeddings_orch.dagster.common import asset_key, failing_with_reason
-from embeddings_orch.pipeline.checks import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, check_index
+from embeddings_orch.pipeline.change_report import change_report
+from embeddings_orch.pipeline.checks import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, inspect_index
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.model_change import ModelChange, model_label
 from embeddings_orch.store.generations import CheckResult
 
 _DESCRIPTIONS = {
@@ -14,9 +17,11 @@ _DESCRIPTIONS = {
     "finite": "No vector holds NaN or infinity.",
     "dimension": "The vectors have the length that the model declares.",
     "unit_norm": "The vectors have unit length, where the config says so.",
-    "failed_share": "The share of contents without a vector is within max_failed.",
+    "failed_share": "The share of what should have a vector and has none is within max_failed.",
     "row_parity": "The index holds exactly the catalog's rows, each up to date.",
     "recall_at_10": "Search finds the ten exact neighbours often enough (min_recall).",
+    "golden": "The declared golden queries find what they should.",
+    "model_change": "What a change of models does to the nearest items; it blocks only below min_overlap.",
 }
 
 
@@ -51,26 +56,75 @@ def index_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with failing_with_reason():
-            results = check_index(pipeline, name)
-        yield from _selected(context, key, results)
+            checked = inspect_index(pipeline, name)
+            shown = {"golden": _golden(checked.results)}
+            if checked.change is not None:
+                shown["model_change"] = _change(pipeline, checked.change)
+        yield from _selected(context, key, checked.results, shown)
 
     return checks
 
 
 def _selected(
-    context: dg.AssetCheckExecutionContext, key: dg.AssetKey, results: list[CheckResult]
+    context: dg.AssetCheckExecutionContext,
+    key: dg.AssetKey,
+    results: list[CheckResult],
+    shown: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results that were asked for: the UI can execute one check alone."""
+    """The results that were asked for: the UI can execute one check alone.
+
+    Args:
+        context: says which.
+        key: of the checked asset.
+        results: of all its checks.
+        shown: metadata for people, by check, in addition to what is stored or in place of it.
+    """
     asked = {check.name for check in context.selected_asset_check_keys}
-    return (_result(result, key) for result in results if result.name in asked)
+    return (_result(result, key, (shown or {}).get(result.name, {})) for result in results if result.name in asked)
 
 
-def _result(result: CheckResult, key: dg.AssetKey) -> dg.AssetCheckResult:
+def _result(result: CheckResult, key: dg.AssetKey, shown: Mapping[str, Any]) -> dg.AssetCheckResult:
+    # What golden queries were declared is a digest, of use only to the next check.
+    stored = {name: value for name, value in result.metadata.items() if name not in {"declared", *shown}}
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=result.name,
         passed=result.passed,
         severity=dg.AssetCheckSeverity.ERROR if result.blocking else dg.AssetCheckSeverity.WARN,
-        metadata={name: "unknown" if value is None else value for name, value in result.metadata.items()},
+        metadata={**shown, **{name: "unknown" if value is None else value for name, value in stored.items()}},
         description=result.description,
     )
+
+
+def _golden(results: list[CheckResult]) -> dict[str, Any]:
+    """Every golden query and where each expected item was found, as a table."""
+    (golden,) = (result for result in results if result.name == "golden")
+    findings = golden.metadata.get("findings", [])
+    return {"findings": _table(findings, query="string", expected="string", found="string", passed="bool")}
+
+
+def _change(pipeline: Pipeline, change: ModelChange) -> dict[str, Any]:
+    """The report with its pictures, and a row for each column that has another model."""
+    rows = [
+        {
+            "embedding": column.after.column,
+            "published": model_label(column.before),
+            "this_generation": model_label(column.after),
+            "overlap": round(column.overlap, 4),
+            "items": column.items,
+        }
+        for column in change.columns
+    ]
+    columns = {
+        "embedding": "string",
+        "published": "string",
+        "this_generation": "string",
+        "overlap": "float",
+        "items": "int",
+    }
+    return {"report": dg.MetadataValue.md(change_report(pipeline, change)), "columns": _table(rows, **columns)}
+
+
+def _table(rows: list[dict[str, Any]], **columns: str) -> dg.TableMetadataValue:
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
+    return dg.MetadataValue.table([dg.TableRecord({name: row[name] for name in columns}) for row in rows], schema)

@@ -10,13 +10,21 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.errors import EmbeddingsOrchError, another_run_may_succeed
 from embeddings_orch.pipeline.progress import Progress
+
+RETRYABLE = "another_run_may_succeed"
+"""Metadata of a step failure: whether a sensor should try again by itself."""
 
 
 def asset_key(text: str) -> dg.AssetKey:
     """The Dagster key of an asset that the steps name ``pipeline/kind/name``."""
     return dg.AssetKey(text.split("/"))
+
+
+def asset_text(key: dg.AssetKey) -> str:
+    """The name that the steps give to an asset: ``pipeline/kind/name``."""
+    return "/".join(key.path)
 
 
 @contextmanager
@@ -25,7 +33,9 @@ def failing_with_reason() -> Iterator[None]:
     try:
         yield
     except EmbeddingsOrchError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(
+            description=str(error), metadata={RETRYABLE: another_run_may_succeed(error)}, allow_retries=False
+        ) from error
 
 
 def progress_lines(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:

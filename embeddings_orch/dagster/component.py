@@ -68,8 +68,9 @@ class EmbeddingPipeline(dg.Component):
     a searchable table, and `published/NAME` is the generation that search follows. Only what changed is embedded.
     """
 
-    def __init__(self, spec: PipelineSpec) -> None:
+    def __init__(self, spec: PipelineSpec, file: Path | None = None) -> None:
         self.spec = spec
+        self.file = file
 
     @classmethod
     def get_spec(cls) -> ComponentTypeSpec:
@@ -77,7 +78,7 @@ class EmbeddingPipeline(dg.Component):
         return ComponentTypeSpec(
             description="Media, embeddings and searchable indexes as assets; only what changed is embedded.",
             tags=["embeddings", "vector-search", "lancedb", "clip"],
-            produces=["asset", "asset_check", "job"],
+            produces=["asset", "asset_check", "job", "sensor", "schedule"],
         )
 
     @classmethod
@@ -96,13 +97,13 @@ class EmbeddingPipeline(dg.Component):
         file = path / "defs.yaml" if path.is_dir() else path
         if file.suffix == ".yaml" and file.is_file():
             key = context.component_path.instance_key
-            return cls(load_pipeline(file, key if isinstance(key, int) else 0))
+            return cls(load_pipeline(file, key if isinstance(key, int) else 0), file)
         data = attributes.model_dump() if attributes else {}
         return cls(PipelineSpec.model_validate(data, context={"base": path if path.is_dir() else path.parent}))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The pipeline's definitions."""
-        return build_pipeline(self.spec)
+        return build_pipeline(self.spec, file=self.file)
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:

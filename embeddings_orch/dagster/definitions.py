@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 
 from embeddings_orch.dagster.assets import embedding_asset, index_asset, media_asset, published_asset
 from embeddings_orch.dagster.checks import embedding_checks, index_checks
+from embeddings_orch.dagster.sensors import Declaration, media_sensor, model_config_sensor, schedule
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.missing import definition_digest
 from embeddings_orch.spec import PipelineSpec
 
 
@@ -15,8 +19,12 @@ def job_name(spec: PipelineSpec) -> str:
     return f"{spec.name}_pipeline"
 
 
-def build_pipeline(spec: PipelineSpec) -> dg.Definitions:
-    """The assets, asset checks and job of a pipeline.
+def build_pipeline(spec: PipelineSpec, *, file: Path | None = None) -> dg.Definitions:
+    """The assets, asset checks, job, sensors and schedule of a pipeline.
+
+    Args:
+        spec: the declaration.
+        file: the YAML that it stands in, which the sensors read anew.
 
     Example:
         >>> defs = build_pipeline(PipelineSpec(name="photos", media={"path": "photos"},
@@ -41,4 +49,12 @@ def build_pipeline(spec: PipelineSpec) -> dg.Definitions:
         # One process: a local model is loaded once, and one device is used by one model at a time.
         executor_def=dg.in_process_executor,
     )
-    return dg.Definitions(assets=assets, asset_checks=checks, jobs=[job])
+    declaration = Declaration(spec, definition_digest(spec), file)
+    timed = schedule(spec, job)
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=[job],
+        sensors=[model_config_sensor(declaration, job), media_sensor(declaration, job)],
+        schedules=[timed] if timed else [],
+    )

@@ -117,6 +117,14 @@ class FileFacts:
         return Facts(digest, size, width, height, text, before if settled else "")
 
 
+def stat_of(path: str) -> str:
+    """A text that changes when a file does, by its size, time and inode; empty where there is none."""
+    try:
+        return _stat(os.stat(path))
+    except OSError:
+        return ""
+
+
 def reason(error: OSError) -> str:
     """Why a file cannot be read, in a few words."""
     return error.strerror or str(error) or type(error).__name__

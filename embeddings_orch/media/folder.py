@@ -13,12 +13,12 @@ from pydantic import Field, field_validator
 
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.columns import ColumnType, catalog_table
-from embeddings_orch.media.files import Facts, File, FileFacts, LocalPath, reason
+from embeddings_orch.media.files import Facts, File, FileFacts, LocalPath, reason, stat_of
 from embeddings_orch.media.kinds import kind_of
 from embeddings_orch.media.metadata import OWN_TEXTS, metadata_names, read_metadata
 from embeddings_orch.media.patterns import Patterns, check_pattern
 from embeddings_orch.media.walk import walk
-from embeddings_orch.source import Problem, Scan, Source, SourceConfig
+from embeddings_orch.source import Listing, Problem, Scan, Source, SourceConfig
 
 
 class FolderConfig(SourceConfig):
@@ -88,6 +88,19 @@ class FolderSource(Source[FolderConfig]):
         # The order in which a folder is listed is the file system's.
         problems.sort(key=lambda problem: problem.where)
         return Scan(table, problems + metadata.problems, found.ignored)
+
+    def listing(self) -> Listing:
+        """The files by size, time and inode, and the metadata files.
+
+        Raises:
+            SourceError: the folder cannot be listed.
+        """
+        root = _folder(self.config.path)
+        found = walk(root, Patterns(self.config.include, self.config.exclude), metadata_names(self.config.metadata))
+        return Listing(
+            {file.id: stat_of(file.path) for file in found.files},
+            {name: stat_of(os.path.join(root, name)) for name in found.metadata},
+        )
 
     def read(self, uri: str) -> bytes:
         """The bytes of a file.

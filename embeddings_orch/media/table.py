@@ -24,12 +24,12 @@ from embeddings_orch.media.columns import (
     stored_column,
     typed_column,
 )
-from embeddings_orch.media.files import Facts, File, FileFacts, LocalPath, reason
+from embeddings_orch.media.files import Facts, File, FileFacts, LocalPath, reason, stat_of
 from embeddings_orch.media.kinds import KINDS, kind_of
 from embeddings_orch.media.records import FORMATS, Format, Records, read_records
 from embeddings_orch.media.uris import local_file
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.source import Problem, Scan, Source, SourceConfig
+from embeddings_orch.source import Listing, Problem, Scan, Source, SourceConfig
 
 
 class TableConfig(SourceConfig):
@@ -103,6 +103,16 @@ class TableSource(Source[TableConfig]):
                 items.append(item)
         own = self._own_columns(records, items, listing.problems)
         return Scan(self._table(items, own), records.problems + listing.problems)
+
+    def listing(self) -> Listing:
+        """The table's file and the files it names, by size, time and inode.
+
+        Raises:
+            SourceError: the table cannot be read.
+        """
+        items = self._listing(self._records()).items
+        files = {item.id: stat_of(item.file.path) for item in items if item.file is not None}
+        return Listing(files, {self._path.name: stat_of(str(self._path))})
 
     def read(self, uri: str) -> bytes:
         """The bytes of a file that the table names.

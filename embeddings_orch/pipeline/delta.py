@@ -28,6 +28,7 @@ class EmbeddingDelta:
         deleted: covered last time, of items that are gone.
         failed: skipped because they failed for good before.
         has_vector: keys that have a vector now.
+        rows: of the vectors table, before its keys were read.
     """
 
     fingerprint: str
@@ -39,6 +40,7 @@ class EmbeddingDelta:
     deleted: int
     failed: int
     has_vector: pa.Array
+    rows: int
     failures: dict[str, Failure]
     state: EmbeddingState | None
     reason: str
@@ -65,7 +67,9 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     config: EmbedderConfig = spec.config
     fingerprint = config.fingerprint()
     wanted = contents(catalog, spec.input)
-    have = pipeline.store.vectors(fingerprint).keys()
+    vectors = pipeline.store.vectors(fingerprint)
+    rows = vectors.total()
+    have = vectors.keys()
     failures = without_vector(pipeline.store.failures.of(fingerprint), have)
     keys = wanted["key"]
 
@@ -100,9 +104,10 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
         deleted=len(gone),
         failed=pc.sum(skip).as_py() or 0,
         has_vector=have,
+        rows=rows,
         failures=failures,
         state=state,
-        reason=_reason(state, fingerprint, config, spec.input, todo.num_rows),
+        reason=embedding_reason(state, fingerprint, config, spec.input, todo.num_rows),
     )
 
 
@@ -127,7 +132,10 @@ def _ids_by_key(catalog: pa.Table, name: str, keys: set[str]) -> dict[str, list[
     return found
 
 
-def _reason(state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int) -> str:
+def embedding_reason(
+    state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int
+) -> str:
+    """Why an embedding has something to do: the identity settings that changed, old -> new, or contents to embed."""
     if state is None:
         return "never materialized"
     if state.fingerprint != fingerprint:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from embeddings_orch import plugins
 from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Usage
 from embeddings_orch.embedder import EmbedderConfig, Item
 from embeddings_orch.errors import TerminalError
 from embeddings_orch.media.scan import read_content
+from embeddings_orch.pipeline.claiming import Claims
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.delta import EmbeddingDelta, covered_digest, embedding_delta
+from embeddings_orch.pipeline.portions import Portions
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.runners import Content, Runner
 from embeddings_orch.runners.base import Read
@@ -27,6 +30,7 @@ class EmbedReport:
 
     Attributes:
         embedded: vectors made in this run.
+        elsewhere: contents that were to do and that another run embedded meanwhile.
         failed: wanted contents without a vector, whenever they failed.
         digest: hash over the contents covered.
         dimensions: of the vectors, None where there are none.
@@ -38,6 +42,7 @@ class EmbedReport:
     fingerprint: str
     delta: EmbeddingDelta
     embedded: int
+    elsewhere: int
     failures: list[Failure]
     failed: int
     total: int
@@ -49,8 +54,8 @@ class EmbedReport:
 
     @property
     def reused(self) -> int:
-        """Contents that had a vector before."""
-        return self.delta.unchanged
+        """Contents that had a vector before, or have one of another run by now."""
+        return self.delta.unchanged + self.elsewhere
 
     @property
     def items_per_second(self) -> float | None:
@@ -69,6 +74,8 @@ def embed(
 ) -> EmbedReport:
     """Embed what the stored catalog holds and the vectors lack.
 
+    Runs that do so at the same time share the contents out; each ends when all of its contents are done.
+
     Raises:
         TerminalError: the model or provider cannot work; what it embedded before is kept.
         StoreError: there is no catalog, or the store cannot be used.
@@ -79,11 +86,10 @@ def embed(
     delta = embedding_delta(pipeline, name, pipeline.catalog(), retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
     meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
-    usage, failures, embedded = Usage(), [], 0  # type: Usage, list[Failure], int
+    usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[str]
     lock = threading.Lock()
 
     def commit(outcome: Outcome) -> None:
-        nonlocal embedded
         with lock:
             # Weights replaced on disk since the plan would put another model's vectors into this table.
             if config.fingerprint() != delta.fingerprint:
@@ -93,28 +99,47 @@ def embed(
                 # Before the vectors: a failure that is forgotten too early costs a try, one kept too long is a lie.
                 pipeline.store.failures.replace(delta.fingerprint, mended, outcome.failures)
             vectors.append(outcome.keys, outcome.vectors)
+            portions.wrote(len(outcome.keys))
             usage.add(outcome.usage)
             failures.extend(outcome.failures)
-            embedded += len(outcome.keys)
+            embedded.update(outcome.keys)
 
     if delta.todo.num_rows:
         step = step or EmbedStep(config)
         runner = runner or plugins.load("runners", "local")()
-        try:
-            runner.run(step, _contents(delta.todo), _reader(pipeline, spec.input), commit, meter.add)
-        finally:
-            step.close()
+        read = _reader(pipeline, spec.input)
+        with Claims(pipeline.store) as claims:
+            portions = Portions(
+                pipeline.store,
+                claims,
+                delta.fingerprint,
+                least=2 * config.batch_size * config.concurrency,
+                known=delta.failures,
+                rows=delta.rows,
+            )
+            try:
+                for shares in portions.rounds(delta.todo, lambda: [*embedded, *(one.key for one in failures)]):
+                    runner.run(step, _contents(shares), read, commit, meter.add)
+            finally:
+                step.close()
+    has_vector, elsewhere = delta.has_vector, 0
+    if delta.todo.num_rows:
+        if embedded:
+            vectors.compact()
+        has_vector = vectors.keys()
+        elsewhere = (pc.sum(pc.is_in(delta.todo["key"], has_vector)).as_py() or 0) - len(embedded)
+        meter.add(elsewhere)
     meter.finish()
 
-    has_vector = vectors.keys() if embedded else delta.has_vector
-    rate = embedded / meter.seconds if embedded else None
+    rate = len(embedded) / meter.seconds if embedded else None
     report = EmbedReport(
         asset=pipeline.embedding_key(name),
         fingerprint=delta.fingerprint,
         delta=delta,
-        embedded=embedded,
+        embedded=len(embedded),
+        elsewhere=elsewhere,
         failures=failures,
-        failed=delta.failed + len(failures),
+        failed=delta.failed + delta.todo.num_rows - len(embedded) - elsewhere,
         total=delta.wanted.num_rows,
         digest=covered_digest(delta.wanted, has_vector),
         dimensions=vectors.dimensions(),
@@ -132,14 +157,24 @@ def embed(
         items_per_second=rate
         or (before.items_per_second if before and before.fingerprint == delta.fingerprint else None),
     )
-    pipeline.store.states.put(pipeline.spec.name, name, state)
+    if not _newer(pipeline.store.states.get(pipeline.spec.name, name), state, pipeline):
+        pipeline.store.states.put(pipeline.spec.name, name, state)
     return report
 
 
-def _contents(todo: pa.Table) -> Iterator[Content]:
-    for batch in todo.select(["key", "modality", "uri", "text"]).to_batches(max_chunksize=8192):
-        for row in batch.to_pylist():
-            yield Content(**row)
+def _newer(kept: EmbeddingState | None, state: EmbeddingState, pipeline: Pipeline) -> bool:
+    """Whether another run has covered a newer catalog with the same model meanwhile."""
+    if kept is None or (kept.fingerprint, kept.input) != (state.fingerprint, state.input):
+        return False
+    latest = pipeline.store.catalog(pipeline.spec.name).version() or 0
+    return state.catalog_version < kept.catalog_version <= latest
+
+
+def _contents(portions: Iterable[pa.Table]) -> Iterator[Content]:
+    for portion in portions:
+        for batch in portion.select(["key", "modality", "uri", "text"]).to_batches(max_chunksize=8192):
+            for row in batch.to_pylist():
+                yield Content(**row)
 
 
 def _reader(pipeline: Pipeline, used: str) -> Read:

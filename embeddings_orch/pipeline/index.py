@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.embedder import embedder_for
-from embeddings_orch.errors import EmbeddingsOrchError, SpecError
-from embeddings_orch.fingerprint import digest
-from embeddings_orch.index_spec import IndexSpec
-from embeddings_orch.media.catalog import input_keys, row_digests
+from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.media.catalog import input_keys
+from embeddings_orch.pipeline.claiming import alone
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.index_delta import IndexDelta, current_table, index_delta
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.pipeline.recall import tune
-from embeddings_orch.plugins import suggestion
 from embeddings_orch.source import STAT_COLUMN
 from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.index_table import DIGEST_COLUMN
+from embeddings_orch.store.states import EmbeddingState
 
 _CHUNK_ROWS = 50_000
 """Rows joined at a time: it bounds the memory of a build."""
 
-
-@dataclass(frozen=True)
-class IndexDelta:
-    """The difference between an index and what it should hold; ids of rows."""
-
-    table: str
-    digests: pa.Array
-    new: list[str]
-    changed: list[str]
-    unchanged: int
-    deleted: list[str]
-    reason: str
-    stored: dict[str, str] = field(repr=False, default_factory=dict)
-
-    @property
-    def writes(self) -> bool:
-        """Whether the table has to change."""
-        return bool(self.new or self.changed or self.deleted)
+_TRIES = 10
+"""Builds that may find, one after another, that another writer's rows are among theirs."""
 
 
 @dataclass(frozen=True)
@@ -60,113 +43,46 @@ class IndexReport:
     built: bool
 
 
-def table_name(pipeline: Pipeline, index: str, catalog: pa.Table) -> str:
-    """The table of an index: another one for other models, inputs, metric, text columns or catalog columns."""
-    columns = [[field.name, str(field.type)] for field in catalog.schema if field.name != STAT_COLUMN]
-    # With the names, because a generation's id is made of this hash and has to be one of its own in the store.
-    version = digest([pipeline.spec.name, index, pipeline.spec.index_version(index), columns])
-    return f"index.{pipeline.spec.name}.{index}.{version[:12]}"
-
-
 def _generation_id(table: str, version: int) -> str:
     return f"{table.rsplit('.', 1)[1]}-{version}"
 
 
-def current_generation(pipeline: Pipeline, index: str) -> Generation | None:
-    """The newest generation of the declaration as it stands, or None."""
-    table = table_name(pipeline, index, pipeline.catalog())
-    found = [g for g in pipeline.store.generations.of(pipeline.spec.name, index) if g.table == table]
-    return max(found, key=lambda generation: generation.version) if found else None
-
-
-def index_delta(pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array]) -> IndexDelta:
-    """Compare an index table with the rows it should hold.
-
-    Args:
-        pipeline: the pipeline.
-        index: the index.
-        catalog: its rows.
-        has_vector: for each embedding the keys that have a vector (or will have one).
-
-    Raises:
-        SpecError: a column of the declaration is not in the catalog, or is there twice.
-    """
-    spec = pipeline.spec.indexes[index]
-    _check_columns(pipeline, index, spec, catalog)
-    digests = _digests(pipeline, spec, catalog, has_vector)
-    table = table_name(pipeline, index, catalog)
-    stored = pipeline.store.index(table).digests()
-    before, reason = stored, ""
-    missing = pipeline.store.index(table).latest() is None
-    if missing and (generations := pipeline.store.generations.of(pipeline.spec.name, index)):
-        last = generations[-1]
-        before = dict.fromkeys(pipeline.store.index(last.table).digests(last.version), "")
-        reason = "its models, columns or settings changed: a new table"
-    ids = catalog["id"].to_pylist()
-    wanted = dict(zip(ids, digests.to_pylist(), strict=True))
-    new = [item for item in ids if item not in before]
-    changed = [item for item in ids if item in before and stored.get(item) != wanted[item]]
-    deleted = [item for item in before if item not in wanted]
-    if not reason:
-        reason = "rows differ" if new or changed or deleted else "up to date"
-        reason = reason if before or not ids else "never built"
-    return IndexDelta(table, digests, new, changed, len(ids) - len(new) - len(changed), deleted, reason, stored)
-
-
 def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = None) -> IndexReport:
     """Bring an index table up to date and record it as a generation; the published one is not touched.
+
+    Runs that build the same table do so one after the other; the later ones find it made.
 
     Raises:
         StoreError: there is no catalog, or the store cannot be used.
         EmbeddingsOrchError: none of an embedding's contents has a vector.
     """
     spec = pipeline.spec.indexes[index]
-    catalog = pipeline.catalog()
-    has_vector = {
-        name: pipeline.store.vectors(pipeline.spec.embeddings[name].config.fingerprint()).keys()
-        for name in spec.vectors
-    }
-    delta = index_delta(pipeline, index, catalog, has_vector)
-    table = pipeline.store.index(delta.table)
-    models = tuple(_indexed_model(pipeline, name, catalog) for name in spec.vectors)
-    to_write = pa.array([*delta.new, *delta.changed], pa.string())
-    meter = Meter(pipeline.index_key(index), "rows", total=len(to_write), listener=listener)
-    latest = table.latest()
-    if delta.writes or latest is None:
-        rows = catalog.drop_columns([STAT_COLUMN]).append_column(DIGEST_COLUMN, delta.digests)
-        picked = rows.filter(pc.is_in(rows["id"], to_write))
-        schema = _schema(rows.schema, models)
-        # A new table holds nothing that could be deleted.
-        deleted = [item for item in delta.deleted if item in delta.stored]
-        table.write(_joined(pipeline, picked, models, schema, meter), schema, deleted)
-        latest = None
-    generation = None if latest is None else pipeline.store.generations.get(_generation_id(delta.table, latest))
-    built = generation is None
+    work = _work(pipeline, index)
+    meter = Meter(pipeline.index_key(index), "rows", total=len(work.to_write), listener=listener)
+    generation, built = _recorded(pipeline, work), False
     if generation is None:
-        # Here and not where rows are written: a run that was killed in between left rows without indexes.
-        table.build_indexes(spec.vectors, spec.metric, spec.full_text)
-        latest = table.latest()
-        assert latest is not None
-        generation = Generation(
-            id=_generation_id(delta.table, latest),
-            pipeline=pipeline.spec.name,
-            index=index,
-            table=delta.table,
-            version=latest,
-            rows=table.count(latest),
-            models=models,
-            metric=spec.metric,
-            full_text=spec.full_text,
-        )
-        generation = tune(table, generation, spec.checks.min_recall)
-        pipeline.store.generations.put(generation)
+        with alone(pipeline.store, f"index/{work.delta.table}"):
+            for number in range(_TRIES):
+                if number or work.state != _state(pipeline, index, work.delta.table):
+                    work = _work(pipeline, index)
+                    meter.total = len(work.to_write)
+                if generation := _recorded(pipeline, work):
+                    break
+                if generation := _made(pipeline, index, work, meter):
+                    built = True
+                    break
+            else:
+                raise StoreError(
+                    f"{meter.step}: other writers changed table {work.delta.table} in {_TRIES} tries; run again"
+                )
     elif generation.search and _recall(generation) < spec.checks.min_recall:
         # More recall is wanted than when it was built; a wider search of the same rows may reach it.
+        table = pipeline.store.index(generation.table)
         generation, before = tune(table, generation, spec.checks.min_recall), generation
         if generation != before:
             pipeline.store.generations.put(generation)
     meter.finish()
-    missing = sum(catalog.num_rows - _covered(pipeline, name, catalog, has_vector[name]) for name in spec.vectors)
+    delta = work.delta
     return IndexReport(
         asset=pipeline.index_key(index),
         generation=generation,
@@ -174,49 +90,139 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
         changed=len(delta.changed),
         unchanged=delta.unchanged,
         deleted=len(delta.deleted),
-        without_vector=missing,
+        without_vector=sum(work.without_vector(pipeline, name) for name in spec.vectors),
         seconds=meter.seconds,
         built=built,
     )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a build starts from.
+
+    Attributes:
+        state: the versions of all tables that it was read from; others mean that it has to be read again.
+        latest: the index table's version, None where there is no table.
+    """
+
+    state: tuple[int | None, ...]
+    latest: int | None
+    catalog: pa.Table
+    has_vector: dict[str, pa.Array]
+    delta: IndexDelta
+
+    @property
+    def to_write(self) -> pa.Array:
+        """Ids of the rows that are new or changed."""
+        return pa.array([*self.delta.new, *self.delta.changed], pa.string())
+
+    def without_vector(self, pipeline: Pipeline, name: str) -> int:
+        """Rows that an embedding has no vector for."""
+        keys = input_keys(self.catalog, pipeline.spec.embeddings[name].input)
+        covered = pc.sum(pc.is_in(keys.drop_null(), self.has_vector[name])).as_py() or 0
+        return int(self.catalog.num_rows - covered)
+
+
+def _state(pipeline: Pipeline, index: str, table: str) -> tuple[int | None, ...]:
+    fingerprints = [
+        pipeline.spec.embeddings[name].config.fingerprint() for name in pipeline.spec.indexes[index].vectors
+    ]
+    return (
+        pipeline.store.index(table).latest(),
+        pipeline.store.catalog(pipeline.spec.name).version(),
+        *(pipeline.store.vectors(fingerprint).version() for fingerprint in fingerprints),
+    )
+
+
+def _work(pipeline: Pipeline, index: str) -> _Work:
+    table = current_table(pipeline, index)
+    state = _state(pipeline, index, table)
+    # Read after the versions, so that what is written in between is seen as a change.
+    has_vector = {
+        name: pipeline.store.vectors(pipeline.spec.embeddings[name].config.fingerprint()).keys()
+        for name in pipeline.spec.indexes[index].vectors
+    }
+    catalog = _covered(pipeline, has_vector)
+    delta = index_delta(pipeline, index, catalog, has_vector, state[0])
+    if delta.table != table:  # another run has just given the catalog other columns
+        return _work(pipeline, index)
+    return _Work(state, state[0], catalog, has_vector, delta)
+
+
+def _covered(pipeline: Pipeline, has_vector: dict[str, pa.Array]) -> pa.Table:
+    """The catalog, or, where another run is about to embed what is new in it, the one that is embedded."""
+    catalog = pipeline.catalog()
+    versions = [
+        state.catalog_version
+        for name, keys in has_vector.items()
+        if (state := pipeline.store.states.get(pipeline.spec.name, name))
+        and _lacks(pipeline, name, catalog, keys, state)
+    ]
+    before = pipeline.store.catalog(pipeline.spec.name).read(min(versions)) if versions else None
+    return before if before is not None and before.schema.equals(catalog.schema) else catalog
+
+
+def _lacks(pipeline: Pipeline, name: str, catalog: pa.Table, has_vector: pa.Array, state: EmbeddingState) -> bool:
+    """Whether contents have neither a vector nor a failure, although the model embedded an earlier catalog."""
+    spec = pipeline.spec.embeddings[name]
+    fingerprint = spec.config.fingerprint()
+    if (state.fingerprint, state.input) != (fingerprint, spec.input):
+        return False
+    keys = input_keys(catalog, spec.input).drop_null()
+    keys = keys.filter(pc.invert(pc.is_in(keys, has_vector)))
+    return len(keys) > 0 and not set(keys.to_pylist()) <= pipeline.store.failures.of(fingerprint).keys()
+
+
+def _recorded(pipeline: Pipeline, work: _Work) -> Generation | None:
+    """The generation that already holds what is wanted, or None."""
+    if work.delta.writes or work.latest is None:
+        return None
+    return pipeline.store.generations.get(_generation_id(work.delta.table, work.latest))
+
+
+def _made(pipeline: Pipeline, index: str, work: _Work, meter: Meter) -> Generation | None:
+    """Write the rows that differ and record the version; None where another writer's rows are among them."""
+    spec, delta, catalog = pipeline.spec.indexes[index], work.delta, work.catalog
+    table = pipeline.store.index(delta.table)
+    models = tuple(_indexed_model(pipeline, name, catalog) for name in spec.vectors)
+    if delta.writes or work.latest is None:
+        rows = catalog.drop_columns([STAT_COLUMN]).append_column(DIGEST_COLUMN, delta.digests)
+        picked = rows.filter(pc.is_in(rows["id"], work.to_write))
+        schema = _schema(rows.schema, models)
+        # A new table holds nothing that could be deleted.
+        deleted = [item for item in delta.deleted if item in delta.stored]
+        table.write(_joined(pipeline, picked, models, work.has_vector, schema, meter), schema, deleted)
+    # Here and not where rows are written: a run that was killed in between left rows without indexes.
+    table.build_indexes(spec.vectors, spec.metric, spec.full_text)
+    version = table.latest()
+    assert version is not None
+    if not table.holds(version, dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True))):
+        # The next try writes them anew.
+        table.delete(table.repeated(version))
+        return None
+    known = pipeline.store.generations.get(_generation_id(delta.table, version))
+    if known is not None:  # of a run that came beside this one, and may have checked it already
+        return known
+    generation = Generation(
+        id=_generation_id(delta.table, version),
+        pipeline=pipeline.spec.name,
+        index=index,
+        table=delta.table,
+        version=version,
+        rows=catalog.num_rows,
+        models=models,
+        metric=spec.metric,
+        full_text=spec.full_text,
+    )
+    generation = tune(table, generation, spec.checks.min_recall)
+    pipeline.store.generations.put(generation)
+    return generation
 
 
 def _recall(generation: Generation) -> float:
     """The recall that the generation's checks measured; 1 where they have not run."""
     measured = [check.metadata.get("recall", 1.0) for check in generation.checks if check.name == "recall_at_10"]
     return min(measured, default=1.0)
-
-
-def _check_columns(pipeline: Pipeline, index: str, spec: IndexSpec, catalog: pa.Table) -> None:
-    asset = pipeline.index_key(index)
-    texts = [field.name for field in catalog.schema if field.type == pa.string() and field.name != STAT_COLUMN]
-    for column in spec.full_text:
-        if column not in texts:
-            raise SpecError(f"{asset}: full_text names {column!r}, which is no text column{suggestion(column, texts)}")
-    for name in spec.vectors:
-        if name in catalog.schema.names:
-            raise SpecError(f"{asset}: the embedding {name!r} has the name of a media column; rename one of them")
-
-
-def _digests(pipeline: Pipeline, spec: IndexSpec, catalog: pa.Table, has_vector: dict[str, pa.Array]) -> pa.Array:
-    parts = [row_digests(catalog)]
-    for name in spec.vectors:
-        keys = input_keys(catalog, pipeline.spec.embeddings[name].input)
-        parts.append(pc.if_else(pc.is_in(keys, has_vector[name]), keys, ""))
-    columns = [
-        pa.array(part, pa.string()).to_pylist() if isinstance(part, list) else part.to_pylist() for part in parts
-    ]
-    return pa.array(
-        [
-            hashlib.sha256("\n".join(text or "" for text in row).encode()).hexdigest()
-            for row in zip(*columns, strict=True)
-        ],
-        pa.string(),
-    )
-
-
-def _covered(pipeline: Pipeline, name: str, catalog: pa.Table, has_vector: pa.Array) -> int:
-    keys = input_keys(catalog, pipeline.spec.embeddings[name].input)
-    return int(pc.sum(pc.is_in(keys.drop_null(), has_vector)).as_py() or 0)
 
 
 def _indexed_model(pipeline: Pipeline, name: str, catalog: pa.Table) -> IndexedModel:
@@ -238,12 +244,19 @@ def _schema(rows: pa.Schema, models: tuple[IndexedModel, ...]) -> pa.Schema:
 
 
 def _joined(
-    pipeline: Pipeline, rows: pa.Table, models: tuple[IndexedModel, ...], schema: pa.Schema, meter: Meter
+    pipeline: Pipeline,
+    rows: pa.Table,
+    models: tuple[IndexedModel, ...],
+    has_vector: dict[str, pa.Array],
+    schema: pa.Schema,
+    meter: Meter,
 ) -> Iterator[pa.Table]:
     for start in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(start, _CHUNK_ROWS)
         for model in models:
             keys = input_keys(chunk, model.input)
+            # A vector that came since is not in the row's digest.
+            keys = pc.if_else(pc.is_in(keys, has_vector[model.column]), keys, pa.scalar(None, pa.string()))
             column = pipeline.store.vectors(model.fingerprint).take(keys)
             type_ = schema.field(model.column).type
             if column.type != type_:  # no vector at all was there to tell the dimensions

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.delta import EmbeddingDelta, embedding_delta
-from embeddings_orch.pipeline.index import IndexDelta, index_delta, table_name
+from embeddings_orch.pipeline.hold import is_held
+from embeddings_orch.pipeline.index_delta import IndexDelta, index_delta, table_name
 from embeddings_orch.pipeline.progress import Listener
 from embeddings_orch.pipeline.scan import ScanReport, scan_media
 from embeddings_orch.source import Problem
@@ -106,7 +107,7 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
             delta.failed,
             delta.fingerprint,
             delta.reason,
-            _estimate(pipeline, name, delta),
+            estimate(pipeline, name, delta),
         )
     for name in spec.indexes:
         coverage = {vector: deltas[vector].will_have_vector() for vector in spec.indexes[name].vectors}
@@ -133,6 +134,8 @@ def _published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Tabl
     recorded = newest is not None and pipeline.store.index(table).latest() == newest.version
     moves = rows.writes or not recorded or newest is None or pointer.generation != newest.id
     reason = "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
+    if pointer.generation is not None and is_held(pipeline, name, pointer):
+        moves, reason = False, f"held at generation {pointer.generation}"
     first = pointer.generation is None
     return AssetPlan(
         pipeline.published_key(name),
@@ -146,7 +149,8 @@ def _published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Tabl
     )
 
 
-def _estimate(pipeline: Pipeline, name: str, delta: EmbeddingDelta) -> Estimate:
+def estimate(pipeline: Pipeline, name: str, delta: EmbeddingDelta) -> Estimate:
+    """What embedding all that is to do would take."""
     config = pipeline.spec.embeddings[name].config
     items = delta.todo.num_rows
     texts = delta.todo.filter(pc.equal(delta.todo["modality"], "text"))["text"]

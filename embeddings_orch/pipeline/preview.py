@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
 from embeddings_orch.embedder import Vectors
-from embeddings_orch.errors import ItemError
 from embeddings_orch.media.catalog import contents
-from embeddings_orch.media.decode import decode_image
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.thumbnail import thumbnail
 from embeddings_orch.store.vectors import matrix_of
 
 SIZE = (880, 480)
@@ -24,7 +23,6 @@ SIZE = (880, 480)
 _TILE = 40
 _WORDS = 110
 _ITEMS = 240
-_MAX_FILE = 2**22
 
 
 def preview(
@@ -63,7 +61,7 @@ def preview(
         if row["text"] is not None:
             draw.text((left + 2, top + 3), str(row["text"])[:18], fill=(40, 60, 120), font=font)
             continue
-        tile = _tile(pipeline, row["uri"], min(height, _TILE)) if clock() - started < seconds else None
+        tile = thumbnail(pipeline, row["uri"], min(height, _TILE)) if clock() - started < seconds else None
         if tile is None:
             draw.ellipse((left + 6, top + 6, left + 14, top + 14), fill=(120, 130, 150))
         else:
@@ -87,15 +85,3 @@ def _layout(vectors: Vectors, columns: int, rows: int) -> list[tuple[int, int]]:
         top = (rows - len(down)) // 2
         places[down] = [(column, top + row) for row in range(len(down))]
     return [(int(column), int(row)) for column, row in places]
-
-
-def _tile(pipeline: Pipeline, uri: str, size: int) -> Image.Image | None:
-    try:
-        data = pipeline.source.read(uri)
-        if len(data) > _MAX_FILE:
-            return None
-        tile = decode_image(data, min_side=size)
-    except (OSError, ItemError):
-        return None
-    tile.thumbnail((size, size))
-    return tile

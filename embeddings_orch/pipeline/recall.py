@@ -17,7 +17,11 @@ K = 10
 _PARAMETERS = tuple({"nprobes": nprobes, "refine_factor": refine} for nprobes, refine in
                     ((20, 10), (20, 30), (40, 30), (80, 50), (160, 80), (400, 100)))  # fmt: skip
 
+_NOT_FINITE = np.errstate(invalid="ignore", over="ignore")
+"""Vectors that are not finite are another check's to report."""
 
+
+@_NOT_FINITE
 def queries(table: IndexTable, generation: Generation, column: str, count: int = SAMPLE) -> Vectors:
     """Up to ``count`` stored vectors with a little seeded noise, shape (n, dimensions): none is in the index itself."""
     vectors = matrix_of(table.sample(generation.version, column, count)[column])
@@ -28,6 +32,7 @@ def queries(table: IndexTable, generation: Generation, column: str, count: int =
     return np.asarray(vectors + noise * scale, dtype=np.float32)
 
 
+@_NOT_FINITE
 def distances(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
     """Distances as LanceDB defines them, shape (queries, vectors): cosine and dot are 1 - similarity, l2 is squared."""
     # In double precision: of long vectors, the difference of squares would keep only a few digits.

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from embeddings_orch.errors import SourceError
-from embeddings_orch.media.catalog import catalog_digest, diff
+from embeddings_orch.errors import SourceError, StoreError
+from embeddings_orch.media.catalog import CatalogDiff, catalog_digest, diff
+from embeddings_orch.pipeline.claiming import alone
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.progress import Listener, Meter
-from embeddings_orch.source import STAT_COLUMN, Problem
+from embeddings_orch.source import STAT_COLUMN, Problem, Scan
+from embeddings_orch.store.catalog import CatalogTable
+
+_TRIES = 10
+"""Scans that may find, one after another, that another run wrote the catalog meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,20 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
         StoreError: the store cannot be used.
     """
     stored = pipeline.store.catalog(pipeline.spec.name)
-    previous = stored.read()
     meter = Meter(pipeline.media_key, "items", listener=listener)
-    scan = pipeline.source.scan(previous, meter.to)
-    if previous is not None and previous.num_rows and not scan.table.num_rows:
-        raise SourceError(
-            f"{pipeline.media_key}: the {pipeline.spec.media.source} source lists nothing, where the catalog has "
-            f"{previous.num_rows:,} items: is a drive not mounted, or a pattern wrong? Nothing was changed"
-        )
-    difference = diff(previous, scan.table)
-    schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
-    touched = _touched(previous, scan.table)
-    if write and (previous is None or schema_changed or touched or difference):
-        stored.write(scan.table, [*difference.new, *difference.changed, *touched], list(difference.deleted))
+    for _ in range(_TRIES):
+        version = stored.version()
+        previous = None if version is None else stored.read(version)
+        scan = _scanned(pipeline, previous, meter)
+        difference = diff(previous, scan.table)
+        touched = _touched(previous, scan.table)
+        schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
+        if not write or not (previous is None or schema_changed or touched or difference):
+            break
+        if _written(pipeline, stored, version, scan.table, difference, touched):
+            break
+    else:
+        raise StoreError(f"{pipeline.media_key}: other runs wrote the catalog {_TRIES} times meanwhile; run again")
     meter.to(scan.table.num_rows)
     return ScanReport(
         asset=pipeline.media_key,
@@ -79,6 +85,33 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
         table=scan.table,
         seconds=meter.seconds,
     )
+
+
+def _scanned(pipeline: Pipeline, previous: pa.Table | None, meter: Meter) -> Scan:
+    scan = pipeline.source.scan(previous, meter.to)
+    if previous is not None and previous.num_rows and not scan.table.num_rows:
+        raise SourceError(
+            f"{pipeline.media_key}: the {pipeline.spec.media.source} source lists nothing, where the catalog has "
+            f"{previous.num_rows:,} items: is a drive not mounted, or a pattern wrong? Nothing was changed"
+        )
+    return scan
+
+
+def _written(
+    pipeline: Pipeline,
+    stored: CatalogTable,
+    version: int | None,
+    table: pa.Table,
+    difference: CatalogDiff,
+    touched: list[str],
+) -> bool:
+    """Write what a scan found, unless another run wrote since: its scan may be newer, and both together are neither."""
+    with alone(pipeline.store, f"catalog/{pipeline.spec.name}"):
+        if stored.version() != version:
+            return False
+        changed = [*difference.new, *difference.changed, *touched]
+        # A claim that expired while this run stood still would let another's commit come between.
+        return stored.write(table, changed, list(difference.deleted)) == (version or 0) + 1
 
 
 def _touched(previous: pa.Table | None, now: pa.Table) -> list[str]:

@@ -97,6 +97,7 @@ class Index:
         limit: int = 10,
         where: str | None = None,
         column: str | None = None,
+        generation: Generation | None = None,
     ) -> Results:
         """Find the nearest items to a text, a picture or a vector.
 
@@ -107,6 +108,7 @@ class Index:
             limit: the most hits to return.
             where: an SQL filter over the catalog's columns, applied before the search.
             column: the embedding to search, where the index has several; default the first that can read the query.
+            generation: the generation to search, by its own models; default the published one.
 
         Raises:
             EmbeddingsOrchError: not exactly one query, an unreadable picture, a wrong filter, nothing published.
@@ -116,7 +118,7 @@ class Index:
             raise EmbeddingsOrchError("give exactly one of text, image and vector")
         if limit < 1:
             raise EmbeddingsOrchError(f"limit must be at least 1, not {limit}")
-        generation = self.generation()
+        generation = generation or self.generation()
         if vector is not None:
             model = self._model(generation, column)
             query = np.asarray(vector, dtype=np.float32)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Protocol, TypeVar, cast
 
@@ -13,6 +15,8 @@ import pyarrow as pa
 from embeddings_orch.errors import StoreError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NOT_FOUND = re.compile(r"not found|does not exist", re.IGNORECASE)
 
 
 @contextmanager
@@ -41,6 +45,11 @@ def short(error: Exception) -> str:
     return re.sub(r",? *\S*rustc\S*.*$|, \S+\.rs:\d+:\d+.*$", "", text.splitlines()[0])[:300]
 
 
+def missing(error: Exception) -> bool:
+    """Whether an error of LanceDB says that a table is not there."""
+    return _NOT_FOUND.search(str(error)) is not None
+
+
 class Database(Protocol):
     """The part of the store that its tables use."""
 
@@ -55,6 +64,15 @@ class Database(Protocol):
 
     def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:
         """Replace a table in one commit."""
+
+    def drop(self, name: str) -> None:
+        """Remove a table with all its versions; nothing where there is none."""
+
+    def bytes(self, name: str) -> int:
+        """The bytes that a table takes."""
+
+    def written(self, name: str) -> datetime | None:
+        """When a table whose versions cannot be read was last written, where that can be told."""
 
 
 class TableOf:
@@ -85,6 +103,51 @@ class TableOf:
             query = query.where(where)
         found: list[dict[str, Any]] = query.to_arrow().to_pylist()
         return found
+
+    @guarded
+    def history(self) -> list[Version]:
+        """The versions that are there, oldest first."""
+        table = self.at()
+        found = [] if table is None else table.list_versions()
+        # LanceDB gives local time without saying so.
+        return [Version(one["version"], one["timestamp"].astimezone(UTC)) for one in found]
+
+    def last_written(self) -> datetime | None:
+        """When the latest version was written; None where that cannot be told."""
+        history = self.history()
+        return history[-1].at if history else self.database.written(self.name)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that all versions take: in a folder; on an object store, the data of the latest version."""
+        return self.database.bytes(self.name)
+
+    @guarded
+    def total(self) -> int:
+        """All rows of the latest version."""
+        table = self.at()
+        return 0 if table is None else int(table.count_rows())
+
+    @guarded
+    def delete_rows(self, where: str) -> int:
+        """Delete the rows that match, if there are any; returns how many."""
+        table = self.at()
+        count = 0 if table is None else int(table.count_rows(where))
+        if count and table is not None:
+            table.delete(where)
+        return count
+
+    def drop(self) -> None:
+        """Remove the table with all its versions; nothing where there is none."""
+        self.database.drop(self.name)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a table and when it was committed."""
+
+    number: int
+    at: datetime
 
 
 def text(value: str) -> str:

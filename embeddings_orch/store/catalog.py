@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.store.base import TableOf, guarded, merge
+from embeddings_orch.store.conflicts import retry_conflicts
 
 _REWRITE_SHARE = 0.2
 """Above this share of changed rows the whole table is written anew, which is faster than a merge."""
@@ -19,6 +20,12 @@ class CatalogTable(TableOf):
         """All rows, sorted by id; None where it was never written, or the version is gone."""
         table = self.at(version)
         return None if table is None else table.to_arrow().sort_by("id")
+
+    @guarded
+    def schema(self) -> pa.Schema | None:
+        """The columns of the latest version; None where it was never written."""
+        table = self.at()
+        return None if table is None else table.schema
 
     def version(self) -> int | None:
         """The latest version, or None where there is none."""
@@ -41,7 +48,7 @@ class CatalogTable(TableOf):
         few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
         if stored is not None and few and stored.schema.equals(table.schema):
             rows = table.filter(pc.is_in(table["id"], pa.array(changed, pa.string())))
-            merge(stored, rows, deleted)
+            retry_conflicts(lambda: merge(self.at(), rows, deleted))
         else:
             self.database.overwrite(self.name, table, primary_key="id")
         version = self.version()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,23 +14,25 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import short
+from embeddings_orch.store.base import missing, short
 from embeddings_orch.store.catalog import CatalogTable
 from embeddings_orch.store.failures import FailuresTable
 from embeddings_orch.store.generations import GenerationsTable
 from embeddings_orch.store.index_table import IndexTable
+from embeddings_orch.store.migrations import migrate
+from embeddings_orch.store.publications import PublicationsTable
 from embeddings_orch.store.published import PublishedTable
 from embeddings_orch.store.states import StatesTable
 from embeddings_orch.store.vectors import VectorsTable
 
-FORMAT = 1
-"""Version of the tables' layout. A store of an older one is migrated when it is opened, a newer one refused."""
+FORMAT = 2
+"""Version of the tables' layout. An older store is read as it is and migrated by the first write; a newer one refused.
+"""
 
 _META_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
 _PRIMARY_KEY = "lance-schema:unenforced-primary-key:position"
-_NOT_FOUND = re.compile(r"not found|does not exist", re.IGNORECASE)
 
 
 class Store:
@@ -82,7 +86,7 @@ class Store:
         try:
             meta = db.open_table("meta")
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if _NOT_FOUND.search(str(error)):
+            if missing(error):
                 return None
             raise
         rows = meta.search().where("key = 'format'").to_list()
@@ -109,7 +113,7 @@ class Store:
         try:
             return self._db.open_table(name)
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if _NOT_FOUND.search(str(error)):
+            if missing(error):
                 return None
             raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
 
@@ -142,8 +146,37 @@ class Store:
             except (OSError, RuntimeError, ValueError) as error:
                 raise StoreError(f"table {name} of the store {self.uri} cannot be written: {short(error)}") from error
 
+    def drop(self, name: str) -> None:
+        """Remove a table with all its versions, whole or half removed; nothing where there is none."""
+        try:
+            self._db.drop_table(name)
+        except (OSError, RuntimeError, ValueError) as error:
+            if not missing(error):
+                raise StoreError(f"table {name} of the store {self.uri} cannot be removed: {short(error)}") from error
+
+    def bytes(self, name: str) -> int:
+        """The bytes of a table's files; on an object store those of the latest version's data."""
+        if "://" in self.uri:
+            table = self.open(name)
+            return 0 if table is None else int(table.stats()["total_bytes"])
+        return sum(stat.st_size for stat in self._stats(name))
+
+    def written(self, name: str) -> datetime | None:
+        """When a file of a table was last written; None on an object store."""
+        times = [stat.st_mtime for stat in self._stats(name)]
+        return datetime.fromtimestamp(max(times), UTC) if times else None
+
+    def _stats(self, name: str) -> Iterator[os.stat_result]:
+        for path in Path(self.uri, f"{name}.lance").rglob("*") if "://" not in self.uri else ():
+            with suppress(OSError):  # a clean-up beside this one
+                if path.is_file():
+                    yield path.stat()
+
     def _mark_format(self) -> None:
-        if self._format(self._db) is None:
+        found = self._format(self._db)
+        if found is not None and found < FORMAT:
+            migrate(self._db, found, FORMAT)
+        if found is None:
             meta = pa.table({"key": ["format"], "value": [str(FORMAT)]}, schema=_META_SCHEMA)
             try:
                 self._db.create_table("meta", meta)
@@ -177,6 +210,11 @@ class Store:
     def generations(self) -> GenerationsTable:
         """All built index generations."""
         return GenerationsTable(self)
+
+    @cached_property
+    def publications(self) -> PublicationsTable:
+        """When search was pointed at which generation."""
+        return PublicationsTable(self)
 
     @cached_property
     def published(self) -> PublishedTable:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,6 +24,14 @@ _SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """A failure and when it happened."""
+
+    failure: Failure
+    at: datetime
+
+
 class FailuresTable(TableOf):
     """Remembered by (fingerprint, key): ``item`` failures are skipped, ``transient`` ones tried again."""
 
@@ -30,8 +40,7 @@ class FailuresTable(TableOf):
 
     def of(self, fingerprint: str) -> dict[str, Failure]:
         """The failures of one model, by key."""
-        rows = self.rows(f"fingerprint = {text(fingerprint)}")
-        return {row["key"]: Failure(row["key"], row["uri"] or "", row["reason"] or "", row["kind"]) for row in rows}
+        return {key: one.failure for key, one in self.remembered(fingerprint).items()}
 
     @guarded
     def replace(self, fingerprint: str, forget: Iterable[str], failures: Sequence[Failure]) -> None:
@@ -59,7 +68,26 @@ class FailuresTable(TableOf):
             ]
             self.database.create(self.name, _SCHEMA).add(pa.Table.from_pylist(rows, schema=_SCHEMA))
 
+    @guarded
+    def by_fingerprint(self) -> dict[str, list[Remembered]]:
+        """All failures of the store, by model."""
+        found: dict[str, list[Remembered]] = {}
+        for row in self.rows():
+            found.setdefault(row["fingerprint"], []).append(_remembered(row))
+        return found
+
+    def remembered(self, fingerprint: str) -> dict[str, Remembered]:
+        """The failures of one model with the time they happened, by key."""
+        return {row["key"]: _remembered(row) for row in self.rows(f"fingerprint = {text(fingerprint)}")}
+
+    def forget(self, fingerprint: str) -> None:
+        """Forget all failures of a model."""
+        self.delete_rows(f"fingerprint = {text(fingerprint)}")
+
     def count(self) -> int:
         """All remembered failures of the store."""
-        table = self.at()
-        return 0 if table is None else int(table.count_rows())
+        return self.total()
+
+
+def _remembered(row: dict[str, Any]) -> Remembered:
+    return Remembered(Failure(row["key"], row["uri"] or "", row["reason"] or "", row["kind"]), row["at"])

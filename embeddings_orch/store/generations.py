@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, text
+from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
 
 _SCHEMA = pa.schema(
     [
@@ -93,6 +94,20 @@ class GenerationsTable(TableOf):
         """The generations of one index, oldest first."""
         rows = self.rows(f"pipeline = {text(pipeline)} AND `index` = {text(index)}")
         return sorted((_generation(row) for row in rows), key=lambda g: (g.created_at, g.version))
+
+    def of_pipeline(self, pipeline: str) -> list[Generation]:
+        """The generations of all indexes of a pipeline, oldest first."""
+        rows = self.rows(f"pipeline = {text(pipeline)}")
+        return sorted((_generation(row) for row in rows), key=lambda g: (g.created_at, g.version))
+
+    def all(self) -> list[Generation]:
+        """The generations of all pipelines of the store, oldest first."""
+        return sorted((_generation(row) for row in self.rows()), key=lambda g: (g.created_at, g.version))
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Forget generations; their tables stay."""
+        if ids := list(ids):
+            self.delete_rows(in_list("id", ids))
 
     def get(self, generation: str) -> Generation | None:
         """One generation by id."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from embeddings_orch.embedder import Vectors
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import TableOf, guarded, in_list, merge, short, store_errors
+from embeddings_orch.store.conflicts import retry_conflicts
+from embeddings_orch.store.prune import settle
 
 DIGEST_COLUMN = "_digest"
 """Hash over a row's catalog columns and content keys: a row is written again when it differs."""
@@ -19,7 +21,7 @@ DIGEST_COLUMN = "_digest"
 EXACT_UP_TO = 20_000
 """Rows up to which search is exact: an approximate index would not be faster."""
 
-_NEVER = timedelta(days=36_500)
+_DELETED_AT_ONCE = 5000
 
 
 class IndexTable(TableOf):
@@ -34,6 +36,11 @@ class IndexTable(TableOf):
         rows = table.search().select(["id", DIGEST_COLUMN]).to_arrow()
         return dict(zip(rows["id"].to_pylist(), rows[DIGEST_COLUMN].to_pylist(), strict=True))
 
+    @guarded
+    def holds(self, version: int, digests: dict[str, str]) -> bool:
+        """Whether a version has exactly the rows with these digests, each once."""
+        return self.count(version) == len(digests) and self.digests(version) == digests
+
     def latest(self) -> int | None:
         """The latest version, or None where there is none."""
         table = self.at()
@@ -42,18 +49,34 @@ class IndexTable(TableOf):
     @guarded
     def write(self, chunks: Iterator[pa.Table], schema: pa.Schema, deleted: Sequence[str]) -> None:
         """Upsert rows by id, and delete others; readers of an earlier version see none of it."""
-        table = self.database.create(self.name, schema, primary_key="id")
+        self.database.create(self.name, schema, primary_key="id")
         remaining = list(deleted)
         for rows in chunks:
-            merge(table, rows.cast(schema), remaining[:5000])
-            remaining = remaining[5000:]
-        while remaining:
-            table.delete(in_list("id", remaining[:5000]))
-            remaining = remaining[5000:]
+            upserted, gone = rows.cast(schema), remaining[:_DELETED_AT_ONCE]
+            retry_conflicts(lambda: merge(self.at(), upserted, gone))  # noqa: B023
+            remaining = remaining[_DELETED_AT_ONCE:]
+        self.delete(remaining)
+
+    @guarded
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete rows by id."""
+        for start in range(0, len(ids), _DELETED_AT_ONCE):
+            where = in_list("id", ids[start : start + _DELETED_AT_ONCE])
+            retry_conflicts(lambda: self.at().delete(where))  # type: ignore[union-attr] # noqa: B023
+
+    @guarded
+    def repeated(self, version: int) -> list[str]:
+        """Ids that several rows of a version have."""
+        ids = self._required(version).search().select(["id"]).to_arrow()["id"]
+        counts = pc.value_counts(ids.combine_chunks())
+        return [str(item["values"]) for item in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist()]
 
     @guarded
     def build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
         """Make the indexes that are missing, and bring the others up to date."""
+        retry_conflicts(lambda: self._build_indexes(vectors, metric, full_text))
+
+    def _build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
         from lancedb.index import FTS, IvfRq
 
         table = self.at()
@@ -65,9 +88,8 @@ class IndexTable(TableOf):
         for column in vectors:
             if column not in there and table.count_rows(_has(column)) > EXACT_UP_TO:
                 table.create_index(column, config=IvfRq(distance_type=metric))
-        if any(index.num_unindexed_rows for index in self.at().list_indices()):  # type: ignore[union-attr]
-            # Compaction's own clean-up would drop versions that a generation still needs.
-            table.optimize(cleanup_older_than=_NEVER)
+        # Wholly, so that a clean-up later has nothing to compact and makes no version that is no generation.
+        settle(self.at)
 
     def approximate(self, column: str, version: int) -> bool:
         """Whether a vector column has an approximate index at a version."""

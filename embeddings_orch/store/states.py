@@ -51,11 +51,21 @@ class StatesTable(TableOf):
     def get(self, pipeline: str, embedding: str) -> EmbeddingState | None:
         """The last state, or None where the asset was never materialized."""
         rows = self.rows(f"key = {text(f'{pipeline}/{embedding}')}")
-        if not rows:
-            return None
-        row = rows[0]
-        row.pop("key")
-        return EmbeddingState(**{**row, "settings": json.loads(row["settings"])})
+        return _state(rows[0]) if rows else None
+
+    def of_pipeline(self, pipeline: str) -> dict[str, EmbeddingState]:
+        """The last state of every embedding of a pipeline that was ever materialized, by embedding."""
+        rows = self.rows(f"starts_with(key, {text(f'{pipeline}/')})")
+        return {row["key"].removeprefix(f"{pipeline}/"): _state(row) for row in rows}
+
+    def all(self) -> dict[tuple[str, str], EmbeddingState]:
+        """The states of all pipelines of the store, by pipeline and embedding."""
+        keyed = ((row["key"].partition("/"), row) for row in self.rows())
+        return {(pipeline, embedding): _state(row) for (pipeline, _, embedding), row in keyed}
+
+    def remove(self, pipeline: str, embedding: str) -> None:
+        """Forget the state of an embedding."""
+        self.delete_rows(f"key = {text(f'{pipeline}/{embedding}')}")
 
     @guarded
     def put(self, pipeline: str, embedding: str, state: EmbeddingState) -> None:
@@ -66,3 +76,8 @@ class StatesTable(TableOf):
         table = self.database.create(self.name, _SCHEMA, primary_key="key")
         rows = pa.Table.from_pylist([row], schema=_SCHEMA)
         table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+
+
+def _state(row: dict[str, Any]) -> EmbeddingState:
+    values = {name: value for name, value in row.items() if name != "key"}
+    return EmbeddingState(**{**values, "settings": json.loads(row["settings"])})

@@ -9,7 +9,8 @@ from PIL import Image
 
 from embeddings_orch import PipelineSpec, build_pipeline
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline import checks as pipeline_checks
+from embeddings_orch.pipeline import recall_check
+from embeddings_orch.pipeline.checks import EMBEDDING_CHECKS, INDEX_CHECKS
 from embeddings_orch.spec_file import load_pipeline
 
 MEDIA, TOY, INDEX, PUBLISHED = (
@@ -185,8 +186,8 @@ def test_asset_checks_are_recorded_with_their_numbers(runs):
         for evaluation in result.get_asset_check_evaluations()
     }
     assert set(evaluations) == {
-        *((TOY, name) for name in ("coverage", "finite", "dimension", "unit_norm", "failed_share")),
-        *((INDEX, name) for name in ("row_parity", "recall_at_10")),
+        *((TOY, name) for name in EMBEDDING_CHECKS),
+        *((INDEX, name) for name in INDEX_CHECKS),
     }
     assert all(evaluation.passed for evaluation in evaluations.values())
     assert all(evaluation.description for evaluation in evaluations.values())
@@ -195,8 +196,10 @@ def test_asset_checks_are_recorded_with_their_numbers(runs):
 
 
 def test_only_the_indexs_checks_block(runs):
-    blocking = {spec.name: spec.blocking for checks in runs.definitions().asset_checks for spec in checks.check_specs}
-    assert {name for name, blocks in blocking.items() if blocks} == {"row_parity", "recall_at_10"}
+    specs = [spec for checks in runs.definitions().asset_checks for spec in checks.check_specs]
+    assert {spec.asset_key.to_user_string() for spec in specs if spec.blocking} == {INDEX}
+    assert sorted(spec.name for spec in specs if spec.blocking) == sorted(INDEX_CHECKS)
+    assert all(spec.description for spec in specs)
 
 
 # When they change
@@ -305,7 +308,7 @@ def test_embeddings_without_a_catalog_say_what_to_materialize_first(runs):
 def test_a_failed_blocking_check_leaves_the_published_generation_as_it_is(runs, monkeypatch):
     runs.materialize()
     published = runs.data_versions()[PUBLISHED]
-    monkeypatch.setattr(pipeline_checks, "recall", lambda *_: 0.5)
+    monkeypatch.setattr(recall_check, "recall", lambda *_: 0.5)
     runs.gallery.add("new.png")
     result = runs.materialize()
     assert not result.success
@@ -318,7 +321,7 @@ def test_a_failed_blocking_check_leaves_the_published_generation_as_it_is(runs, 
 
 
 def test_publishing_alone_refuses_what_did_not_pass(runs, monkeypatch):
-    monkeypatch.setattr(pipeline_checks, "recall", lambda *_: 0.5)
+    monkeypatch.setattr(recall_check, "recall", lambda *_: 0.5)
     runs.materialize()
     result = runs.materialize(selection=[dg.AssetKey(PUBLISHED.split("/"))])
     assert not result.success

@@ -73,6 +73,7 @@ def zoo(make_gallery):
     """Six pictures of unusual kinds and six files that are none."""
     gallery = make_gallery(pictures=0)
     gallery.model(decode=True)
+    gallery.tolerate_failures()
     for name, make in GOOD.items():
         gallery.add(name, make())
     for name, (make, _) in BAD.items():
@@ -124,8 +125,8 @@ def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
 
 
 def test_the_failed_share_check_shows_the_share_and_the_limit(zoo):
-    zoo.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 0.25}}})
     zoo.run()
+    zoo.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 0.25}}})
 
     checks = {check.name: check for check in check_embedding(zoo.pipeline(), "toy")}
 
@@ -165,6 +166,7 @@ def test_status_counts_failures_of_media_that_are_still_there(zoo):
 def test_a_gallery_of_bad_pictures_only_runs_and_finds_nothing(make_gallery):
     gallery = make_gallery(pictures=0)
     gallery.model(decode=True)
+    gallery.tolerate_failures()
     gallery.add("one.png", b"no picture")
 
     ran = gallery.run()
@@ -185,6 +187,7 @@ def test_an_empty_folder_runs_and_finds_nothing(make_gallery):
 
 def test_a_text_that_is_not_utf8_fails_and_says_so(make_gallery):
     gallery = make_gallery(pictures=0)
+    gallery.tolerate_failures()
     gallery.add("good.txt", "Grüße")
     gallery.add("latin.txt", "Grüße".encode("latin-1"))
 
@@ -279,6 +282,7 @@ def test_no_retries_means_one_attempt(gallery):
 
 def test_what_ran_out_of_retries_is_tried_in_the_next_run(make_gallery, monkeypatch):
     gallery = make_gallery(pictures=20)
+    gallery.tolerate_failures()
     gallery.model(batch_size=10, retry={"max_retries": 1, "initial_wait": 0.0})
     embed = CountingEmbedder.embed
 
@@ -303,6 +307,7 @@ def test_what_ran_out_of_retries_is_tried_in_the_next_run(make_gallery, monkeypa
 
 @pytest.mark.parametrize(("value", "reason"), [(np.nan, "not finite"), (0.0, "zeros")])
 def test_a_useless_vector_is_a_failure_and_not_stored(gallery, monkeypatch, value, reason):
+    gallery.tolerate_failures()
     vector = CountingEmbedder._vector
     bad = (gallery.media / "p003.png").read_bytes()
     monkeypatch.setattr(

@@ -140,6 +140,7 @@ def test_before_anything_is_published_the_error_says_what_to_run(gallery):
 
 
 def test_rows_without_a_vector_are_never_among_the_hits(gallery):
+    gallery.tolerate_failures()
     gallery.model(reject="poison")
     for number in range(5):
         gallery.add(f"bad{number}.png", f"poison {number}")
@@ -155,6 +156,7 @@ def test_rows_without_a_vector_are_never_among_the_hits(gallery):
 
 def test_an_index_whose_rows_all_lack_a_vector_has_no_hits(make_gallery):
     gallery = make_gallery(pictures=0)
+    gallery.tolerate_failures()
     gallery.model(reject="poison")
     gallery.add("bad.png", "poison")
     gallery.run()
@@ -199,6 +201,22 @@ def test_a_rebuild_that_is_not_published_changes_no_hit(gallery):
     build_index(pipeline, "found")
 
     assert opened(gallery).search("a dog", limit=100) == before
+
+
+def test_a_generation_that_is_not_published_is_searched_by_its_own_model(gallery):
+    gallery.run()
+    gallery.model(name="another", dim=32)
+    pipeline = gallery.pipeline()
+    embed(pipeline, "toy")
+    generation = build_index(pipeline, "found").generation
+
+    results = opened(gallery).search("a dog", limit=100, generation=generation)
+
+    assert results.generation == generation.id
+    query = vector_of(b"a dog", name="another", dim=32)
+    by_vector = opened(gallery).search(vector=query, limit=100, generation=generation).hits
+    assert [hit.id for hit in results.hits] == [hit.id for hit in by_vector]
+    assert opened(gallery).search("a dog").generation != generation.id
 
 
 def test_of_several_embeddings_the_one_that_is_named_is_searched(gallery):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,5 +166,8 @@ def _reached(get: Callable[[], Any], what: str, config: OpenClipConfig) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        # torch's own message advises to switch off what protects from code in a checkpoint.
+        return "it is not a checkpoint that torch can load safely"
     text = f"{type(error).__name__}: {error}"
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."

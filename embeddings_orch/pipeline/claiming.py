@@ -1,0 +1,120 @@
+"""Claims of one step of one run: kept alive while it works, given up when it ends or fails."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+from embeddings_orch.errors import StoreError
+from embeddings_orch.store import Store
+from embeddings_orch.store.claims import ClaimsTable
+
+SECONDS = 60.0
+"""How long a claim lasts after it was last extended; a run on another machine that died blocks the others so long."""
+
+POLL = 0.25
+"""Seconds between two looks at what other runs hold."""
+
+
+class Claims:
+    """What one step of one run has claimed; a context that gives it up at the end.
+
+    Args:
+        store: where the claims are kept.
+        seconds: how long a claim lasts; it is extended every third of that.
+        sleep: waits for other runs.
+    """
+
+    def __init__(self, store: Store, *, seconds: float = SECONDS, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.table = ClaimsTable(store)
+        self.holder = f"{_machine()}#{os.getpid()}#{secrets.token_hex(4)}"
+        self.seconds = seconds
+        self._sleep = sleep
+        self._ended = threading.Event()
+        self._extender: threading.Thread | None = None
+        self._any = False
+
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._extender is not None:
+            self._extender.join()
+        if error is None:
+            self.release()
+            return
+        with suppress(StoreError):  # the error that ends the step is the one to show
+            self.release()
+
+    def take(self, keys: Sequence[str]) -> set[str]:
+        """Claim those of some keys that no living run holds; returns what this one holds now."""
+        self._any = True
+        held = self.table.take(keys, self.holder, self.seconds, gone)
+        if held and self._extender is None:
+            self._extender = threading.Thread(target=self._extend, name="claims", daemon=True)
+            self._extender.start()
+        return held
+
+    def release(self) -> None:
+        """Give up all that is held."""
+        if self._any:
+            self.table.release(self.holder)
+            self._any = False
+
+    def wait(self, keys: Sequence[str]) -> None:
+        """Sleep until at least one of some keys, held by others, can be claimed."""
+        while not self.table.free(keys, gone):
+            self._sleep(POLL)
+
+    def _extend(self) -> None:
+        while not self._ended.wait(self.seconds / 3):
+            with suppress(StoreError):  # the next one may succeed, and what was lost is verified
+                self.table.extend(self.holder, self.seconds)
+
+
+@contextmanager
+def alone(store: Store, key: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+    """Work while no other run does the same; waits for the one that does.
+
+    A run that stood still for longer than its claim lasts may come to work beside another, so what was written has
+    to be verified.
+    """
+    with Claims(store, sleep=sleep) as claims:
+        while not claims.take([key]):
+            claims.wait([key])
+        yield
+
+
+def gone(holder: str) -> bool:
+    """Whether a holder was a process of this machine that has ended."""
+    machine, pid, _ = holder.rsplit("#", 2)
+    # Elsewhere than on POSIX, signal 0 is not harmless.
+    if machine != _machine() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    """This machine since it was started, and this container of it: where process numbers mean the same."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
+    return "/".join(parts)

@@ -1,0 +1,89 @@
+"""Publications: the log of every move of a published pointer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from embeddings_orch.store.base import Database, TableOf, guarded, text
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("generation", pa.string(), nullable=False),
+        pa.field("previous", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+Kind = Literal["publish", "rollback"]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One move of an index's pointer.
+
+    Attributes:
+        previous: the generation that was published before, None where there was none.
+        kind: ``publish`` goes on to a generation, ``rollback`` back to one.
+    """
+
+    index: str
+    generation: str
+    previous: str | None
+    kind: Kind
+    at: datetime
+
+
+class PublicationsTable(TableOf):
+    """One row a move, written after it; a killed process can leave a move out."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "publications")
+
+    def of(self, pipeline: str, index: str) -> list[Publication]:
+        """The moves of one index, oldest first."""
+        return _sorted(self.rows(f"key = {text(f'{pipeline}/{index}')}"))
+
+    def of_pipeline(self, pipeline: str) -> list[Publication]:
+        """The moves of all indexes of a pipeline, oldest first."""
+        return _sorted(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
+
+    @guarded
+    def add(self, pipeline: str, index: str, generation: str, previous: str | None, kind: Kind) -> None:
+        """Log a move that was made now."""
+        row = {
+            "key": f"{pipeline}/{index}",
+            "generation": generation,
+            "previous": previous or "",
+            "kind": kind,
+            "at": datetime.now(UTC),
+        }
+        self.database.create(self.name, _SCHEMA).add(pa.Table.from_pylist([row], schema=_SCHEMA))
+
+    def remove(self, generation: str) -> None:
+        """Forget a generation that is removed."""
+        self._forget("{column} = " + text(generation))
+
+    def remove_table(self, table: str) -> None:
+        """Forget the generations of an index table: when it is made again it counts its versions from 1 again."""
+        self._forget("starts_with({column}, " + text(f"{table.rpartition('.')[2]}-") + ")")
+
+    @guarded
+    def _forget(self, where: str) -> None:
+        self.delete_rows(where.format(column="generation"))
+        table, where = self.at(), where.format(column="previous")
+        if table is not None and table.count_rows(where):
+            table.update(where=where, values={"previous": ""})
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[Publication]:
+    found = [
+        Publication(row["key"].partition("/")[2], row["generation"], row["previous"] or None, row["kind"], row["at"])
+        for row in rows
+    ]
+    return sorted(found, key=lambda publication: publication.at)

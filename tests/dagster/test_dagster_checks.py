@@ -1,0 +1,115 @@
+"""The gates as Dagster shows them: tables, the report with pictures, and one check executed alone."""
+
+import json
+
+import dagster as dg
+import pytest
+
+from embeddings_orch import build_pipeline
+from embeddings_orch.pipeline.checks import INDEX_CHECKS
+from embeddings_orch.pipeline.embed import embed
+from embeddings_orch.pipeline.index import build_index
+from embeddings_orch.spec_file import load_pipeline
+
+INDEX = dg.AssetKey(["gallery", "index", "found"])
+
+
+@pytest.fixture
+def run(make_gallery, dagster_home):
+    """Runs the assets and checks of a gallery of 30 pictures, or some checks alone; gives the index's evaluations."""
+    gallery = make_gallery(pictures=30)
+
+    def run(*checks):
+        definitions = build_pipeline(load_pipeline(gallery.file))
+        selection = None
+        if checks:
+            selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(INDEX, check) for check in checks))
+        with dg.DagsterInstance.get() as instance:
+            result = dg.materialize(
+                [*definitions.assets, *definitions.asset_checks],
+                instance=instance,
+                selection=selection,
+                raise_on_error=False,
+            )
+        found = [one for one in result.get_asset_check_evaluations() if one.asset_key == INDEX]
+        return {one.check_name: one for one in found}
+
+    run.gallery = gallery
+    return run
+
+
+def test_golden_queries_are_a_table_of_where_each_item_was_found(run):
+    golden = [
+        {"image": str(run.gallery.media / "p004.png"), "expect": ["p004.png"], "within": 1},
+        {"query": "a dog", "expect": ["p999.png"]},
+    ]
+    run.gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"golden": golden}}})
+
+    evaluation = run()["golden"]
+
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert evaluation.description == '"a dog": p999.png is not in the catalog'
+    table = evaluation.metadata["findings"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [record.data for record in table.records] == [
+        {"query": "p004.png", "expected": "p004.png", "found": "is at place 1", "passed": True},
+        {"query": '"a dog"', "expected": "p999.png", "found": "is not in the catalog", "passed": False},
+    ]
+    assert "declared" not in evaluation.metadata
+
+
+def test_a_change_of_models_is_a_report_with_pictures_that_only_the_event_holds(run):
+    run()
+    run.gallery.model(name="another")
+
+    evaluation = run()["model_change"]
+
+    assert evaluation.passed
+    report = evaluation.metadata["report"]
+    assert isinstance(report, dg.MarkdownMetadataValue)
+    assert "data:image/jpeg;base64," in report.value
+    assert len(report.value) < 300_000
+    (record,) = evaluation.metadata["columns"].records
+    assert record.data["embedding"] == "toy"
+    assert record.data["overlap"] == evaluation.metadata["overlap"].value
+    assert record.data["published"].startswith("counting/toy (")
+    assert record.data["this_generation"].startswith("counting/another (")
+    generation = run.gallery.pipeline().store.generations.of("gallery", "found")[-1]
+    assert "data:image" not in json.dumps([check.__dict__ for check in generation.checks])
+
+
+def test_without_a_change_of_models_there_is_no_report(run):
+    assert run()["model_change"].metadata == {}
+
+
+def test_a_check_that_is_executed_alone_leaves_the_others_results_stored(run):
+    first = run()
+    assert tuple(sorted(first)) == tuple(sorted(INDEX_CHECKS))
+    before = run.gallery.pipeline().store.generations.of("gallery", "found")
+
+    alone = run("golden")
+
+    assert list(alone) == ["golden"]
+    assert run.gallery.pipeline().store.generations.of("gallery", "found") == before
+    assert before[-1].passed
+
+
+def test_a_check_that_is_executed_alone_on_a_new_generation_stores_all(run):
+    run()
+    run.gallery.model(name="another")
+    pipeline = run.gallery.pipeline()
+    embed(pipeline, "toy")
+    build_index(pipeline, "found")
+    assert list(run("finite")) == ["finite"]
+    generation = pipeline.store.generations.of("gallery", "found")[-1]
+    assert tuple(check.name for check in generation.checks) == INDEX_CHECKS
+    assert generation.passed
+
+
+def test_a_failed_gate_keeps_the_published_asset_from_running(run):
+    run()
+    rows = run.gallery.rows()
+    run.gallery.model(reject="poison")
+    run.gallery.add("bad.png", "poison")
+    assert not run()["failed_share"].passed
+    assert run.gallery.rows() == rows
