@@ -6,7 +6,8 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,8 +21,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+_EXIT_CODE = "--exit-code"
+
+
+@contextmanager
+def _one_where_asked(asked: bool) -> Iterator[None]:
+    """With ``--exit-code`` 2 means changes, so that a usage error has to be 1 as any other."""
+    try:
+        yield
+    except click.UsageError as error:
+        if not asked:
+            raise
+        error.show()
+        raise click.exceptions.Exit(1) from error
+
+
 class Group(click.Group):
     """Shows our own errors as one message and exit status 1; click's usage errors exit with 2."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `click.Command.parse_args`."""
+        ctx.meta[_EXIT_CODE] = _EXIT_CODE in args
+        with _one_where_asked(ctx.meta[_EXIT_CODE]):
+            return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """See `click.Group.main`."""
@@ -34,7 +56,8 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """See `click.Group.invoke`."""
         try:
-            return super().invoke(ctx)
+            with _one_where_asked(ctx.meta[_EXIT_CODE]):
+                return super().invoke(ctx)
         except EmbeddingsOrchError as error:
             click.secho("error: ", fg="red", bold=True, nl=False, err=True)
             click.echo(str(error), err=True)
@@ -68,12 +91,13 @@ json_option = click.option(
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     # ASCII, and null for what JSON has no number for: so that any parser behind any pipe reads it.
-    click.echo(json.dumps(_finite(value), allow_nan=False, default=str))
+    click.echo(json.dumps(finite(value), allow_nan=False, default=str))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """A value with None in place of every number that JSON cannot say."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -11,6 +11,9 @@ import click
 
 from embeddings_orch import __version__
 from embeddings_orch.cli.common import FILE, Group, json_option, pipeline_options, print_json
+from embeddings_orch.cli.generations import failures, gc, generations, publish, rollback
+from embeddings_orch.cli.plan import plan
+from embeddings_orch.cli.run_command import run
 from embeddings_orch.errors import EmbeddingsOrchError
 
 
@@ -20,43 +23,8 @@ def main() -> None:
     """Keep embeddings true: plan, run and search pipelines of media, embeddings and indexes."""
 
 
-@main.command(short_help="Show what a run would do and cost.")
-@pipeline_options
-@click.option("--retry-failed", is_flag=True, help="Count what failed for good as to do again.")
-@json_option
-def plan(chosen: Any, retry_failed: bool, as_json: bool) -> None:
-    """Show what a run would do, and what it would cost. Nothing is written."""
-    from embeddings_orch.cli import output
-    from embeddings_orch.pipeline.context import Pipeline
-    from embeddings_orch.pipeline.plan import make_plan
-
-    with output.progress():
-        made = make_plan(Pipeline(chosen.spec), retry_failed=retry_failed)
-    output.problems(made.problems)
-    print_json(made.to_json()) if as_json else output.plan_table(made, priced=_priced(chosen))
-
-
-def _priced(chosen: Any) -> bool:
-    return any(spec.config.price_per_million_tokens > 0 for spec in chosen.spec.embeddings.values())
-
-
-@main.command(short_help="Materialize the assets: the same job as in the UI.")
-@pipeline_options
-@click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
-@json_option
-def run(chosen: Any, retry_failed: bool, as_json: bool) -> None:
-    """Materialize the pipeline's assets: the job that the Dagster UI runs."""
-    from embeddings_orch.cli import output
-    from embeddings_orch.cli.run import execute
-
-    with output.progress():
-        outcome = execute(chosen, retry_failed=retry_failed)
-    print_json(outcome.to_json()) if as_json else output.run_table(outcome)
-    output.warnings(outcome)
-    for line in outcome.errors:
-        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(line, err=True)
-    sys.exit(0 if outcome.success else 1)
+main.add_command(plan)
+main.add_command(run)
 
 
 @main.command(short_help="Search a published index by text or by a picture.")
@@ -117,12 +85,12 @@ def search(
 @json_option
 def status(chosen: Any, as_json: bool) -> None:
     """Show what is published, which generations there are, and which contents failed."""
-    from embeddings_orch.cli import output
+    from embeddings_orch.cli import generations_output
     from embeddings_orch.pipeline.context import Pipeline
     from embeddings_orch.pipeline.status import make_status
 
     made = make_status(Pipeline(chosen.spec))
-    print_json(made) if as_json else output.status_table(made)
+    print_json(made) if as_json else generations_output.status_table(made)
 
 
 @main.command(short_help="List the plugins, and how to install the others.")
@@ -167,3 +135,7 @@ def doctor(chosen: Any, as_json: bool) -> None:
     else:
         output.findings(findings)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+for _command in (generations, rollback, publish, gc, failures):
+    main.add_command(_command)

@@ -18,8 +18,9 @@ from rich.text import Text
 from embeddings_orch.pipeline.progress import Progress, listening
 
 if TYPE_CHECKING:
+    from embeddings_orch.cli.against import Comparison
     from embeddings_orch.cli.doctor import Finding
-    from embeddings_orch.cli.run import RunOutcome
+    from embeddings_orch.cli.outcome import RunOutcome
     from embeddings_orch.pipeline.plan import Plan
     from embeddings_orch.plugins import Plugin
     from embeddings_orch.search import Results
@@ -29,8 +30,9 @@ _PLAIN_WIDTH = 200
 _COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
 
 
-def _console() -> Console:
-    # Without a terminal rich would fold lines at 80 columns, which breaks a log.
+def plain_console() -> Console:
+    """Standard output; without a terminal lines are not folded."""
+    # rich would fold at 80 columns, which breaks a log.
     return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
 
 
@@ -97,24 +99,26 @@ def problems(found: Sequence[Problem]) -> None:
         click.echo(f"and {len(found) - 10:,} more", err=True)
 
 
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """A table without lines."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     return table
 
 
-def _contents(count: int) -> str:
+def count_of_contents(count: int) -> str:
+    """As in: 2 contents."""
     return f"{count:,} content{'' if count == 1 else 's'}"
 
 
 def plan_table(made: Plan, *, priced: bool) -> None:
     """The plan, a line an asset, then what it would take; in tokens and dollars where a model has a price."""
-    table = _table("asset", *_COUNTS, "reason", right=_COUNTS)
+    table = plain_table("asset", *_COUNTS, "reason", right=_COUNTS)
     for asset in made.assets:
         counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
         table.add_row(Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason))
-    console = _console()
+    console = plain_console()
     console.print(table)
     media = made.assets[0]
     if not media.new + media.changed + media.unchanged:
@@ -131,16 +135,34 @@ def plan_table(made: Plan, *, priced: bool) -> None:
         cost = f", {tokens:,} tokens, ${sum(estimate.cost_usd for estimate in estimates):,.4f}"
     seconds = [estimate.seconds for estimate in estimates]
     time = "time unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
-    text = f"{made.pipeline}: {_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
+    text = f"{made.pipeline}: {count_of_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
     console.print(text, highlight=False)
+
+
+def against_table(made: Comparison) -> None:
+    """How the embeddings and indexes differ from a revision's, a line each."""
+    from embeddings_orch.cli.markdown import versions
+
+    table = plain_table("asset", "change", "fingerprint", "reason")
+    for asset in (asset for one in made.pipelines for asset in one.assets):
+        style = "dim" if asset.change == "unchanged" else "bold"
+        shown = " -> ".join(versions(asset.fingerprint_before, asset.fingerprint))
+        table.add_row(Text(asset.asset, style=style), asset.change, shown, Text(asset.reason))
+    console = plain_console()
+    if table.row_count:
+        console.print(table)
+    count = sum(asset.change != "unchanged" for one in made.pipelines for asset in one.assets)
+    what = f"{count:,} of {table.row_count:,} embeddings and indexes differ" if count else "nothing differs"
+    console.print(f"{what} from {made.against} ({made.commit[:10]})", highlight=False, markup=False)
 
 
 def run_table(outcome: RunOutcome) -> None:
     """What a run did, a line an asset, and the contents that failed."""
-    console = _console()
+    console = plain_console()
     for asset in outcome.assets:
         if "generation" in asset and "moved" in asset:
-            text = f"generation {asset['generation']} is published" + ("" if asset["moved"] else ", as before")
+            why = asset.get("not_moved_because", "as before")
+            text = f"generation {asset['generation']} is published" + ("" if asset["moved"] else f", {why}")
         else:
             text = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
             if "embedded" in asset:
@@ -156,8 +178,9 @@ def run_table(outcome: RunOutcome) -> None:
                 soft_wrap=True,
                 markup=False,
             )
-    state = "done" if outcome.success else "failed"
-    console.print(f"{outcome.pipeline}: {state} (run {outcome.run_id})", highlight=False)
+    state = {True: "done", False: "failed", None: "started"}[outcome.success]
+    page = f", {outcome.url}" if outcome.url else ""
+    console.print(f"{outcome.pipeline}: {state} (run {outcome.run_id}{page})", highlight=False, soft_wrap=True)
 
 
 def warnings(outcome: RunOutcome) -> None:
@@ -171,53 +194,25 @@ def warnings(outcome: RunOutcome) -> None:
 
 def hits_table(results: Results, limit: int | None = None) -> None:
     """The hits of a search, or the first few of them."""
-    table = _table("#", "score", "id", "caption", right=("#", "score"))
+    table = plain_table("#", "score", "id", "caption", right=("#", "score"))
     for place, hit in enumerate(results.hits[:limit], 1):
         caption = hit.metadata.get("caption") or hit.metadata.get("text") or ""
         table.add_row(str(place), f"{hit.score:.3f}", Text(hit.id), Text(str(caption)[:80]))
-    console = _console()
+    console = plain_console()
     console.print(table if results.hits else "no hits")
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
 
 
-def status_table(made: dict[str, Any]) -> None:
-    """Published generations, and the others that are there."""
-    console = _console()
-    table = _table("index", "generation", "rows", "built", "checks", "published", right=("rows",))
-    for index in made["indexes"]:
-        if not index["generations"]:
-            table.add_row(index["index"], "none yet", "", "", "", "")
-        for generation in reversed(index["generations"]):
-            here = generation["generation"] == index["published"]
-            mark = ("yes, held" if index["held"] else "yes") if here else ""
-            checks = {True: "passed", False: "failed", None: "not run"}[generation["passed"]]
-            table.add_row(
-                index["index"],
-                generation["generation"],
-                f"{generation['rows']:,}",
-                generation["created_at"][:19],
-                checks,
-                mark,
-            )
-    console.print(table)
-    console.print(f"{made['pipeline']}: {_contents(made['failures'])} failed", highlight=False)
-    for row in made["failed"]:
-        text = f"    {row['embedding']}: {row['uri']}: {row['reason']}"
-        console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
-    if made["failures"] > len(made["failed"]):
-        console.print(f"    and {made['failures'] - len(made['failed']):,} more", style="yellow", highlight=False)
-
-
 def plugins_table(listed: Sequence[Plugin]) -> None:
     """The plugins by group."""
-    table = _table("kind", "name", "from", "status")
+    table = plain_table("kind", "name", "from", "status")
     for plugin in listed:
         origin = f"{plugin.distribution} {plugin.version}".strip()
         status = "installed" if plugin.installed else f"not installed: {plugin.install_command}"
         if plugin.target.startswith("embeddings_orch.testing."):
             status += " (for tests)"
         table.add_row(plugin.group.removesuffix("s"), plugin.name, origin, Text(status))
-    _console().print(table)
+    plain_console().print(table)
 
 
 def findings(found: Sequence[Finding]) -> None:

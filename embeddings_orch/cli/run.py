@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embeddings_orch.cli.outcome import INTERRUPTED, RunOutcome, Status, Step, reason, step_keys
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.pipeline.selection import graph
 from embeddings_orch.project import Declared, prepare_home
 
 if TYPE_CHECKING:
     import dagster as dg
 
 
-@dataclass
-class RunOutcome:
-    """What a run did, from the metadata of its materializations.
+def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[str] = ()) -> RunOutcome:
+    """Materialize assets of a pipeline, with their checks.
 
-    Attributes:
-        assets: one mapping an asset: its key and its metadata's plain values.
-        errors: the reasons of failed steps.
-        checks: one mapping an asset check that was executed.
-    """
-
-    pipeline: str
-    success: bool
-    run_id: str
-    assets: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    checks: list[dict[str, Any]] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``run --json`` prints."""
-        numbers = ("embedded", "reused", "deleted", "failed", "requests", "retries", "tokens")
-        rows = [
-            {
-                "asset": asset["asset"],
-                **{name: asset.get(name, 0) for name in numbers},
-                "cost_usd": asset.get("cost_usd", 0.0),
-                "seconds": asset.get("seconds", 0.0),
-            }
-            for asset in self.assets
-        ]
-        return {
-            "pipeline": self.pipeline,
-            "success": self.success,
-            "run_id": self.run_id,
-            "assets": rows,
-            "checks": self.checks,
-        }
-
-
-def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:
-    """Materialize all assets of a pipeline, with their checks.
+    Args:
+        declared: the pipeline.
+        retry_failed: try again what failed for good.
+        selection: the keys to materialize, all where none is given.
 
     Raises:
         EmbeddingsOrchError: the Dagster home cannot be used, or Dagster refuses the run.
@@ -63,21 +32,25 @@ def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:
     import dagster as dg
 
     from embeddings_orch.dagster.definitions import build_pipeline, job_name
+    from embeddings_orch.dagster.observe import PROCESS_TAG, this_process
 
     spec = declared.spec
-    ops = {f"{spec.name}__embeddings__{name}": {"config": {"retry_failed": True}} for name in spec.embeddings}
+    keys = list(selection or graph(spec))
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if retry_failed:
-        config["ops"] = ops
+        config["ops"] = retry_config(keys)
     with _instance(home) as instance, _dagsters_errors_as_messages(spec.name):
         job = build_pipeline(spec).resolve_job_def(job_name(spec))
+        started = time.monotonic()
         result = job.execute_in_process(
             run_config=config,
             instance=instance,
             raise_on_error=False,
-            tags={"embeddings_orch/started_by": "command line"},
+            tags={"embeddings_orch/started_by": "command line", PROCESS_TAG: this_process()},
+            asset_selection=[dg.AssetKey(key.split("/")) for key in selection] or None,
         )
-        outcome = RunOutcome(spec.name, result.success, result.run_id)
+        outcome = RunOutcome(spec.name, result.success, result.run_id, seconds=time.monotonic() - started)
+        failed: dict[str, str] = {}
         for event in result.all_events:
             if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
                 materialization = event.step_materialization_data.materialization
@@ -90,11 +63,32 @@ def execute(declared: Declared, *, retry_failed: bool = False) -> RunOutcome:
             elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 outcome.checks.append(_check(event.asset_check_evaluation_data))
             elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-                outcome.errors.append(_reason(event))
-    order = {key: place for place, key in enumerate(_order(declared))}
-    outcome.assets.sort(key=lambda asset: order.get(asset["asset"], len(order)))
-    outcome.checks.sort(key=lambda check: order.get(check["asset"], len(order)))
+                error, failed[str(event.step_key)] = _reason(event)
+                outcome.interrupted |= error == INTERRUPTED
+        outcome.errors.extend(failed.values())
+        outcome.steps.extend(_steps(instance, result, keys, failed))
+    outcome.sort(graph(spec))
     return outcome
+
+
+def retry_config(keys: Iterable[str]) -> dict[str, Any]:
+    """The run config of ops by which the embeddings among these assets try again what failed for good."""
+    names = [key.replace("/", "__") for key in keys if key.split("/")[1:2] == ["embeddings"]]
+    return {name: {"config": {"retry_failed": True}} for name in names}
+
+
+def _steps(instance: dg.DagsterInstance, result: Any, keys: list[str], failed: dict[str, str]) -> Iterator[Step]:
+    """The planned steps; those that were never begun are skipped ones."""
+    stats = {one.step_key: one for one in instance.get_run_step_stats(result.run_id)}
+    planned = {definition.name for definition in result.job_def.nodes_in_topological_order}
+    for name, (asset, kind) in ((name, step) for key in keys for name, step in step_keys(key).items()):
+        if name not in planned:
+            continue
+        one = stats.get(name)
+        seconds = (one.end_time or 0.0) - (one.start_time or 0.0) if one and one.start_time and one.end_time else 0.0
+        succeeded = one is not None and one.status is not None and one.status.value == "SUCCESS"
+        status: Status = "failure" if name in failed else "success" if succeeded else "skipped"
+        yield Step(asset, kind, status, round(seconds, 3), failed.get(name, ""))
 
 
 @contextmanager
@@ -140,14 +134,6 @@ def _check(evaluation: Any) -> dict[str, Any]:
     }
 
 
-def _order(declared: Declared) -> list[str]:
-    spec = declared.spec
-    keys = [f"{spec.name}/raw_media", *(f"{spec.name}/embeddings/{name}" for name in spec.embeddings)]
-    for name in spec.indexes:
-        keys += [f"{spec.name}/index/{name}", f"{spec.name}/published/{name}"]
-    return keys
-
-
 def _plain(value: Any) -> Any:
     records = getattr(value, "records", None)
     if records is not None:
@@ -155,14 +141,11 @@ def _plain(value: Any) -> Any:
     return value.value if hasattr(value, "value") else value
 
 
-def _reason(event: Any) -> str:
+def _reason(event: Any) -> tuple[str, str]:
+    """The class of the innermost error, and the reason to show."""
     data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
     error = data.error
     while error.cause is not None:
         error = error.cause
-    if error.cls_name == "DagsterExecutionInterruptedError":
-        return f"{event.step_key}: interrupted; what was committed is kept, run again to go on"
-    message = " ".join(line.strip() for line in error.message.strip().splitlines())
-    return f"{event.step_key}: {message.removeprefix(f'dagster._core.errors.{error.cls_name}: ')}"
+    described = data.user_failure_data.description if data.user_failure_data else None
+    return error.cls_name, reason(event.step_key, described, error.cls_name, error.message)

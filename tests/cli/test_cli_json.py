@@ -52,7 +52,7 @@ def test_plan_after_a_run_has_nothing_to_do(cli, published):
 
 def test_run_says_of_each_asset_what_was_done(published):
     _, _, made = published
-    assert list(made) == ["pipeline", "success", "run_id", "assets", "checks"]
+    assert list(made) == ["pipeline", "success", "run_id", "assets", "checks", "published"]
     assert (made["pipeline"], made["success"]) == ("photos", True)
     assert str(uuid.UUID(made["run_id"])) == made["run_id"]
     assert [asset["asset"] for asset in made["assets"]] == ASSETS
@@ -63,6 +63,13 @@ def test_run_says_of_each_asset_what_was_done(published):
     assert (embeddings["requests"], embeddings["retries"]) == (1, 0)
     assert embeddings["tokens"] > 0
     assert embeddings["seconds"] > 0
+    (pointer,) = made["published"]
+    assert (pointer["asset"], pointer["previous"], pointer["moved"], pointer["held"]) == (
+        ASSETS[-1],
+        "none",
+        True,
+        False,
+    )
 
 
 def test_run_says_of_each_check_whether_it_passed(published):
@@ -77,7 +84,8 @@ def test_run_says_of_each_check_whether_it_passed(published):
 
 def test_status_names_what_failed(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "blue"}
-    file = declare(tmp_path, embeddings={"toy": toy})
+    index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
+    file = declare(tmp_path, embeddings={"toy": toy}, indexes=index)
     cli("run", "--file", file)
     made = answer(cli("status", "--file", file, "--json"))
     assert made["failures"] == 1

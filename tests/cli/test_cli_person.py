@@ -90,7 +90,9 @@ def test_a_broken_picture_is_named_with_its_reason(cli, declare, tmp_path):
 
 def test_a_check_that_warns_is_seen_after_the_run(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "blue"}
-    file = declare(tmp_path, embeddings={"toy": toy})
+    words = {"provider": "counting", "input": "caption", "name": "words"}
+    # In no index, so that no gate asks for it.
+    file = declare(tmp_path, embeddings={"toy": toy, "words": words}, indexes={"found": {"vectors": ["words"]}})
     for options in ([], ["--json"]):
         said = cli("run", "--file", file, *options).stderr
         assert "warning: photos/embeddings/toy failed_share: 1 of 5 contents have no vector (20.00%" in said
@@ -101,7 +103,9 @@ def test_a_check_that_warns_is_seen_after_the_run(cli, declare, tmp_path):
 
 
 def test_of_many_failed_contents_ten_are_named(cli, declare, tmp_path):
-    file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "input": "caption", "reject": "picture"}})
+    toy = {"provider": "counting", "input": "caption", "reject": "picture"}
+    index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
+    file = declare(tmp_path, embeddings={"toy": toy}, indexes=index)
     lines = ["file_name,caption", *(f"{colour}.png,picture {colour}" for colour in ("red", "green", "blue"))]
     for number in range(9):
         (tmp_path / "media" / f"{number}.txt").write_text(f"text {number}")
@@ -283,11 +287,12 @@ def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_pat
     from embeddings_orch.dagster import checks
 
     def failing(*arguments):
-        first, *others = checked(*arguments)
-        return [replace(first, passed=False, description="3 rows are missing"), *others]
+        found = checked(*arguments)
+        first, *others = found.results
+        return replace(found, results=[replace(first, passed=False, description="3 rows are missing"), *others])
 
-    checked = checks.check_index
-    monkeypatch.setattr(checks, "check_index", failing)
+    checked = checks.inspect_index
+    monkeypatch.setattr(checks, "inspect_index", failing)
     said = cli("run", "--file", declare(tmp_path), status=1).stderr
     assert "error: photos/index/found row_parity: 3 rows are missing" in said
     assert "error: photos__index__found__checks: 1 blocking asset check failed" in said
