@@ -16,6 +16,7 @@ import pyarrow as pa
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import missing, short
 from embeddings_orch.store.catalog import CatalogTable
+from embeddings_orch.store.creating import make_table
 from embeddings_orch.store.failures import FailuresTable
 from embeddings_orch.store.generations import GenerationsTable
 from embeddings_orch.store.index_table import IndexTable
@@ -128,13 +129,16 @@ class Store:
             table = self.open(name)
             if table is not None:
                 return table
+            problem: Exception | None = None
             try:
-                table = self._db.create_table(name, schema=_keyed(schema, primary_key) if primary_key else schema)
+                make_table(self._db, self.uri, name, _keyed(schema, primary_key) if primary_key else schema)
             except (OSError, RuntimeError, ValueError) as error:
-                # Another process may have made it a moment ago.
-                table = self.open(name)
-                if table is None:
-                    raise StoreError(f"table {name} cannot be made in the store {self.uri}: {short(error)}") from error
+                problem = error
+            # Another process may have made it a moment ago.
+            table = self.open(name)
+            if table is None:
+                why = short(problem) if problem else "it was removed at once"
+                raise StoreError(f"table {name} cannot be made in the store {self.uri}: {why}") from problem
             return table
 
     def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:

@@ -194,7 +194,7 @@ def test_a_run_there_is_told_as_one_here_and_needs_nothing_here(server, tmp_path
 
     again, _ = run("--remote", f"{server}/graphql", "--pipeline", "photos", "--json", cwd=tmp_path)
     made = json.loads(again)
-    assert list(made) == ["pipeline", "success", "run_id", "assets", "checks", "url"]
+    assert list(made) == ["pipeline", "success", "run_id", "assets", "checks", "published", "url"]
     assert (made["success"], made["assets"][1]["embedded"], made["assets"][1]["reused"]) == (True, 0, 5)
 
 

@@ -1,0 +1,48 @@
+"""Making a table so that of several processes that do so in the same instant one makes it and the others find it.
+
+LanceDB looks whether a table is there and then commits it as an overwrite, which it also does where another process
+has made the table, and written to it, in between.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+SETTLE = 2.0
+"""Seconds to wait on an object store, where nothing can be renamed: whoever saw no table has committed by then."""
+
+
+def make_table(db: Any, uri: str, name: str, schema: pa.Schema, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Make an empty table where there is none; the caller opens it.
+
+    Raises:
+        OSError, RuntimeError, ValueError: LanceDB's error; also where another process was faster.
+    """
+    if "://" in uri:
+        db.create_table(name, schema=schema)
+        sleep(SETTLE)
+        return
+    import lancedb
+
+    # Made aside and moved into its place, which fails where there is a table already.
+    aside = Path(uri, f".new-{secrets.token_hex(8)}")
+    try:
+        lancedb.connect(str(aside)).create_table(name, schema=schema)
+        os.rename(aside / f"{name}.lance", Path(uri, f"{name}.lance"))
+    except OSError:
+        with suppress(FileNotFoundError, ValueError, RuntimeError):
+            db.open_table(name)
+            raise
+        # What lies in its place is no table: the rest of one that was being removed.
+        db.create_table(name, schema=schema)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,43 @@
+"""Tables that several processes make in the same instant: what one of them wrote is never lost."""
+
+import multiprocessing
+
+import pyarrow as pa
+import pytest
+
+from embeddings_orch.store import Store
+
+SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])
+TABLES, PROCESSES = 12, 4
+
+
+def make_and_add(uri, number, barrier):
+    store = Store(uri)
+    store.table_names()
+    for table in range(TABLES):
+        barrier.wait(30)
+        made = store.create(f"table{table}", SCHEMA, primary_key="key" if table % 2 else None)
+        made.add(pa.table({"key": [f"process {number}"]}, schema=SCHEMA))
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_processes_that_make_a_table_at_once_lose_no_row(tmp_path, existing):
+    uri = str(tmp_path / "store")
+    if existing:
+        Store(uri).create("other", SCHEMA)
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    processes = [context.Process(target=make_and_add, args=(uri, n, barrier)) for n in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    store = Store(uri)
+    for table in range(TABLES):
+        rows = store.open(f"table{table}").to_arrow()["key"].to_pylist()
+        assert sorted(rows) == [f"process {number}" for number in range(PROCESSES)], f"table{table}"
+    assert sorted(store.table_names()) == sorted(
+        [*(f"table{table}" for table in range(TABLES)), "meta", *(["other"] if existing else [])]
+    )
+    assert sorted(path.suffix for path in (tmp_path / "store").iterdir()) == [".lance"] * len(store.table_names())
