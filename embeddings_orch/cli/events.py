@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from embeddings_orch.cli.instance import dagster_instance
 from embeddings_orch.pipeline.collect import GcReport, indexes_that_lost
 from embeddings_orch.pipeline.publish import PublishReport
 from embeddings_orch.project import Declared, prepare_home
@@ -68,10 +69,7 @@ def report_gc(declared: Declared, report: GcReport) -> None:
 
 def _report(declared: Declared, events: Callable[[], list[Any]]) -> None:
     try:
-        prepare_home(declared.root)
-        import dagster as dg
-
-        with dg.DagsterInstance.get() as instance:
+        with dagster_instance(prepare_home(declared.root)) as instance:
             for event in events():
                 instance.report_runless_asset_event(event)
     # YAML's, Dagster's, SQLAlchemy's, or of whatever class the home's file names; the store has changed already.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embeddings_orch.cli.instance import dagster_instance, short
 from embeddings_orch.cli.outcome import INTERRUPTED, RunOutcome, Status, Step, reason, step_keys
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.selection import graph
@@ -39,7 +39,7 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if retry_failed:
         config["ops"] = retry_config(keys)
-    with _instance(home) as instance, _dagsters_errors_as_messages(spec.name):
+    with dagster_instance(home) as instance, _dagsters_errors_as_messages(spec.name):
         job = build_pipeline(spec).resolve_job_def(job_name(spec))
         started = time.monotonic()
         result = job.execute_in_process(
@@ -92,22 +92,6 @@ def _steps(instance: dg.DagsterInstance, result: Any, keys: list[str], failed: d
 
 
 @contextmanager
-def _instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    import dagster as dg
-
-    try:
-        instance = dg.DagsterInstance.get()
-    # YAML's, Dagster's, SQLAlchemy's, or of whatever class the file names.
-    except Exception as error:
-        raise EmbeddingsOrchError(
-            f"the Dagster home {home} cannot be used: {home / 'dagster.yaml'} or the files beside it are the reason: "
-            f"{_short(error)}"
-        ) from error
-    with instance:
-        yield instance
-
-
-@contextmanager
 def _dagsters_errors_as_messages(pipeline: str) -> Iterator[None]:
     from dagster_shared.check import CheckError
     from dagster_shared.error import DagsterError
@@ -116,12 +100,7 @@ def _dagsters_errors_as_messages(pipeline: str) -> Iterator[None]:
     try:
         yield
     except (DagsterError, CheckError, SQLAlchemyError) as error:
-        raise EmbeddingsOrchError(f"Dagster cannot run the pipeline {pipeline!r}: {_short(error)}") from error
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())[:600]
+        raise EmbeddingsOrchError(f"Dagster cannot run the pipeline {pipeline!r}: {short(error)}") from error
 
 
 def _check(evaluation: Any) -> dict[str, Any]:

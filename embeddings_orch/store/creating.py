@@ -20,6 +20,10 @@ import pyarrow as pa
 SETTLE = 2.0
 """Seconds to wait on an object store, where nothing can be renamed: whoever saw no table has committed by then."""
 
+_ASIDE = ".new-"
+_LEFT = 86_400.0
+"""Seconds after which what a killed process left aside is removed."""
+
 
 def make_table(db: Any, uri: str, name: str, schema: pa.Schema, sleep: Callable[[float], None] = time.sleep) -> None:
     """Make an empty table where there is none; the caller opens it.
@@ -33,8 +37,9 @@ def make_table(db: Any, uri: str, name: str, schema: pa.Schema, sleep: Callable[
         return
     import lancedb
 
+    _tidy(Path(uri))
     # Made aside and moved into its place, which fails where there is a table already.
-    aside = Path(uri, f".new-{secrets.token_hex(8)}")
+    aside = Path(uri, f"{_ASIDE}{secrets.token_hex(8)}")
     try:
         lancedb.connect(str(aside)).create_table(name, schema=schema)
         os.rename(aside / f"{name}.lance", Path(uri, f"{name}.lance"))
@@ -46,3 +51,10 @@ def make_table(db: Any, uri: str, name: str, schema: pa.Schema, sleep: Callable[
         db.create_table(name, schema=schema)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _tidy(folder: Path) -> None:
+    for aside in folder.glob(f"{_ASIDE}*"):
+        with suppress(OSError):
+            if time.time() - aside.stat().st_mtime > _LEFT:
+                shutil.rmtree(aside)

@@ -190,9 +190,6 @@ def test_two_runs_at_once_leave_no_row_twice_or_missing(make_gallery, workers, s
 def test_two_runs_from_the_command_line_share_a_dagster_home(make_gallery, dagster_home):
     gallery = make_gallery(40)
     edits, seen = Edits(gallery, 2), set()
-    with dg.DagsterInstance.get() as instance:
-        # Of two processes that make Dagster's SQLite files in the same instant, one can fail: "database is locked".
-        assert instance.get_runs_count() == 0
     for trial in range(2):
         if trial:
             gallery.model(name="another", dim=16)

@@ -1,6 +1,8 @@
 """Tables that several processes make in the same instant: what one of them wrote is never lost."""
 
 import multiprocessing
+import os
+import time
 
 import pyarrow as pa
 import pytest
@@ -41,3 +43,21 @@ def test_processes_that_make_a_table_at_once_lose_no_row(tmp_path, existing):
         [*(f"table{table}" for table in range(TABLES)), "meta", *(["other"] if existing else [])]
     )
     assert sorted(path.suffix for path in (tmp_path / "store").iterdir()) == [".lance"] * len(store.table_names())
+
+
+def test_what_a_killed_process_left_aside_is_removed_after_a_day(tmp_path):
+    for name, age in (("old", 90_000), ("young", 80_000)):
+        left = tmp_path / f".new-{name}"
+        (left / "table.lance").mkdir(parents=True)
+        os.utime(left, (time.time() - age, time.time() - age))
+    Store(str(tmp_path)).create("table", SCHEMA)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new-young", "meta.lance", "table.lance"]
+
+
+def test_the_rest_of_a_removed_table_does_not_stop_a_new_one(tmp_path):
+    store = Store(str(tmp_path))
+    store.create("table", SCHEMA)
+    (tmp_path / "other.lance" / "data").mkdir(parents=True)
+    (tmp_path / "other.lance" / "data" / "left").touch()
+    store.create("other", SCHEMA).add(pa.table({"key": ["a"]}, schema=SCHEMA))
+    assert store.open("other").count_rows() == 1
