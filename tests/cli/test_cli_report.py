@@ -76,7 +76,7 @@ def test_a_run_that_succeeds_is_a_suite_an_asset_with_its_step_and_checks(cli, d
     assert (int(told["tokens"]) > 0, float(told["cost_usd"]) > 0) == (True, True)
 
     assert list(made) == [
-        *("pipeline", "success", "run_id", "assets", "checks"),
+        *("pipeline", "success", "run_id", "assets", "checks", "published"),
         *("seconds", "errors", "failures", "steps"),
     ]
     assert (made["success"], made["errors"], made["failures"]) == (True, [], [])
