@@ -1,6 +1,6 @@
 """The embed step: one batch in, vectors and failures out. Picklable, so that any runner can carry it.
 
-It alone retries, halves, bisects, checks and normalises; embedders only embed.
+It alone packs, retries, halves, bisects, checks, counts and normalises; embedders only embed.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from embeddings_orch.embedder import (
     Batch,
     Embedder,
     EmbedderConfig,
+    EmbedResult,
     Item,
     Modality,
     Side,
@@ -26,83 +26,34 @@ from embeddings_orch.embedder import (
 )
 from embeddings_orch.errors import (
     BatchTooLargeError,
+    CancelledError,
     ItemError,
     ProviderError,
+    RateLimitedError,
+    SuspectError,
     TerminalError,
     TransientError,
-    UnavailableError,
 )
-from embeddings_orch.retry import Attempts, Retrier, jitter
-
-FailureKind = Literal["item", "transient"]
-
-
-@dataclass
-class Usage(Attempts):
-    """What a number of batches cost; ``seconds`` is the time inside the model or the provider."""
-
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def add(self, other: Usage) -> None:
-        """Add another count to this one."""
-        self.requests += other.requests
-        self.retries += other.retries
-        self.waited += other.waited
-        self.tokens += other.tokens
-        self.seconds += other.seconds
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A content without a vector: ``item`` is remembered, ``transient`` is tried in the next run."""
-
-    key: str
-    uri: str
-    reason: str
-    kind: FailureKind = "item"
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An item decoded for the model."""
-
-    key: str
-    uri: str
-    modality: Modality
-    content: Any
-
-
-@dataclass
-class Outcome:
-    """What became of one batch.
-
-    Attributes:
-        keys: of the contents that have a vector, in order.
-        vectors: shape (len(keys), dimensions), float32.
-        failures: the other contents.
-        usage: what it cost.
-    """
-
-    keys: list[str] = field(default_factory=list)
-    vectors: list[Vectors] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-
-
-class StoppedError(TerminalError):
-    """A terminal error in the middle of a batch, with what its other parts gave: it is paid for and must be kept."""
-
-    def __init__(self, error: TerminalError, outcome: Outcome) -> None:
-        super().__init__(str(error))
-        self.outcome = outcome
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (TerminalError(str(self)), self.outcome)
+from embeddings_orch.limiter import Limiter
+from embeddings_orch.outcome import Failure, Outcome, Prepared, StoppedError, Usage
+from embeddings_orch.packing import Limits, pack
+from embeddings_orch.prices import Budget
+from embeddings_orch.retry import Retrier, jitter
+from embeddings_orch.secrets import redact, shows_secret
+from embeddings_orch.throttle import Throttle
+from embeddings_orch.verdicts import Verdicts
 
 
 class EmbedStep:
-    """Embeds batches with one embedder, which it makes when the first one comes."""
+    """Embeds batches with one embedder, which it makes when the first one comes.
+
+    Args:
+        config: of the embedder.
+        side: what the contents are: documents, or queries for them.
+        clock: seconds, monotonic.
+        sleep: waits so many seconds; by default until `cancel` at the latest.
+        uniform: a random number between two.
+    """
 
     def __init__(
         self,
@@ -110,24 +61,32 @@ class EmbedStep:
         *,
         side: Side = "document",
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         uniform: Callable[[float, float], float] = jitter,
     ) -> None:
         self.config = config
         self.side: Side = side
-        self._retrier = Retrier(config.retry, clock, sleep, uniform)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._embedder: Embedder[Any] | None = None
+        self._clock, self._sleep, self._uniform = clock, sleep, uniform
         self._largest: int | None = None  # set once a batch did not fit into memory
         self._dimensions: int | None = None
-        self._succeeded = False
+        self._start()
+
+    def _start(self) -> None:
+        """What belongs to this process."""
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._embedder: Embedder[Any] | None = None
+        self._throttle: Throttle | None = None
+        self._verdicts = Verdicts(self.config)
+        self._budget = Budget(self.config.max_cost_usd, self.config.prices)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_embedder": None, "_lock": None}
+        kept = ("config", "side", "_clock", "_sleep", "_uniform", "_largest", "_dimensions")
+        return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock())
+        self.__dict__.update(state)
+        self._start()
 
     @property
     def embedder(self) -> Embedder[Any]:
@@ -139,6 +98,16 @@ class EmbedStep:
                 self._dimensions = self._dimensions or embedder.dimensions()
                 self._embedder = embedder
             return self._embedder
+
+    def limits(self, modality: Modality) -> Limits:
+        """What one request may hold, by provider, config and the memory there is."""
+        limits = self.embedder.limits(modality)
+        items = min(limits.items, self._largest or limits.items)
+        return Limits(items, limits.tokens, limits.size)
+
+    def cancel(self) -> None:
+        """Make no request any more: what waits to try again stops waiting, what comes later is refused."""
+        self._cancelled.set()
 
     def close(self) -> None:
         """Release the embedder; a later batch makes a new one."""
@@ -156,7 +125,8 @@ class EmbedStep:
         if not item.content:
             return Failure(item.key, item.uri, "empty")
         try:
-            return Prepared(item.key, item.uri, item.modality, embedder.prepare(item))
+            content = embedder.prepare(item)
+            tokens = embedder.tokens(item.modality, content)
         except ItemError as error:
             return Failure(item.key, item.uri, str(error))
         except ProviderError:
@@ -168,6 +138,8 @@ class EmbedStep:
             return Failure(item.key, item.uri, "too large for the memory that is left", "transient")
         except Exception as error:
             return Failure(item.key, item.uri, f"{type(error).__name__}: {error}")
+        size = len(content) if isinstance(content, bytes | str) else 0
+        return Prepared(item.key, item.uri, item.modality, content, tokens, size)
 
     def __call__(self, batch: Sequence[Prepared]) -> Outcome:
         """Embed one batch of one modality.
@@ -176,64 +148,125 @@ class EmbedStep:
             TerminalError: nothing can succeed any more; a `StoppedError` carries what this batch gave before.
         """
         outcome = Outcome()
+        suspects: list[Failure] = []
+        successes = self._verdicts.successes
         try:
-            self._embed(list(batch), outcome)
+            if batch:
+                self._embed(batch, outcome, suspects)
         except TerminalError as error:
+            # While others were answered, these were not.
+            outcome.failures += self._verdicts.settled(suspects, successes)
             if not outcome.keys and not outcome.failures:
                 raise
             raise StoppedError(error, outcome) from error
+        outcome.failures += self._verdicts.settled(suspects, successes)
         return outcome
 
-    def _embed(self, batch: list[Prepared], outcome: Outcome) -> None:
-        if not batch:
-            return
-        if self._largest is not None and len(batch) > self._largest:
-            size = self._largest  # a part that does not fit lowers it while this loop runs
-            for start in range(0, len(batch), size):
-                self._embed(batch[start : start + size], outcome)
-            return
-        try:
-            vectors = self._request(batch, outcome.usage)
-        except BatchTooLargeError as error:
-            if len(batch) == 1:
-                raise TerminalError(f"one item alone does not fit into memory ({batch[0].uri}): {error}") from error
-            # Another thread may have found a smaller one meanwhile.
-            self._largest = min(self._largest or len(batch), (len(batch) + 1) // 2)
-            self._embed(batch, outcome)
-        except ItemError as error:
-            if len(batch) == 1:
-                outcome.failures.append(Failure(batch[0].key, batch[0].uri, str(error)))
-                return
-            middle = len(batch) // 2
-            self._embed(batch[:middle], outcome)
-            self._embed(batch[middle:], outcome)
-        except TransientError as error:
-            if not self._succeeded:
-                tries = self.config.retry.max_retries + 1
-                raise UnavailableError(f"no request succeeded in {tries} attempts: {error}") from error
-            outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in batch]
-        else:
-            self._succeeded = True
-            self._accept(batch, vectors, outcome)
+    def _embed(self, batch: Sequence[Prepared], outcome: Outcome, suspects: list[Failure]) -> None:
+        left = list(batch)
+        while left:
+            # One request after the other: a part that does not fit into memory makes the next ones smaller.
+            part = next(pack(left, self.limits(batch[0].modality)))
+            left = left[len(part) :]
+            self._embed_part(part, outcome, suspects)
 
-    def _request(self, batch: list[Prepared], usage: Usage) -> Vectors:
-        request = Batch(batch[0].modality, [item.content for item in batch], self.side)
+    def _embed_part(self, part: list[Prepared], outcome: Outcome, suspects: list[Failure]) -> None:
+        first, verdicts = part[0], self._verdicts
+        try:
+            vectors = self._request(part, outcome.usage)
+        except BatchTooLargeError as error:
+            if len(part) == 1:
+                raise TerminalError(f"one item alone does not fit into memory ({first.uri}): {error}") from error
+            # Another thread may have found a smaller one meanwhile.
+            self._largest = min(self._largest or len(part), (len(part) + 1) // 2)
+            self._embed(part, outcome, suspects)
+        except ItemError as error:
+            if len(part) > 1:
+                self._bisect(part, outcome, suspects)
+                return
+            outcome.failures.append(Failure(first.key, first.uri, str(error)))
+            verdicts.refused(error)
+        except SuspectError as error:
+            if len(part) > 1:
+                self._bisect(part, outcome, suspects)
+                return
+            suspects.append(Failure(first.key, first.uri, str(error)))
+            verdicts.unanswered(error)
+        except TransientError as error:
+            verdicts.unanswered(error)
+            outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in part]
+        else:
+            verdicts.answered()
+            self._accept(part, vectors, outcome)
+
+    def _bisect(self, part: list[Prepared], outcome: Outcome, suspects: list[Failure]) -> None:
+        middle = len(part) // 2
+        self._embed_part(part[:middle], outcome, suspects)
+        self._embed_part(part[middle:], outcome, suspects)
+
+    def _request(self, part: list[Prepared], usage: Usage) -> Vectors:
+        request = Batch(part[0].modality, [item.content for item in part], self.side)
+        tokens = sum(item.tokens for item in part)
+        images = len(part) if request.modality == "image" else 0
+        throttle = self._made_throttle()
+        turns = 0.0
 
         def call() -> Vectors:
-            started = self._clock()
-            try:
-                result = self.embedder.embed(request)
-            except Exception as error:
-                known = self.embedder.classify(error)
-                if known is error:
-                    raise
-                raise known from error
-            finally:
-                usage.seconds += self._clock() - started
-            usage.tokens += result.tokens
-            return self._checked(result.vectors, len(batch))
+            nonlocal turns
+            with throttle.request(tokens) as waited:
+                turns += waited
+                usage.waited += waited
+                reserved = self._budget.reserve(tokens, images)
+                result: EmbedResult | None = None
+                started = self._clock()
+                try:
+                    result = self.embedder.embed(request)
+                    vectors = self._checked(result.vectors, len(part))
+                except Exception as error:
+                    known = self._known(error)
+                    if isinstance(known, RateLimitedError):
+                        throttle.refused(known.retry_after)
+                    if isinstance(known, SuspectError) and len(part) > 1:
+                        known.max_retries = 0  # bisecting tells more than trying again
+                    if known is error:
+                        raise
+                    raise known from (None if shows_secret(error) else error)
+                finally:
+                    usage.seconds += self._clock() - started
+                    counted = result.tokens if result is not None else 0
+                    self._budget.settle(reserved, counted, images if result is not None else 0)
+                    usage.tokens += counted
+                throttle.succeeded(tokens, counted)
+                usage.images += images
+                return vectors
 
-        return self._retrier.call(call, usage)
+        sleep = self._sleep or self._wait
+        retrier = Retrier(self.config.retry, self._clock, sleep, self._uniform)
+        return retrier.call(call, usage, lambda: turns)
+
+    def _known(self, error: Exception) -> ProviderError:
+        known = self.embedder.classify(error)
+        if known.args and isinstance(known.args[0], str):
+            known.args = (redact(known.args[0]), *known.args[1:])
+        return known
+
+    def _made_throttle(self) -> Throttle:
+        embedder = self.embedder
+        with self._lock:
+            if self._throttle is None:
+                limits = self.config.rate_limits()
+                self._throttle = Throttle(
+                    self.config.concurrency,
+                    Limiter(embedder.account(), limits) if limits.any else None,
+                    clock=self._clock,
+                    sleep=self._sleep or self._wait,
+                    cancelled=self._cancelled.is_set,
+                )
+            return self._throttle
+
+    def _wait(self, seconds: float) -> None:
+        if self._cancelled.wait(seconds):
+            raise CancelledError("no request is made any more: the run was stopped")
 
     def _checked(self, vectors: Any, count: int) -> Vectors:
         try:

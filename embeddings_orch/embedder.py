@@ -18,15 +18,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from embeddings_orch.errors import PluginError, ProviderError, TerminalError, TransientError
 from embeddings_orch.fingerprint import fingerprint, identity, operational, role_of
+from embeddings_orch.limiter import RateLimits
+from embeddings_orch.packing import Limits
+from embeddings_orch.prices import Prices
 from embeddings_orch.retry import RetryPolicy
+from embeddings_orch.secrets import account_of
 
 Modality = Literal["image", "text", "audio", "video"]
 Side = Literal["document", "query"]
@@ -49,7 +53,18 @@ class EmbedderConfig(BaseModel):
     batch_size: int = operational(64, ge=1, description="Items per call of the model.")
     concurrency: int = operational(1, ge=1, le=256, description="Batches in flight; 1 for a model on one device.")
     retry: RetryPolicy = operational(RetryPolicy(), description="How often and how patiently to try again.")
-    price_per_million_tokens: float = operational(0.0, ge=0, description="US dollars, for estimates and reports.")
+    prices: Prices = operational(Prices(), description="US dollars, for estimates, reports and max_cost_usd.")
+    max_cost_usd: float | None = operational(None, gt=0, description="Most that one run may spend on this model.")
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.max_cost_usd is not None and not self.prices.known:
+            raise ValueError("max_cost_usd needs prices: {per_million_tokens: ...} or {per_image: ...}")
+        return self
+
+    def rate_limits(self) -> RateLimits:
+        """What may be sent in a minute; by default as much as goes."""
+        return RateLimits()
 
     def identity(self) -> dict[str, Any]:
         """The plain values that the fingerprint covers; a provider may add more (a weights file's hash)."""
@@ -135,6 +150,25 @@ class Embedder(ABC, Generic[ConfigT]):
     def dimensions(self) -> int | None:
         """The length of the vectors where the config tells it, else None (then the first batch does)."""
         return None
+
+    def limits(self, modality: Modality) -> Limits:
+        """What one call of `embed` may hold; by default ``batch_size`` items."""
+        return Limits(items=self.config.batch_size)
+
+    def tokens(self, modality: Modality, content: Any) -> int:
+        """A bound on the tokens of one prepared content, for packing, rate limits and ``max_cost_usd``.
+
+        By default a text's UTF-8 bytes and two, which no tokenizer in use exceeds, and none for anything else.
+        """
+        return len(content.encode()) + 2 if isinstance(content, str) else 0
+
+    def account(self) -> str:
+        """What shares its rate limits with this embedder, see `embeddings_orch.secrets.account_of`.
+
+        Raises:
+            TerminalError: its key is missing.
+        """
+        return account_of(self.config.provider)
 
     def prepare(self, item: Item) -> Any:
         """Decode one item for the model; runs in the decode threads, several at a time.

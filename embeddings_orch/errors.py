@@ -50,6 +50,26 @@ class TransientError(ProviderError):
         self.retry_after = retry_after
 
 
+class RateLimitedError(TransientError):
+    """The provider refuses for now because of how much was asked (429, throttling): fewer requests at a time."""
+
+
+class ResponseError(TransientError):
+    """The answer cannot be used: cut off, no JSON, an HTML page of a proxy, too few or too many vectors."""
+
+
+class SuspectError(TransientError):
+    """The server failed, and an input may be why: the batch is bisected first, and one item alone is tried again.
+
+    Attributes:
+        max_retries: retries of one item alone, where the policy allows as many.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, max_retries: int = 2) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.max_retries = max_retries
+
+
 class TerminalError(ProviderError):
     """No retry and no other batch can succeed: wrong key, unknown model, exhausted quota, missing weights."""
 
@@ -58,8 +78,25 @@ class UnavailableError(TerminalError):
     """Nothing was answered within all retries: this run stops, and one that starts later may succeed."""
 
 
+class BudgetError(TerminalError):
+    """The next request could pass ``max_cost_usd``; what was bought before is kept."""
+
+
+class CancelledError(TerminalError):
+    """No request is made any more, because the run was stopped."""
+
+
 class ItemError(ProviderError):
-    """At least one input of the batch is the problem; the batch is bisected until it stands alone."""
+    """At least one input of the batch is the problem; the batch is bisected until it stands alone.
+
+    Attributes:
+        certain: False where the request may be the problem as well (a bare 400): when the first items alone are all
+            refused with the same words, and nothing succeeded before, the run is stopped with them.
+    """
+
+    def __init__(self, message: str, *, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain
 
 
 class BatchTooLargeError(ProviderError):

@@ -15,7 +15,17 @@ Group = Literal["embedders", "sources", "runners"]
 GROUPS: tuple[Group, ...] = ("embedders", "sources", "runners")
 
 # Providers kept in this repository, so that a missing one is answered with the command that installs it.
-EXTRAS: dict[tuple[Group, str], str] = {("embedders", "open-clip"): "open-clip"}
+EXTRAS: dict[tuple[Group, str], str] = {
+    ("embedders", "bedrock"): "aws",
+    ("embedders", "gemini"): "gemini",
+    ("embedders", "imagebind"): "imagebind",
+    ("embedders", "instructor"): "sentence-transformers",
+    ("embedders", "multi2vec-clip"): "clip-server",
+    ("embedders", "open-clip"): "open-clip",
+    ("embedders", "openai"): "openai",
+    ("embedders", "roboflow-clip"): "clip-server",
+    ("embedders", "sentence-transformers"): "sentence-transformers",
+}
 
 
 @dataclass(frozen=True)

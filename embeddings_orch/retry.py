@@ -15,7 +15,7 @@ from typing import TypeVar
 import tenacity
 from pydantic import BaseModel, ConfigDict, Field
 
-from embeddings_orch.errors import TransientError
+from embeddings_orch.errors import SuspectError, TransientError
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Attempts:
     Attributes:
         requests: attempts made, the first ones included.
         retries: attempts after the first of each call.
-        waited: seconds slept between attempts.
+        waited: seconds slept between attempts, or spent waiting for a turn.
     """
 
     requests: int = 0
@@ -65,12 +65,13 @@ class Retrier:
     sleep: Callable[[float], None] = time.sleep
     uniform: Callable[[float, float], float] = jitter
 
-    def call(self, function: Callable[[], T], attempts: Attempts) -> T:
+    def call(self, function: Callable[[], T], attempts: Attempts, turns: Callable[[], float] = lambda: 0.0) -> T:
         """Call ``function`` until it succeeds, fails for good, or the policy is used up.
 
         Args:
             function: raises `TransientError` for what is worth another try; anything else passes at once.
             attempts: counters, added to in place.
+            turns: seconds that ``function`` spent waiting for its turn so far; they do not count for the deadline.
 
         Raises:
             TransientError: the last one, when retries or the deadline are used up.
@@ -86,8 +87,12 @@ class Retrier:
 
         def used_up(state: tenacity.RetryCallState) -> bool:
             # tenacity has computed the wait already: an attempt that would start after the deadline is not made.
-            elapsed = self.clock() - started + state.upcoming_sleep
-            return state.attempt_number > policy.max_retries or elapsed > policy.deadline
+            elapsed = self.clock() - started - turns() + state.upcoming_sleep
+            return state.attempt_number > allowed(state) or elapsed > policy.deadline
+
+        def allowed(state: tenacity.RetryCallState) -> int:
+            error = state.outcome.exception() if state.outcome else None
+            return min(policy.max_retries, error.max_retries) if isinstance(error, SuspectError) else policy.max_retries
 
         def sleep(seconds: float) -> None:
             attempts.retries += 1

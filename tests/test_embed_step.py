@@ -12,15 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embeddings_orch import embed_step, plugins
-from embeddings_orch.embed_step import (
-    EmbedStep,
-    Failure,
-    Prepared,
-    StoppedError,
-    Usage,
-    content_hash,
-    content_key,
-)
+from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
 from embeddings_orch.embedder import Embedder, EmbedderConfig, EmbedResult, Item
 from embeddings_orch.errors import (
     BatchTooLargeError,
@@ -28,6 +20,7 @@ from embeddings_orch.errors import (
     TerminalError,
     TransientError,
 )
+from embeddings_orch.outcome import Failure, Prepared, StoppedError, Usage
 from embeddings_orch.retry import RetryPolicy
 from embeddings_orch.testing import CountingConfig
 
@@ -180,7 +173,7 @@ def test_bisecting_takes_few_calls_and_loses_nothing(size, data):
     """Every bad item costs at most two calls a level: 2 * bad * ceil(log2 n) + 1."""
     names = [f"n{number}" for number in range(size)]
     bad = data.draw(st.lists(st.sampled_from(names), unique=True, max_size=4))
-    config = ScriptedConfig()
+    config = ScriptedConfig(batch_size=500)
     embedder = Scripted(config, refusing(*bad))
     step = EmbedStep(config)
     step._embedder = embedder
@@ -302,7 +295,7 @@ def test_a_transient_error_is_retried_and_counted(scripted):
 
 def test_a_provider_that_never_answered_is_the_end(scripted):
     step, embedder = scripted(failing(99, TransientError("busy")), retry=RetryPolicy(max_retries=2))
-    with pytest.raises(TerminalError, match="no request succeeded in 3 attempts: busy"):
+    with pytest.raises(TerminalError, match="no request succeeded, though the request was tried 3 times: busy"):
         step(batch("ab"))
     assert len(embedder.calls) == 3
 

@@ -109,7 +109,7 @@ def test_provider_and_vector_version_count():
 
 def test_operational_settings_do_not_count():
     edited = CountingConfig(batch_size=1, concurrency=9, retry={"max_retries": 0}, delay=2, log="x",
-                            price_per_million_tokens=3)  # fmt: skip
+                            prices={"per_million_tokens": 3})  # fmt: skip
     assert edited.fingerprint() == CountingConfig().fingerprint()
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from embeddings_orch.embed_step import EmbedStep, Failure
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Item
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.outcome import Failure
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.project import Declared, prepare_home
 from embeddings_orch.store import Store

@@ -84,7 +84,7 @@ def _planned(found: Any, retry_failed: bool, every: bool) -> Planned:
 
     try:
         spec = found.load().spec
-        priced = any(embedding.config.price_per_million_tokens > 0 for embedding in spec.embeddings.values())
+        priced = any(embedding.config.prices.known for embedding in spec.embeddings.values())
         return Planned(spec.name, make_plan(Pipeline(spec), retry_failed=retry_failed), priced=priced)
     except EmbeddingsOrchError as error:
         if not every:

@@ -22,10 +22,12 @@ import dagster as dg
 import numpy as np
 from pydantic import PrivateAttr
 
-from embeddings_orch.embed_step import EmbedStep, Failure, Prepared
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Side, Vectors, config_from
 from embeddings_orch.errors import ItemError
 from embeddings_orch.fingerprint import operational
+from embeddings_orch.outcome import Failure, Prepared
+from embeddings_orch.prices import Prices
 from embeddings_orch.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class RetryConfig(dg.Config, RetryPolicy):
     """The retry policy as Dagster config (a plain model nested in a resource is refused)."""
 
 
+class PricesConfig(dg.Config, Prices):
+    """The prices as Dagster config."""
+
+
 class ResourceConfig(EmbedderConfig):
     """The fields that differ in a resource.
 
@@ -47,6 +53,7 @@ class ResourceConfig(EmbedderConfig):
     """
 
     retry: RetryConfig = operational(RetryConfig(), description="How often and how patiently to try again.")
+    prices: PricesConfig = operational(PricesConfig(), description="US dollars, for estimates and max_cost_usd.")
 
     _step: EmbedStep | None = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=threading.RLock)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.embed_step import Failure
 from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.fingerprint import digest
 from embeddings_orch.media.catalog import contents, input_keys
+from embeddings_orch.outcome import Failure
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.store.states import EmbeddingState
 

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch import plugins
-from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Usage
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import EmbedderConfig, Item
 from embeddings_orch.errors import TerminalError
 from embeddings_orch.media.scan import read_content
+from embeddings_orch.outcome import Failure, Outcome, Usage
 from embeddings_orch.pipeline.claiming import Claims
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.delta import EmbeddingDelta, covered_digest, embedding_delta
@@ -145,7 +146,7 @@ def embed(
         dimensions=vectors.dimensions(),
         usage=usage,
         seconds=meter.seconds,
-        cost_usd=usage.tokens * config.price_per_million_tokens / 1e6,
+        cost_usd=config.prices.cost(usage.tokens, usage.images),
     )
     before = delta.state
     state = EmbeddingState(

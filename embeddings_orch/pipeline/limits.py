@@ -22,7 +22,7 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
     command = f"`embeddings-orch run --pipeline {spec.name}` does it by hand"
     if pipeline.media_key in need.assets:
         listing = pipeline.source.listing()
-        priced = any(spec.embeddings[name].config.price_per_million_tokens for name in names)
+        priced = any(spec.embeddings[name].config.prices.known for name in names)
         if listing is not None and not priced and len(listing.items) * len(names) <= spec.auto.max_items:
             return ""
         new = pipeline.store.catalog(spec.name).version() is None

@@ -158,4 +158,5 @@ def estimate(pipeline: Pipeline, name: str, delta: EmbeddingDelta) -> Estimate:
     tokens = -(-characters // _CHARACTERS_PER_TOKEN)
     rate = delta.state.items_per_second if delta.state and delta.state.fingerprint == delta.fingerprint else None
     seconds = 0.0 if not items else (round(items / rate, 1) if rate else None)
-    return Estimate(items, tokens, round(tokens * config.price_per_million_tokens / 1e6, 6), seconds)
+    images = pc.sum(pc.equal(delta.todo["modality"], "image")).as_py() or 0
+    return Estimate(items, tokens, round(config.prices.cost(tokens, images), 6), seconds)

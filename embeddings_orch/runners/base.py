@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from embeddings_orch.embed_step import EmbedStep, Outcome
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Item, Modality
+from embeddings_orch.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Prepared, StoppedError
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Modality
-from embeddings_orch.errors import ItemError, TransientError
+from embeddings_orch.errors import CancelledError, ItemError, TerminalError, TransientError
+from embeddings_orch.outcome import Failure, Outcome, Prepared, StoppedError
+from embeddings_orch.packing import Packer
 from embeddings_orch.runners.base import Content, Read, Runner
 
 Commit = Callable[[Outcome], None]
@@ -49,12 +51,15 @@ class LocalRunner(Runner):
     ) -> None:
         """See `Runner.run`."""
         concurrency = step.config.concurrency
+        # The step lets only so many requests through; more threads than that, so that those which wait to try again
+        # do not hold up the others.
+        threads = 1 if concurrency == 1 else 2 * concurrency
         with (
             ThreadPoolExecutor(self.workers, "load") as loaders,
-            ThreadPoolExecutor(concurrency, "model") as models,
+            ThreadPoolExecutor(threads, "model") as models,
             ThreadPoolExecutor(1, "write") as writer,
         ):
-            flow = _Flow(self, step, models, writer, commit, progress)
+            flow = _Flow(self, step, models, threads, writer, commit, progress)
             loads: deque[Future[Prepared | Failure]] = deque()
             window = 2 * step.config.batch_size * concurrency + self.workers
             try:
@@ -65,10 +70,13 @@ class LocalRunner(Runner):
                 while loads:
                     flow.put(loads.popleft().result())
                 flow.finish()
-            except BaseException:
+            except BaseException as error:
+                step.cancel()
                 for load in loads:
                     load.cancel()
                 flow.salvage()
+                if isinstance(error, TerminalError) and flow.stopped_by is not None:
+                    raise flow.stopped_by from error
                 raise
 
 
@@ -80,17 +88,19 @@ class _Flow:
         runner: LocalRunner,
         step: EmbedStep,
         models: ThreadPoolExecutor,
+        threads: int,
         writer: ThreadPoolExecutor,
         commit: Commit,
         progress: Callable[[int], None],
     ) -> None:
-        self.runner, self.step, self.models, self.writer = runner, step, models, writer
+        self.runner, self.step, self.models, self.threads, self.writer = runner, step, models, threads, writer
         self.commit, self.progress = commit, progress
-        self.filling: dict[Modality, list[Prepared]] = {}
-        self.running: deque[Future[Outcome]] = deque()
+        self.filling: dict[Modality, Packer[Prepared]] = {}
+        self.running: set[Future[Outcome]] = set()
         self.writing: deque[Future[None]] = deque()
         self.pending = Outcome()
         self.committed_at = runner.clock()
+        self.stopped_by: TerminalError | None = None
 
     def put(self, loaded: Prepared | Failure) -> None:
         if isinstance(loaded, Failure):
@@ -98,16 +108,32 @@ class _Flow:
             self.progress(1)
             self._checkpoint_when_due()
             return
-        batch = self.filling.setdefault(loaded.modality, [])
-        batch.append(loaded)
-        if len(batch) >= self.step.config.batch_size:
-            self._submit(loaded.modality)
+        modality = loaded.modality
+        if modality not in self.filling:
+            self.filling[modality] = Packer(self.step.limits(modality))
+        for batch in self.filling[modality].add(loaded):
+            self._submit(batch)
 
-    def _submit(self, modality: Modality) -> None:
-        self.running.append(self.models.submit(self.step, self.filling.pop(modality)))
+    def _submit(self, batch: list[Prepared]) -> None:
+        self.running.add(self.models.submit(self._embed, batch))
         # One batch waits behind those that run, so that the model never does.
-        while len(self.running) > self.step.config.concurrency + 1:
-            self._take(self.running.popleft())
+        while len(self.running) > self.threads + 1:
+            self._take_done()
+
+    def _embed(self, batch: list[Prepared]) -> Outcome:
+        try:
+            return self.step(batch)
+        except TerminalError as error:
+            # Here and now: by the time the result is looked at, other threads could have sent more.
+            if self.stopped_by is None and not isinstance(error, CancelledError):
+                self.stopped_by = error.error if isinstance(error, StoppedError) else error
+            self.step.cancel()
+            raise
+
+    def _take_done(self) -> None:
+        for batch in wait(self.running, return_when=FIRST_COMPLETED).done:
+            self.running.discard(batch)
+            self._take(batch)
 
     def _take(self, batch: Future[Outcome]) -> None:
         try:
@@ -139,10 +165,11 @@ class _Flow:
             self.writing.popleft().result()
 
     def finish(self) -> None:
-        for modality in list(self.filling):
-            self._submit(modality)
+        for packer in self.filling.values():
+            if rest := packer.rest():
+                self._submit(rest)
         while self.running:
-            self._take(self.running.popleft())
+            self._take_done()
         self._checkpoint()
         while self.writing:
             self.writing.popleft().result()

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from embeddings_orch.embed_step import EmbedStep, Failure, content_hash, content_key
+from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
 from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Vectors, config_from
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.outcome import Failure
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.store import Store
 from embeddings_orch.store.generations import Generation, IndexedModel

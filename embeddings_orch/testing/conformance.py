@@ -31,7 +31,7 @@ from PIL import Image, ImageDraw
 from pydantic import BaseModel, ValidationError
 
 from embeddings_orch import plugins
-from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Prepared, content_hash, content_key
+from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
 from embeddings_orch.embedder import (
     Batch,
     Embedder,
@@ -44,6 +44,7 @@ from embeddings_orch.embedder import (
 )
 from embeddings_orch.errors import ItemError, ProviderError, TerminalError
 from embeddings_orch.fingerprint import Role, role_of
+from embeddings_orch.outcome import Failure, Outcome, Prepared
 
 SDKS = (
     "boto3",
@@ -80,6 +81,12 @@ UNICODE_TEXTS = (
 _THREADS = 4
 _BATCHES = (1, 2, 3, 5, 8, 13, 17)
 """Sizes of batches, in turn: the last of a run is rarely full."""
+
+_NEEDS: Mapping[str, Mapping[str, Any]] = {"max_cost_usd": {"prices": {"per_million_tokens": 0.01, "per_image": 0.01}}}
+"""Fields without which another is refused; all of them operational."""
+
+_OTHERS: Mapping[str, Sequence[Any]] = {"requests_per_minute": [100_000], "tokens_per_minute": [1_000_000_000]}
+"""Other values of fields that all remote providers have: some that need no waiting."""
 
 _IMPORTED = """
 import importlib, json, sys
@@ -451,11 +458,11 @@ class EmbedderConformance:
             if role_of(field) != role:
                 continue
             value = getattr(config, name)
-            candidates = self.variations.get(name) or list(_others(value, field.annotation))
+            candidates = self.variations.get(name) or _OTHERS.get(name) or list(_others(value, field.annotation))
             changed = [
                 other
                 for candidate in candidates
-                if (other := _config(type(config), {**given, name: candidate})) is not None
+                if (other := _config(type(config), {**given, **_NEEDS.get(name, {}), name: candidate})) is not None
                 and getattr(other, name) != value
             ]
             assert changed, f"no other value of {name} was found: give some in variations[{name!r}]"
@@ -535,7 +542,7 @@ def _others(value: Any, annotation: Any) -> Iterator[Any]:
     elif isinstance(value, int | float):
         yield from (value + 1, value * 2 + 1, value / 2)
     elif isinstance(value, str):
-        yield f"{value}-other"
+        yield from (f"{value}-other", f"{value}_OTHER")
     elif isinstance(value, BaseModel):
         for name, field in type(value).model_fields.items():
             for other in _others(getattr(value, name), field.annotation):

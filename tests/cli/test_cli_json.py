@@ -125,7 +125,7 @@ def test_a_failed_run_says_so_in_its_object_and_its_exit_status(cli, declare, tm
 
 
 def test_tokens_cost_what_the_config_says(cli, declare, tmp_path):
-    file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "price_per_million_tokens": 1000.0}})
+    file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "prices": {"per_million_tokens": 1000.0}}})
     embeddings = answer(cli("run", "--file", file, "--json"))["assets"][1]
     assert embeddings["cost_usd"] == pytest.approx(embeddings["tokens"] / 1000)
 

@@ -44,7 +44,7 @@ def test_plan_is_a_table_with_a_line_an_asset(cli, declare, tmp_path):
 
 
 def test_plan_has_tokens_and_dollars_where_a_model_has_a_price(cli, declare, tmp_path):
-    toy = {"provider": "counting", "input": "caption", "price_per_million_tokens": 1000.0}
+    toy = {"provider": "counting", "input": "caption", "prices": {"per_million_tokens": 1000.0}}
     lines = cli("plan", "--file", declare(tmp_path, embeddings={"toy": toy})).stdout.splitlines()
     assert lines[-1].startswith("photos: 5 contents to embed, 30 tokens, $0.0300; time unknown")
 

@@ -10,7 +10,7 @@ from embeddings_orch.cli.markdown import PLAN_MARKER, Planned, plan_markdown
 from embeddings_orch.pipeline.plan import AssetPlan, Estimate, Plan
 from embeddings_orch.source import Problem
 
-PRICED = {"provider": "counting", "input": "caption", "price_per_million_tokens": 1000.0}
+PRICED = {"provider": "counting", "input": "caption", "prices": {"per_million_tokens": 1000.0}}
 
 
 @pytest.fixture

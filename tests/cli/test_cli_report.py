@@ -59,7 +59,7 @@ def failed(suite):
 
 
 def test_a_run_that_succeeds_is_a_suite_an_asset_with_its_step_and_checks(cli, declare, tmp_path):
-    toy = {"provider": "counting", "input": "caption", "price_per_million_tokens": 1000.0}
+    toy = {"provider": "counting", "input": "caption", "prices": {"per_million_tokens": 1000.0}}
     file = declare(tmp_path / "project", embeddings={"toy": toy})
     report, whole = tmp_path / "made" / "for it" / "junit.xml", tmp_path / "report.json"
     cli("run", "--file", file, "--report", report, "--report", whole)

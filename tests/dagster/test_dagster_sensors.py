@@ -433,7 +433,7 @@ def test_what_exceeds_the_limit_is_a_skip_with_the_plan_and_the_command(settled)
 
 def test_what_costs_more_than_the_limit_is_a_skip(settled):
     settled.gallery.declare(auto={"max_cost_usd": 0.01})
-    settled.gallery.model(name="b", price_per_million_tokens=1000)
+    settled.gallery.model(name="b", prices={"per_million_tokens": 1000})
     settled.gallery.declare(
         embeddings={"toy": {**settled.gallery.attributes["embeddings"]["toy"], "input": "caption"}},
     )

@@ -6,9 +6,10 @@ import shutil
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.embed_step import EmbedStep, Failure
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Item
 from embeddings_orch.errors import PluginError, SourceError, StoreError, TerminalError
+from embeddings_orch.outcome import Failure
 from embeddings_orch.pipeline import embed as embed_module
 from embeddings_orch.pipeline.checks import check_embedding, check_index
 from embeddings_orch.pipeline.publish import publish

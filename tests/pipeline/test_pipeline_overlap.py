@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from embeddings_orch.embed_step import Failure
 from embeddings_orch.media.folder import FolderSource
+from embeddings_orch.outcome import Failure
 from embeddings_orch.pipeline import index as index_module
 from embeddings_orch.pipeline.checks import check_index
 from embeddings_orch.pipeline.embed import embed

@@ -92,7 +92,7 @@ def test_an_emptied_caption_leaves_the_row_without_that_vector(captioned):
         {"batch_size": 3},
         {"concurrency": 4},
         {"retry": {"max_retries": 2, "initial_wait": 0.1}},
-        {"price_per_million_tokens": 0.5},
+        {"prices": {"per_million_tokens": 0.5}},
     ],
     ids=lambda settings: next(iter(settings)),
 )

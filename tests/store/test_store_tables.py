@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.embed_step import Failure
 from embeddings_orch.errors import StoreError
+from embeddings_orch.outcome import Failure
 from embeddings_orch.source import CATALOG_SCHEMA
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT

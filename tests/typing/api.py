@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings_orch import EmbeddingPipeline, EmbeddingsOrchError, Index, Pipeline, PipelineSpec, Store, build_pipeline
-from embeddings_orch.embed_step import EmbedStep, Failure, Outcome, Prepared
+from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import (
     Batch,
     Embedder,
@@ -23,6 +23,7 @@ from embeddings_orch.embedder import (
 )
 from embeddings_orch.errors import ItemError, ProviderError, TransientError
 from embeddings_orch.fingerprint import identity, operational
+from embeddings_orch.outcome import Failure, Outcome, Prepared
 from embeddings_orch.retry import Attempts, Retrier, RetryPolicy
 from embeddings_orch.search import Hit, Results
 from embeddings_orch.testing.conformance import EmbedderConformance

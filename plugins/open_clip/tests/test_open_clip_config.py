@@ -65,7 +65,7 @@ def test_identity_fields_change_the_fingerprint(change: dict[str, Any]) -> None:
         {"concurrency": 2},
         {"cache_dir": "somewhere"},
         {"retry": {"max_retries": 0}},
-        {"price_per_million_tokens": 1.0},
+        {"prices": {"per_million_tokens": 1.0}},
     ],
 )
 def test_operational_fields_do_not(change: dict[str, Any]) -> None:

@@ -1,0 +1,18 @@
+"""Providers' servers on loopback: real HTTP, real protocols, faults on demand, an embedding that follows the input.
+
+Example:
+    >>> with OpenAIServer() as server:  # doctest: +SKIP
+    ...     server.faults.script(Fault.status_code(429, headers={"retry-after": "1"}), Fault.reset())
+    ...     config = OpenAIConfig(base_url=server.url)
+    ...     assert server.requests[0].body["model"] == "text-embedding-3-small"
+"""
+
+from embeddings_orch.testing.servers.base import Answer as Answer
+from embeddings_orch.testing.servers.base import Bucket as Bucket
+from embeddings_orch.testing.servers.base import LoopbackServer as LoopbackServer
+from embeddings_orch.testing.servers.base import RecordedRequest as RecordedRequest
+from embeddings_orch.testing.servers.base import RefusedError as RefusedError
+from embeddings_orch.testing.servers.faults import Fault as Fault
+from embeddings_orch.testing.servers.faults import Faults as Faults
+from embeddings_orch.testing.servers.vectors import tokens_of as tokens_of
+from embeddings_orch.testing.servers.vectors import vector_of as vector_of
