@@ -137,6 +137,8 @@ def plan_table(made: Plan, *, priced: bool) -> None:
     time = "time unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
     text = f"{made.pipeline}: {count_of_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
     console.print(text, highlight=False)
+    for warning in made.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)
 
 
 def against_table(made: Comparison) -> None:

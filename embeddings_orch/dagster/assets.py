@@ -152,6 +152,7 @@ def _embedding_metadata(report: EmbedReport) -> dict[str, Any]:
         "seconds_waited": round(usage.waited, 3),
         "seconds_in_model": round(usage.seconds, 3),
         "tokens": usage.tokens,
+        "images": usage.images,
         "cost_usd": round(report.cost_usd, 6),
         "reason": delta.reason,
         "fingerprint": report.fingerprint,

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import io
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,8 @@ from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Side, Vectors, config_from
 from embeddings_orch.errors import ItemError
 from embeddings_orch.fingerprint import operational
-from embeddings_orch.outcome import Failure, Prepared
+from embeddings_orch.outcome import Failure, Outcome, Prepared
+from embeddings_orch.packing import Packer
 from embeddings_orch.prices import Prices
 from embeddings_orch.retry import RetryPolicy
 
@@ -105,10 +108,15 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
         with self._lock:
             step = self._embed_step()
             step.side = side
-            for batch in _batches(step, modality, contents, failures):
-                outcome = step(batch)
-                vectors += outcome.vectors
-                failures += outcome.failures
+            try:
+                for outcome in _outcomes(step, _batches(step, modality, contents, failures)):
+                    vectors += outcome.vectors
+                    failures += outcome.failures
+            except BaseException:
+                # The next call starts anew: a key may have been set right by then.
+                step.close()
+                self._step = None
+                raise
             dimensions = step.embedder.dimensions()
         if failures:
             raise ItemError(_message(modality, failures))
@@ -122,18 +130,33 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
 
 
 def _batches(step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]) -> Iterator[list[Prepared]]:
-    batch: list[Prepared] = []
+    packer: Packer[Prepared] = Packer(step.limits(modality))
     for index, (content, uri) in enumerate(contents):
         prepared = step.prepare(Item(str(index), modality, content, uri))
         if isinstance(prepared, Failure):
             failures.append(prepared)
-            continue
-        batch.append(prepared)
-        if len(batch) == step.config.batch_size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        else:
+            yield from packer.add(prepared)
+    if rest := packer.rest():
+        yield rest
+
+
+def _outcomes(step: EmbedStep, batches: Iterator[list[Prepared]]) -> Iterator[Outcome]:
+    """The outcomes of batches, in order, as many of them under way as the config allows."""
+    concurrency = step.config.concurrency
+    with ThreadPoolExecutor(concurrency, "embed") as pool:
+        running: deque[Future[Outcome]] = deque()
+        try:
+            for batch in batches:
+                running.append(pool.submit(step, batch))
+                if len(running) > concurrency:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        except BaseException:
+            step.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _image(image: Any, index: int) -> tuple[bytes, str]:

@@ -39,6 +39,11 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
     auto, broken = spec.auto, []
     if items > auto.max_items:
         broken.append(f"{items:,} contents are more than auto.max_items, {auto.max_items:,}")
+    broken += [
+        f"{name} would cost ${one.cost_usd:,.2f}, more than its max_cost_usd, ${most:,.2f}"
+        for name, one in estimates.items()
+        if (most := spec.embeddings[name].config.max_cost_usd) is not None and one.cost_usd > most
+    ]
     if cost > auto.max_cost_usd:
         broken.append(f"${cost:,.2f} are more than auto.max_cost_usd, ${auto.max_cost_usd:,.2f}")
     if not broken:

@@ -57,6 +57,7 @@ class Plan:
     pipeline: str
     assets: list[AssetPlan]
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def changes(self) -> bool:
@@ -80,7 +81,19 @@ def make_plan(pipeline: Pipeline, *, retry_failed: bool = False, listener: Liste
         EmbeddingsOrchError: the store or a model's identity cannot be read.
     """
     scan = scan_media(pipeline, write=False, listener=listener)
-    return Plan(pipeline.spec.name, list(_assets(pipeline, scan, retry_failed)), scan.problems)
+    assets = list(_assets(pipeline, scan, retry_failed))
+    return Plan(pipeline.spec.name, assets, scan.problems, list(_over_budget(pipeline, assets)))
+
+
+def _over_budget(pipeline: Pipeline, assets: list[AssetPlan]) -> Iterator[str]:
+    estimates = {asset.asset: asset.estimate for asset in assets}
+    for name, spec in pipeline.spec.embeddings.items():
+        most, cost = spec.config.max_cost_usd, estimates[pipeline.embedding_key(name)].cost_usd
+        if most is not None and cost > most:
+            yield (
+                f"{pipeline.embedding_key(name)} is estimated at ${cost:,.4f}, more than its max_cost_usd, "
+                f"${most:,.4f}: the run will stop before it is passed, and keep what it bought"
+            )
 
 
 def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterator[AssetPlan]:

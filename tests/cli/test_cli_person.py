@@ -43,6 +43,12 @@ def test_plan_is_a_table_with_a_line_an_asset(cli, declare, tmp_path):
     assert lines[-1] == "photos: 5 contents to embed; time unknown until the first run"
 
 
+def test_plan_warns_of_what_would_pass_the_budget(cli, declare, tmp_path):
+    toy = {"provider": "counting", "prices": {"per_million_tokens": 1000.0}, "input": "caption", "max_cost_usd": 0.02}
+    shown = cli("plan", "--file", declare(tmp_path, embeddings={"toy": toy})).stdout
+    assert "estimated at $0.0300, more than its max_cost_usd, $0.0200" in " ".join(shown.split())
+
+
 def test_plan_has_tokens_and_dollars_where_a_model_has_a_price(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "prices": {"per_million_tokens": 1000.0}}
     lines = cli("plan", "--file", declare(tmp_path, embeddings={"toy": toy})).stdout.splitlines()
