@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from embeddings_orch.comparison import compare as compare
     from embeddings_orch.dagster.component import EmbeddingPipeline as EmbeddingPipeline
     from embeddings_orch.dagster.definitions import build_pipeline as build_pipeline
     from embeddings_orch.errors import EmbeddingsOrchError as EmbeddingsOrchError
@@ -27,6 +28,7 @@ _HOMES = {
     "PipelineSpec": "embeddings_orch.spec",
     "Store": "embeddings_orch.store.database",
     "build_pipeline": "embeddings_orch.dagster.definitions",
+    "compare": "embeddings_orch.comparison",
 }
 
 __all__ = [  # noqa: PLE0604 - the names are those of _HOMES, kept in one place

@@ -33,6 +33,7 @@ from embeddings_orch.errors import (
     SuspectError,
     TerminalError,
     TransientError,
+    UnavailableError,
 )
 from embeddings_orch.limiter import Limiter
 from embeddings_orch.outcome import Failure, Outcome, Prepared, StoppedError, Usage
@@ -41,7 +42,7 @@ from embeddings_orch.prices import Budget
 from embeddings_orch.retry import Retrier, jitter
 from embeddings_orch.secrets import redact, shows_secret
 from embeddings_orch.throttle import Throttle
-from embeddings_orch.verdicts import Verdicts
+from embeddings_orch.verdicts import Doubts, Verdicts
 
 
 class EmbedStep:
@@ -75,9 +76,11 @@ class EmbedStep:
         """What belongs to this process."""
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
+        self._stops = False
         self._embedder: Embedder[Any] | None = None
         self._throttle: Throttle | None = None
         self._verdicts = Verdicts(self.config)
+        self._answered: Prepared | None = None  # one that the provider has embedded
         self._budget = Budget(self.config.max_cost_usd, self.config.prices)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -104,6 +107,10 @@ class EmbedStep:
         limits = self.embedder.limits(modality)
         items = min(limits.items, self._largest or limits.items)
         return Limits(items, limits.tokens, limits.size)
+
+    def stop_at_terminal_errors(self) -> None:
+        """From the first terminal error on make no request any more, for a run in which no other could succeed."""
+        self._stops = True
 
     def cancel(self) -> None:
         """Make no request any more: what waits to try again stops waiting, what comes later is refused."""
@@ -148,29 +155,29 @@ class EmbedStep:
             TerminalError: nothing can succeed any more; a `StoppedError` carries what this batch gave before.
         """
         outcome = Outcome()
-        suspects: list[Failure] = []
+        doubts = Doubts()
         successes = self._verdicts.successes
         try:
             if batch:
-                self._embed(batch, outcome, suspects)
+                self._embed(batch, outcome, doubts)
         except TerminalError as error:
             # While others were answered, these were not.
-            outcome.failures += self._verdicts.settled(suspects, successes)
+            outcome.failures += self._verdicts.settled(doubts, successes)
             if not outcome.keys and not outcome.failures:
                 raise
             raise StoppedError(error, outcome) from error
-        outcome.failures += self._verdicts.settled(suspects, successes)
+        outcome.failures += self._verdicts.settled(doubts, successes)
         return outcome
 
-    def _embed(self, batch: Sequence[Prepared], outcome: Outcome, suspects: list[Failure]) -> None:
+    def _embed(self, batch: Sequence[Prepared], outcome: Outcome, doubts: Doubts) -> None:
         left = list(batch)
         while left:
             # One request after the other: a part that does not fit into memory makes the next ones smaller.
             part = next(pack(left, self.limits(batch[0].modality)))
             left = left[len(part) :]
-            self._embed_part(part, outcome, suspects)
+            self._embed_part(part, outcome, doubts)
 
-    def _embed_part(self, part: list[Prepared], outcome: Outcome, suspects: list[Failure]) -> None:
+    def _embed_part(self, part: list[Prepared], outcome: Outcome, doubts: Doubts) -> None:
         first, verdicts = part[0], self._verdicts
         try:
             vectors = self._request(part, outcome.usage)
@@ -179,30 +186,46 @@ class EmbedStep:
                 raise TerminalError(f"one item alone does not fit into memory ({first.uri}): {error}") from error
             # Another thread may have found a smaller one meanwhile.
             self._largest = min(self._largest or len(part), (len(part) + 1) // 2)
-            self._embed(part, outcome, suspects)
+            self._embed(part, outcome, doubts)
         except ItemError as error:
             if len(part) > 1:
-                self._bisect(part, outcome, suspects)
+                self._bisect(part, outcome, doubts)
                 return
-            outcome.failures.append(Failure(first.key, first.uri, str(error)))
+            (outcome.failures if error.certain else doubts.refused).append(Failure(first.key, first.uri, str(error)))
             verdicts.refused(error)
         except SuspectError as error:
             if len(part) > 1:
-                self._bisect(part, outcome, suspects)
+                self._bisect(part, outcome, doubts)
                 return
-            suspects.append(Failure(first.key, first.uri, str(error)))
-            verdicts.unanswered(error)
+            doubts.suspects.append(Failure(first.key, first.uri, str(error)))
+            try:
+                verdicts.unanswered(error)
+            except UnavailableError:
+                if not self._still_answers(outcome.usage):
+                    raise
         except TransientError as error:
             verdicts.unanswered(error)
             outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in part]
         else:
             verdicts.answered()
+            self._answered = first
             self._accept(part, vectors, outcome)
 
-    def _bisect(self, part: list[Prepared], outcome: Outcome, suspects: list[Failure]) -> None:
+    def _still_answers(self, usage: Usage) -> bool:
+        """Whether the server embeds what it has embedded before: then the items are bad, however many in a row."""
+        if self._answered is None:
+            return False
+        try:
+            self._request([self._answered], usage)
+        except (TransientError, ItemError):
+            return False
+        self._verdicts.answered()
+        return True
+
+    def _bisect(self, part: list[Prepared], outcome: Outcome, doubts: Doubts) -> None:
         middle = len(part) // 2
-        self._embed_part(part[:middle], outcome, suspects)
-        self._embed_part(part[middle:], outcome, suspects)
+        self._embed_part(part[:middle], outcome, doubts)
+        self._embed_part(part[middle:], outcome, doubts)
 
     def _request(self, part: list[Prepared], usage: Usage) -> Vectors:
         request = Batch(part[0].modality, [item.content for item in part], self.side)
@@ -226,11 +249,15 @@ class EmbedStep:
                     known = self._known(error)
                     if isinstance(known, RateLimitedError):
                         throttle.refused(known.retry_after)
+                    if isinstance(known, TerminalError) and self._stops:
+                        self.cancel()  # before its turn is another's
                     if isinstance(known, SuspectError) and len(part) > 1:
                         known.max_retries = 0  # bisecting tells more than trying again
+                    if shows_secret(error):
+                        raise known from None
                     if known is error:
                         raise
-                    raise known from (None if shows_secret(error) else error)
+                    raise known from error
                 finally:
                     usage.seconds += self._clock() - started
                     counted = result.tokens if result is not None else 0

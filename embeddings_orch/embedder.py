@@ -43,7 +43,8 @@ class EmbedderConfig(BaseModel):
     Every field is declared with `identity` (changes the vectors) or `operational` (does not).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What is wrong may be a key in the wrong place: pydantic's own message would show it.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: ClassVar[str]
     vector_version: ClassVar[int] = 1

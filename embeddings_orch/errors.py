@@ -65,7 +65,7 @@ class SuspectError(TransientError):
         max_retries: retries of one item alone, where the policy allows as many.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, max_retries: int = 2) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, max_retries: int = 1) -> None:
         super().__init__(message, retry_after=retry_after)
         self.max_retries = max_retries
 
@@ -91,7 +91,8 @@ class ItemError(ProviderError):
 
     Attributes:
         certain: False where the request may be the problem as well (a bare 400): when the first items alone are all
-            refused with the same words, and nothing succeeded before, the run is stopped with them.
+            refused, and nothing succeeded before, the run is stopped with the provider's words; until something
+            succeeds, such an item is tried again in the next run.
     """
 
     def __init__(self, message: str, *, certain: bool = True) -> None:

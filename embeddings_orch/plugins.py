@@ -14,17 +14,36 @@ from embeddings_orch.errors import PluginError
 Group = Literal["embedders", "sources", "runners"]
 GROUPS: tuple[Group, ...] = ("embedders", "sources", "runners")
 
-# Providers kept in this repository, so that a missing one is answered with the command that installs it.
-EXTRAS: dict[tuple[Group, str], str] = {
-    ("embedders", "bedrock"): "aws",
-    ("embedders", "gemini"): "gemini",
-    ("embedders", "imagebind"): "imagebind",
-    ("embedders", "instructor"): "sentence-transformers",
-    ("embedders", "multi2vec-clip"): "clip-server",
-    ("embedders", "open-clip"): "open-clip",
-    ("embedders", "openai"): "openai",
-    ("embedders", "roboflow-clip"): "clip-server",
-    ("embedders", "sentence-transformers"): "sentence-transformers",
+
+@dataclass(frozen=True)
+class Ours:
+    """A plugin kept in this repository, as it is told where it is not installed.
+
+    Attributes:
+        extra: of the core's distribution, which brings it.
+        reads: the modalities of an embedder.
+        summary: one line.
+    """
+
+    extra: str
+    reads: tuple[str, ...]
+    summary: str
+
+
+_TEXT, _BOTH = ("text",), ("image", "text")
+
+OURS: dict[tuple[Group, str], Ours] = {
+    ("embedders", "bedrock"): Ours("aws", _BOTH, "Titan, Cohere, Nova and Marengo on Amazon Bedrock."),
+    ("embedders", "gemini"): Ours("gemini", _BOTH, "Google's Gemini API."),
+    ("embedders", "imagebind"): Ours("imagebind", ("audio", "image", "text"), "ImageBind, one space for all three."),
+    ("embedders", "instructor"): Ours("sentence-transformers", _TEXT, "Instructor models on this machine."),
+    ("embedders", "multi2vec-clip"): Ours("clip-server", _BOTH, "Weaviate's CLIP inference containers."),
+    ("embedders", "open-clip"): Ours("open-clip", _BOTH, "CLIP models of open_clip on this machine."),
+    ("embedders", "openai"): Ours("openai", _TEXT, "OpenAI, and servers with its protocol."),
+    ("embedders", "roboflow-clip"): Ours("clip-server", _BOTH, "The CLIP routes of Roboflow Inference."),
+    ("embedders", "sentence-transformers"): Ours(
+        "sentence-transformers", _BOTH, "Models of sentence-transformers on this machine; pictures with CLIP-like ones."
+    ),
 }
 
 
@@ -51,8 +70,8 @@ class Plugin:
     @property
     def install_command(self) -> str | None:
         """The command that adds it, where the plugin is one of ours."""
-        extra = EXTRAS.get((self.group, self.name))
-        return f"pip install 'embeddings-orch[{extra}]'" if extra else None
+        ours = OURS.get((self.group, self.name))
+        return f"pip install 'embeddings-orch[{ours.extra}]'" if ours else None
 
 
 @cache
@@ -70,7 +89,7 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
 
 def known(group: Group) -> list[Plugin]:
     """The plugins of a group, by name: the installed ones and ours that are not."""
-    names = sorted({*_entry_points(group), *(name for kind, name in EXTRAS if kind == group)})
+    names = sorted({*_entry_points(group), *(name for kind, name in OURS if kind == group)})
     listed = []
     for name in names:
         points = _entry_points(group).get(name, ())

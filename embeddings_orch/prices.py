@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from embeddings_orch.errors import BudgetError
 
+_ROUNDING = 1e-9
+
 
 class Prices(BaseModel):
     """A provider's prices in US dollars; 0 where nothing is charged, or nobody said.
@@ -57,7 +59,8 @@ class Budget:
         if self.limit is None:
             return most
         with self._settled:
-            while self.spent + self._reserved + most > self.limit:
+            # Sums of floats are a little off: a hundred requests of a cent have to fit into a dollar.
+            while self.spent + self._reserved + most > self.limit * (1 + _ROUNDING):
                 # A bound is often several times the cost: what is under way may leave enough.
                 if not self._reserved:
                     raise BudgetError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.fingerprint import operational
@@ -19,6 +19,9 @@ class RemoteConfig(EmbedderConfig):
     A provider's config derives from it, and adds ``api_key_env`` (a `embeddings_orch.secrets.SecretName`) where it
     has a key.
     """
+
+    # A refused value may be the key itself.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     secret_keys: ClassVar[Mapping[str, str]] = {"api_key": "api_key_env"}
     """What a person could take for a place for a secret, and the key that names its variable."""

@@ -13,12 +13,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from embeddings_orch.errors import TerminalError
 
+SECRET = "secret"
+"""Type of the validation error of a field whose value is not to be shown."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What providers' keys begin with: a variable is never called so, and a key in a YAML must not pass for a name.
-_KEY = re.compile(r"(sk|pk|rk|hf|AKIA|ASIA|AIza|ya29|ghp|rf)[_-]?[A-Za-z0-9]{16,}")
+_KEY = re.compile(r"(sk|pk|rk|hf|AKIA|ASIA|AIza|ya29|ghp|rf)[_-]?((live|test)_)?[A-Za-z0-9]{16,}")
 _SHORTEST = 6
 _REDACTED = "[secret]"
 _remembered: set[str] = set()
@@ -27,7 +31,9 @@ _remembered: set[str] = set()
 def _variable(name: str) -> str:
     if not _NAME.fullmatch(name) or _KEY.match(name):
         # Without the value: it may be the key itself.
-        raise ValueError("is not the name of an environment variable; put the key into one and write its name here")
+        raise PydanticCustomError(
+            SECRET, "is not the name of an environment variable; put the key into one and write its name here"
+        )
     return name
 
 
@@ -79,6 +85,11 @@ def redact(text: str) -> str:
     """The text with every remembered secret replaced."""
     for secret in sorted(_remembered, key=len, reverse=True):
         text = text.replace(secret, _REDACTED)
+        # Messages are cut to a length: also in the middle of a secret.
+        for length in range(len(secret) - 1, _SHORTEST - 1, -1):
+            if text.endswith(secret[:length]):
+                text = text[:-length] + _REDACTED
+                break
     return text
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from embeddings_orch.errors import PluginError, SpecError
 from embeddings_orch.index_spec import NAME_PATTERN
 from embeddings_orch.plugins import suggestion
+from embeddings_orch.secrets import SECRET
 from embeddings_orch.spec import OWNER_PATTERN, PipelineSpec, _PluginSpec
 
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
@@ -252,7 +253,7 @@ def _messages(error: ValidationError, document: Document) -> Iterator[str]:
             if detail["type"] == "string_type" and texts.get(location):
                 message = "text is expected; quote it"
                 shown = f" (given: {texts[location]})"
-            elif isinstance(given, str | int | float | bool) and detail["type"] != "plugin":
+            elif isinstance(given, str | int | float | bool) and detail["type"] not in ("plugin", SECRET):
                 shown = f" (given: {given!r})"
             elif isinstance(given, date):
                 shown = f" (given: {given})"

@@ -18,6 +18,9 @@ from embeddings_orch.limiter import Limiter
 _HALVE_AT_MOST_EVERY = 1.0
 """Seconds: the refusals of requests that were under way together are one piece of news."""
 
+_LONGEST_PAUSE = 60.0
+"""Seconds: who asks for an hour is asked again sooner, so that the retries are used up and the run ends."""
+
 _LOOK = 0.2
 """Seconds after which a waiting thread looks whether the run was stopped."""
 
@@ -76,7 +79,9 @@ class Throttle:
                 waited = self._clock() - started
             self._running += 1
         try:
-            while (pause := self._paused_until - self._clock()) > 0:
+            until = float("-inf")
+            # Only what was asked for meanwhile is waited for once more.
+            while until < self._paused_until and (pause := (until := self._paused_until) - self._clock()) > 0:
                 self._wait(pause)
                 waited += pause
             if self._limiter is not None:
@@ -104,7 +109,7 @@ class Throttle:
                 self._allowed, self._halved_at = max(1.0, self._allowed / 2), now
             # The first refusal delays its own batch; from the second in a row on, nobody else need ask either.
             if retry_after and self._refused > 1:
-                self._paused_until = max(self._paused_until, now + retry_after)
+                self._paused_until = max(self._paused_until, now + min(retry_after, _LONGEST_PAUSE))
 
     def _wait(self, seconds: float) -> None:
         self._check()

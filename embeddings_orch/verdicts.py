@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.errors import ItemError, SuspectError, TerminalError, TransientError, UnavailableError
@@ -13,6 +12,19 @@ from embeddings_orch.outcome import Failure
 _LEAST = 3
 _REFUSED = 5
 """Inputs that are refused, each alone, before anything succeeds: from then on the request is the problem."""
+
+
+@dataclass
+class Doubts:
+    """Items of one batch that failed alone, and yet may not be the problem.
+
+    Attributes:
+        refused: by a server that may mean the request.
+        suspects: on which the server failed.
+    """
+
+    refused: list[Failure] = field(default_factory=list)
+    suspects: list[Failure] = field(default_factory=list)
 
 
 class Verdicts:
@@ -66,13 +78,18 @@ class Verdicts:
         if hopeless:
             raise TerminalError(f"every one of {_REFUSED} inputs was refused, so the request is wrong: {error}")
 
-    def settled(self, suspects: Iterable[Failure], successes: int) -> list[Failure]:
-        """Suspects as failures: an item is the problem only where others were answered meanwhile.
+    def settled(self, doubts: Doubts, successes: int) -> list[Failure]:
+        """What is in doubt as failures: an item is the problem only where others were answered.
 
         Args:
-            suspects: items that the server failed on, each alone.
-            successes: as counted before they were tried.
+            doubts: of one batch.
+            successes: as counted before the batch.
         """
-        if self.successes > successes:
-            return list(suspects)
-        return [replace(one, kind="transient") for one in suspects]
+        settled = []
+        for failures, cleared in (
+            (doubts.refused, self.successes > 0),
+            # A server that fails may have been well before: what counts is the time since.
+            (doubts.suspects, self.successes > successes),
+        ):
+            settled += failures if cleared else [replace(one, kind="transient") for one in failures]
+        return settled

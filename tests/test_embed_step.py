@@ -16,11 +16,16 @@ from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
 from embeddings_orch.embedder import Embedder, EmbedderConfig, EmbedResult, Item
 from embeddings_orch.errors import (
     BatchTooLargeError,
+    BudgetError,
+    CancelledError,
     ItemError,
+    SuspectError,
     TerminalError,
     TransientError,
+    UnavailableError,
 )
 from embeddings_orch.outcome import Failure, Prepared, StoppedError, Usage
+from embeddings_orch.packing import Limits
 from embeddings_orch.retry import RetryPolicy
 from embeddings_orch.testing import CountingConfig
 
@@ -373,6 +378,297 @@ def test_a_batch_that_shrinks_late_does_not_let_the_others_grow_again(scripted):
     embedder.script = script
     assert len(step(batch("abcdefgh")).keys) == 8
     assert [len(call) for call in embedder.calls] == [8, 2, 2, 2, 2]
+
+
+def refused(message="one of them is bad"):
+    return ItemError(message, certain=False)
+
+
+def test_a_request_that_may_be_wrong_stops_the_run_after_a_few_items_alone(scripted):
+    step, embedder = scripted(failing(999, refused("HTTP 400: dimensions must be less than 1536")))
+    with pytest.raises(StoppedError, match="every one of 5 inputs was refused, so the request is wrong: HTTP 400: dim"):
+        step(batch("abcdefghijklmnop"))
+    assert sum(len(call) == 1 for call in embedder.calls) == 5
+
+
+def test_items_of_a_request_that_may_be_wrong_are_tried_again_in_the_next_run(scripted):
+    """Remembered for good they would be skipped when the address, or whatever was wrong, is mended."""
+    step, _ = scripted(failing(999, refused()))
+    with pytest.raises(StoppedError) as caught:
+        step(batch("abcdefgh"))
+    assert {failure.kind for failure in caught.value.outcome.failures} == {"transient"}
+    step, _ = scripted(failing(1, refused()))
+    assert [failure.kind for failure in step(batch("a")).failures] == ["transient"]
+
+
+def test_a_bad_item_before_the_first_success_is_still_a_bad_item(scripted):
+    def script(contents):
+        if "a" in contents:
+            raise refused("a is bad")
+        return vectors_of(contents)
+
+    step, _ = scripted(script)
+    outcome = step(batch("abcdefgh"))
+    assert outcome.failures == [Failure("a:0", "file/a", "a is bad", "item")]
+    assert len(outcome.keys) == 7
+
+
+def test_after_a_success_any_number_of_items_can_be_refused(scripted):
+    def script(contents):
+        if any(content != "good" for content in contents):
+            raise refused()
+        return vectors_of(contents)
+
+    step, _ = scripted(script)
+    step(batch(["good"]))
+    outcome = step(batch("abcdefghijklmnop"))
+    assert len(outcome.failures) == 16
+    assert {failure.kind for failure in outcome.failures} == {"item"}
+
+
+def suspicious(*bad, retries=2):
+    def script(contents):
+        if any(content in bad for content in contents):
+            raise SuspectError("HTTP 500: something went wrong", max_retries=retries)
+        return vectors_of(contents)
+
+    return script
+
+
+def test_an_item_that_the_server_fails_on_is_bisected_first_and_tried_again_alone(scripted):
+    step, embedder = scripted(suspicious("c"))
+    outcome = step(batch("abcdefgh"))
+    assert outcome.keys == [f"{letter}:0" for letter in "abdefgh"]
+    assert outcome.failures == [Failure("c:0", "file/c", "HTTP 500: something went wrong", "item")]
+    assert embedder.calls.count(["c"]) == 3
+    assert all(embedder.calls.count(call) == 1 for call in embedder.calls if call != ["c"])
+
+
+def test_a_policy_without_retries_tries_a_suspected_item_once(scripted):
+    step, embedder = scripted(suspicious("c"), retry=RetryPolicy(max_retries=0))
+    assert len(step(batch("abcd")).failures) == 1
+    assert embedder.calls.count(["c"]) == 1
+
+
+def test_a_server_that_fails_on_everything_is_an_outage_and_no_items_fault(scripted):
+    step, embedder = scripted(failing(999, SuspectError("HTTP 500: out of memory")))
+    with pytest.raises(StoppedError, match="no request succeeded: HTTP 500: out of memory") as caught:
+        step(batch("abcdefghijklmnop"))
+    assert isinstance(caught.value.error, UnavailableError)
+    assert {failure.kind for failure in caught.value.outcome.failures} == {"transient"}
+    assert len(embedder.calls) < 20
+
+
+def test_suspects_of_a_batch_in_which_nothing_succeeded_are_tried_again_in_the_next_run(scripted):
+    step, _ = scripted(suspicious("c", "d"))
+    step(batch("ab"))
+    assert {failure.kind for failure in step(batch("cd")).failures} == {"transient"}
+
+
+def test_any_number_of_bad_items_in_a_row_is_no_outage(scripted):
+    """The server is asked for something that it has embedded before, and so the items are the problem."""
+    bad = [f"x{number}" for number in range(20)]
+    step, embedder = scripted(suspicious(*bad), retry=RetryPolicy(max_retries=1))
+    step(batch("ab"))
+    outcome = step(batch([*bad, "c"]))
+    assert outcome.keys == ["c:0"]
+    assert {failure.key for failure in outcome.failures} == {f"{one}:0" for one in bad}
+    assert {failure.kind for failure in outcome.failures} == {"item"}
+    # One question for each four of them.
+    assert embedder.calls[1:].count(["a"]) == 5
+
+
+def test_a_server_that_begins_to_fail_on_everything_is_an_outage(scripted):
+    down = []
+
+    def script(contents):
+        if down:
+            raise SuspectError("HTTP 500: out of memory")
+        return vectors_of(contents)
+
+    step, embedder = scripted(script, retry=RetryPolicy(max_retries=1))
+    step(batch("ab"))
+    down.append(True)
+    with pytest.raises(StoppedError, match="4 requests in a row had no answer.*out of memory") as caught:
+        step(batch("cdefghijklmnop"))
+    assert isinstance(caught.value.error, UnavailableError)
+    assert {failure.kind for failure in caught.value.outcome.failures} == {"transient"}
+    assert len(embedder.calls) < 25
+
+
+def test_an_outage_in_the_middle_of_a_run_stops_it(scripted):
+    """Else each of a million batches would use up all its retries."""
+    down = []
+
+    def script(contents):
+        if down:
+            raise TransientError("HTTP 503: down for maintenance")
+        return vectors_of(contents)
+
+    step, embedder = scripted(script, retry=RetryPolicy(max_retries=1))
+    step(batch("ab"))
+    down.append(True)
+    for number in range(3):
+        assert [failure.kind for failure in step(batch([f"x{number}"])).failures] == ["transient"]
+    with pytest.raises(UnavailableError, match="4 requests in a row had no answer.*down for maintenance"):
+        step(batch(["x4"]))
+    assert len(embedder.calls) == 1 + 4 * 2
+
+
+def test_single_failures_between_successes_stop_nothing(scripted):
+    def script(contents):
+        if contents[0].startswith("x"):
+            raise TransientError("HTTP 503: busy")
+        return vectors_of(contents)
+
+    step, _ = scripted(script, retry=RetryPolicy(max_retries=0))
+    step(batch("a"))
+    for number in range(20):
+        assert len(step(batch([f"x{number}"])).failures) == 1
+        assert step(batch("a")).keys
+
+
+# Budget
+
+
+def priced(**settings):
+    return {"prices": {"per_million_tokens": 1_000_000.0}, **settings}  # a dollar a token
+
+
+def tokened(contents):
+    return EmbedResult(vectors_of(contents), tokens=len(contents))
+
+
+def with_tokens(contents, tokens):
+    return [Prepared(one.key, one.uri, one.modality, one.content, tokens, one.size) for one in batch(contents)]
+
+
+def test_a_budget_stops_before_it_is_passed_and_keeps_what_was_bought(scripted):
+    step, embedder = scripted(tokened, batch_size=2, **priced(max_cost_usd=5.0))
+    with pytest.raises(StoppedError, match="max_cost_usd") as caught:
+        step(with_tokens("abcdefgh", 1))
+    assert isinstance(caught.value.error, BudgetError)
+    assert caught.value.outcome.keys == ["a:0", "b:0", "c:0", "d:0"]
+    assert caught.value.outcome.usage.tokens == 4
+    assert len(embedder.calls) == 2
+
+
+def test_a_budget_that_the_first_request_could_pass_buys_nothing(scripted):
+    step, embedder = scripted(tokened, **priced(max_cost_usd=5.0))
+    with pytest.raises(BudgetError, match=r"could cost \$6\.0"):
+        step(with_tokens("ab", 3))
+    assert embedder.calls == []
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_budget_is_never_passed_however_many_threads_spend_it(monkeypatch, threads):
+    bought, lock = [], threading.Lock()
+
+    def script(contents):
+        threading.Event().wait(0.002)
+        with lock:
+            bought.append(len(contents))
+        return tokened(contents)
+
+    config = ScriptedConfig(batch_size=2, concurrency=threads, **priced(max_cost_usd=101.0))
+    monkeypatch.setattr(embed_step, "embedder_for", lambda _: Scripted(config, script))
+    step = EmbedStep(config)
+    stopped = []
+
+    def run(number):
+        try:
+            # Twice as many as it will cost, as a bound in bytes is.
+            step(with_tokens([f"{number}a", f"{number}b"], 2))
+        except TerminalError as error:
+            stopped.append(error)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, range(80)))
+    assert all(isinstance(error, BudgetError) for error in stopped)
+    assert len(stopped) == 80 - len(bought)
+    assert 96 <= sum(bought) <= 101
+
+
+def test_a_malformed_answer_is_paid_for(scripted):
+    step, _ = scripted(lambda contents: EmbedResult([[1.0, 2.0]] * 3, tokens=4), **priced(max_cost_usd=6.0))
+    with pytest.raises(TerminalError, match="not one vector each"):
+        step(with_tokens("ab", 1))
+    assert step._budget.spent == 4.0
+
+
+# Cancelling and stopping
+
+
+def test_after_a_cancel_no_request_is_made(scripted):
+    step, embedder = scripted(vectors_of)
+    step.cancel()
+    with pytest.raises(CancelledError):
+        step(batch("a"))
+    assert embedder.calls == []
+
+
+def test_a_cancel_wakes_up_what_waits_to_try_again(monkeypatch):
+    config = ScriptedConfig(retry=RetryPolicy(initial_wait=60))
+    embedder = Scripted(config, failing(1, TransientError("busy", retry_after=60)))
+    monkeypatch.setattr(embed_step, "embedder_for", lambda _: embedder)
+    step = EmbedStep(config)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(step, batch("a"))
+        while not embedder.calls:
+            threading.Event().wait(0.01)
+        step.cancel()
+        assert isinstance(running.exception(2), CancelledError)
+    assert len(embedder.calls) == 1
+
+
+def test_a_terminal_error_leaves_a_step_usable_unless_it_was_told_to_stop(scripted):
+    """A search keeps its step: a key that is mended is used."""
+    step, embedder = scripted(failing(1, TerminalError("wrong key")))
+    with pytest.raises(TerminalError):
+        step(batch("a"))
+    assert step(batch("a")).keys
+    step, embedder = scripted(failing(1, TerminalError("wrong key")))
+    step.stop_at_terminal_errors()
+    with pytest.raises(TerminalError, match="wrong key"):
+        step(batch("a"))
+    with pytest.raises(CancelledError):
+        step(batch("a"))
+    assert len(embedder.calls) == 1
+
+
+def test_a_turn_that_a_terminal_error_gives_back_is_taken_by_nobody(monkeypatch):
+    """Else each refusal would let one more request out before the run is stopped."""
+
+    def refused(contents):
+        threading.Event().wait(0.05)
+        raise TerminalError("wrong key")
+
+    config = ScriptedConfig(concurrency=2)
+    embedder = Scripted(config, refused)
+    monkeypatch.setattr(embed_step, "embedder_for", lambda _: embedder)
+    step = EmbedStep(config)
+    step.stop_at_terminal_errors()
+    with ThreadPoolExecutor(8) as pool:
+        errors = [one.exception() for one in [pool.submit(step, batch("a")) for _ in range(8)]]
+    assert len(embedder.calls) == 2
+    assert sum(isinstance(error, CancelledError) for error in errors) == 6
+
+
+# Limits
+
+
+def test_requests_are_packed_into_the_providers_limits(scripted):
+    step, embedder = scripted(vectors_of)
+    embedder.limits = lambda modality: Limits(items=3, tokens=10)
+    outcome = step(with_tokens("abcdefgh", 4))
+    assert [len(call) for call in embedder.calls] == [2, 2, 2, 2]
+    assert len(outcome.keys) == 8
+
+
+def test_pictures_are_counted_and_tokens_are_not(scripted):
+    step, _ = scripted(vectors_of)
+    outcome = step([Prepared(f"{n}:0", "p", "image", "p" * (n + 1)) for n in range(3)])
+    assert (outcome.usage.images, outcome.usage.tokens) == (3, 0)
 
 
 # Life cycle

@@ -135,9 +135,11 @@ def test_one_of_ours_that_is_not_installed_is_answered_with_the_command(monkeypa
     monkeypatch.setattr(plugins, "_entry_points", lambda group: {})
     with pytest.raises(PluginError, match=r"'open-clip' is not installed.*pip install 'embeddings-orch\[open-clip\]'"):
         plugins.load("embedders", "open-clip")
-    (listed,) = plugins.known("embedders")
-    assert (listed.name, listed.installed, listed.distribution) == ("open-clip", False, "")
-    assert listed.install_command == "pip install 'embeddings-orch[open-clip]'"
+    listed = {plugin.name: plugin for plugin in plugins.known("embedders")}
+    assert list(listed) == sorted(name for group, name in plugins.OURS if group == "embedders")
+    assert not any(plugin.installed or plugin.distribution for plugin in listed.values())
+    assert listed["open-clip"].install_command == "pip install 'embeddings-orch[open-clip]'"
+    assert listed["bedrock"].install_command == "pip install 'embeddings-orch[aws]'"
 
 
 def test_every_command_that_installs_names_an_extra_that_is_there():
@@ -145,7 +147,16 @@ def test_every_command_that_installs_names_an_extra_that_is_there():
     from pathlib import Path
 
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    assert set(plugins.EXTRAS.values()) <= set(project["optional-dependencies"])
+    assert {ours.extra for ours in plugins.OURS.values()} <= set(project["optional-dependencies"])
+
+
+@pytest.mark.parametrize(("group", "name"), sorted(plugins.OURS))
+def test_what_is_told_of_one_that_is_not_installed_is_what_it_is(group, name):
+    (plugin,) = [plugin for plugin in plugins.known(group) if plugin.name == name]
+    if not plugin.installed:
+        pytest.skip("not installed")
+    reads = plugins.load(group, name).modalities
+    assert isinstance(reads, property) or sorted(reads) == list(plugins.OURS[group, name].reads)
 
 
 def test_the_core_brings_its_own_plugins():

@@ -180,7 +180,11 @@ def test_all_that_is_wrong_is_said_at_once_a_line_each(file):
             "5: media: there is no source 'foldr'; did you mean 'folder'? allowed: folder",
         ),
         ("source: folder", "source:", "5: media: 'source' is missing; allowed: folder"),
-        ("provider: counting", "provider: 3", "9: embeddings.clip: 'provider' is missing; allowed: counting"),
+        (
+            "provider: counting",
+            "provider: 3",
+            "9: embeddings.clip: 'provider' is missing; allowed: bedrock, counting, ",
+        ),
         (
             "vectors: [clip]",
             "vectors: [clp]",

@@ -1,8 +1,7 @@
-"""Tries everything a run needs, one tiny call each."""
+"""Tries everything a run needs; what the embeddings need is tried by `embeddings_orch.cli.probe`."""
 
 from __future__ import annotations
 
-import io
 import platform
 import tempfile
 import time
@@ -11,12 +10,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from PIL import Image
-
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Item
+from embeddings_orch.cli.probe import probe
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
-from embeddings_orch.outcome import Failure
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.project import Declared, prepare_home
 from embeddings_orch.store import Store
@@ -27,7 +22,12 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried."""
+    """One thing that was tried.
+
+    Attributes:
+        detail: what is there, or what is wrong.
+        advice: what would be faster, truer or safer here.
+    """
 
     what: str
     ok: bool
@@ -36,14 +36,15 @@ class Finding:
 
 
 def examine(declared: Declared) -> Iterator[Finding]:
-    """Try the Dagster home, the store, the media for some seconds, and each embedding with one input."""
+    """Try the Dagster home, the store, the media for some seconds, and each embedding with a tiny call a side."""
     yield Finding("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
     pipeline = Pipeline(declared.spec)
     yield _tried("Dagster home", lambda: f"{prepare_home(declared.root)}")
     yield _tried("store", lambda: _store(pipeline.store))
     yield _tried("media", lambda: _media(pipeline))
-    for name in declared.spec.embeddings:
-        yield _embedding(pipeline, name)
+    for name, embedding in declared.spec.embeddings.items():
+        tried = probe(embedding.config)
+        yield Finding(f"embedding {name} ({embedding.provider})", tried.ok, tried.detail, list(tried.advice))
 
 
 def _tried(what: str, action: Callable[[], str]) -> Finding:
@@ -98,34 +99,3 @@ def _media(pipeline: Pipeline) -> str:
     left_out = f", {len(scan.problems):,} left out" if scan.problems else ""
     found = f"{scan.table.num_rows:,} items" if scan.table.num_rows else "none yet"
     return f"{found} in {time.monotonic() - started:.1f} s{left_out}"
-
-
-def _embedding(pipeline: Pipeline, name: str) -> Finding:
-    spec = pipeline.spec.embeddings[name]
-    step = EmbedStep(spec.config)
-    what = f"embedding {name} ({spec.provider})"
-    try:
-        fingerprint = spec.config.fingerprint()
-        started = time.monotonic()
-        prepared = step.prepare(_probe("text" if "text" in step.embedder.modalities else "image"))
-        if isinstance(prepared, Failure):
-            return Finding(what, False, prepared.reason)
-        outcome = step([prepared])
-        if outcome.failures:
-            return Finding(what, False, outcome.failures[0].reason)
-        seconds = time.monotonic() - started
-        advice = list(getattr(step.embedder, "advice", list)())
-        detail = f"{len(outcome.vectors[0])} dimensions, first call {seconds:.1f} s, fingerprint {fingerprint[:16]}"
-        return Finding(what, True, detail, advice)
-    except EmbeddingsOrchError as error:
-        return Finding(what, False, str(error))
-    finally:
-        step.close()
-
-
-def _probe(modality: str) -> Item:
-    if modality == "text":
-        return Item("probe:0", "text", "hello", "a probe")
-    encoded = io.BytesIO()
-    Image.new("RGB", (64, 64), (200, 60, 60)).save(encoded, "PNG")
-    return Item("probe:0", "image", encoded.getvalue(), "a probe")

@@ -93,20 +93,34 @@ def status(chosen: Any, as_json: bool) -> None:
     print_json(made) if as_json else generations_output.status_table(made)
 
 
-@main.command(short_help="List the plugins, and how to install the others.")
+@main.group(
+    cls=Group, invoke_without_command=True, short_help="List the plugins, show one, and how to install the others."
+)
 @json_option
-def plugins(as_json: bool) -> None:
-    """List the plugins: what is installed, and the command that adds what is not."""
-    from embeddings_orch import plugins as found
-    from embeddings_orch.cli import output
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
+    """List the plugins: what each is and reads, and the command that adds what is not installed."""
+    if context.invoked_subcommand is not None:
+        return
+    from dataclasses import asdict
 
-    listed = [plugin for group in found.GROUPS for plugin in found.known(group)]
-    if as_json:
-        rows = [{"group": p.group, "name": p.name, "installed": p.installed, "distribution": p.distribution,
-                 "version": p.version, "install": p.install_command} for p in listed]  # fmt: skip
-        print_json({"plugins": rows})
-    else:
-        output.plugins_table(listed)
+    from embeddings_orch.cli import plugins as told
+    from embeddings_orch.cli import plugins_output
+
+    rows = told.rows()
+    print_json({"plugins": [asdict(row) for row in rows]}) if as_json else plugins_output.rows(rows)
+
+
+@plugins.command(short_help="Print a plugin's keys and an example.")
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Print the keys of the plugin NAME, which of them change the vectors, and an example that validates."""
+    from embeddings_orch.cli import plugins as told
+    from embeddings_orch.cli import plugins_output
+
+    for page in told.pages(name):
+        print_json(page.to_json()) if as_json else plugins_output.page(page)
 
 
 @main.command(short_help="Print the JSON schema of defs.yaml, for an editor.")
@@ -123,18 +137,19 @@ def schema() -> None:
 def doctor(chosen: Any, as_json: bool) -> None:
     """Try what a run needs, and say what is wrong or would be faster.
 
-    The store is written to and left as it was, the media are looked at for some seconds, and each model embeds one
-    input.
+    The store is written to and left as it was, the media are looked at for some seconds, and each model embeds a
+    picture, a text and a query, as far as it reads them: one small call each, which a provider may charge for.
     """
     from embeddings_orch.cli import output
     from embeddings_orch.cli.doctor import examine
 
-    findings = list(examine(chosen))
     if as_json:
+        findings = list(examine(chosen))
         print_json({"pipeline": chosen.spec.name, "findings": [finding.__dict__ for finding in findings]})
+        well = all(finding.ok for finding in findings)
     else:
-        output.findings(findings)
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+        well = output.findings(examine(chosen))
+    sys.exit(0 if well else 1)
 
 
 for _command in (generations, rollback, publish, gc, failures):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from embeddings_orch.cli.doctor import Finding
     from embeddings_orch.cli.outcome import RunOutcome
     from embeddings_orch.pipeline.plan import Plan
-    from embeddings_orch.plugins import Plugin
     from embeddings_orch.search import Results
     from embeddings_orch.source import Problem
 
@@ -205,22 +204,13 @@ def hits_table(results: Results, limit: int | None = None) -> None:
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
 
 
-def plugins_table(listed: Sequence[Plugin]) -> None:
-    """The plugins by group."""
-    table = plain_table("kind", "name", "from", "status")
-    for plugin in listed:
-        origin = f"{plugin.distribution} {plugin.version}".strip()
-        status = "installed" if plugin.installed else f"not installed: {plugin.install_command}"
-        if plugin.target.startswith("embeddings_orch.testing."):
-            status += " (for tests)"
-        table.add_row(plugin.group.removesuffix("s"), plugin.name, origin, Text(status))
-    plain_console().print(table)
-
-
-def findings(found: Sequence[Finding]) -> None:
-    """What doctor found, a line each."""
+def findings(found: Iterable[Finding]) -> bool:
+    """What doctor finds, a line each as it comes; returns whether all is well."""
+    well = True
     for finding in found:
+        well = well and finding.ok
         click.secho("ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False)
         click.echo(f"{finding.what}: {finding.detail}")
         for advice in finding.advice:
-            click.echo(f"      faster: {advice}")
+            click.echo(f"      advice: {advice}")
+    return well

@@ -12,32 +12,21 @@ Example:
 
 from __future__ import annotations
 
-import io
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import numpy as np
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 
+from embeddings_orch.comparison import CompareType, compare
+from embeddings_orch.contents import Content, Picture, vectors_of
 from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Side, Vectors, config_from
+from embeddings_orch.embedder import EmbedderConfig, Modality, Side, Vectors, config_from
 from embeddings_orch.errors import ItemError
 from embeddings_orch.fingerprint import operational
-from embeddings_orch.outcome import Failure, Outcome, Prepared
-from embeddings_orch.packing import Packer
 from embeddings_orch.prices import Prices
 from embeddings_orch.retry import RetryPolicy
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-LISTED_FAILURES = 5
-PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 
 
 class RetryConfig(dg.Config, RetryPolicy):
@@ -48,7 +37,14 @@ class PricesConfig(dg.Config, Prices):
     """The prices as Dagster config."""
 
 
-class ResourceConfig(EmbedderConfig):
+if TYPE_CHECKING:
+    _Config = EmbedderConfig
+else:
+    # With all fields of a config, this base would put their defaults over those of the plugin's config.
+    _Config = BaseModel
+
+
+class ResourceConfig(_Config):
     """The fields that differ in a resource.
 
     They stand here because mypy derives the parameters of a Dagster class that has fields of its own from those
@@ -81,9 +77,9 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
             ItemError: some texts have no vector; the message names them.
             TerminalError: the model cannot be had, or the provider refuses.
         """
-        return self._embed("text", [(text, f"text {index}") for index, text in enumerate(texts)], side)
+        return self._embed("text", texts, side)
 
-    def embed_images(self, images: Sequence[str | Path | bytes | Image | np.ndarray[Any, Any]]) -> Vectors:
+    def embed_images(self, images: Sequence[Picture]) -> Vectors:
         """Vectors of images, shape (n, dimensions), float32, in order.
 
         Args:
@@ -94,7 +90,31 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
             TerminalError: the model cannot be had, or the provider refuses.
             OSError: a path cannot be read.
         """
-        return self._embed("image", (_image(image, index) for index, image in enumerate(images)), "document")
+        return self._embed("image", images, "document")
+
+    def compare(
+        self,
+        image: Content,
+        texts: Content | Sequence[Content],
+        *,
+        subject_type: CompareType = "image",
+        prompt_type: CompareType = "text",
+    ) -> Vectors:
+        """Cosine similarities of a picture and texts, shape (n,); see `embeddings_orch.comparison.compare`.
+
+        Args:
+            image: the subject: a path, an encoded file's bytes, a Pillow image, an array; or a text.
+            texts: the prompts, or one of them: texts, or pictures.
+            subject_type: ``image`` or ``text``.
+            prompt_type: ``image`` or ``text``.
+
+        Raises:
+            ItemError: something has no vector; the message names it.
+            TerminalError: the model cannot be had, does not read what was given, or the provider refuses.
+        """
+        return self._with_step(
+            lambda step: compare(step, image, texts, subject_type=subject_type, prompt_type=prompt_type)
+        )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Release the model at the end of the run or step."""
@@ -103,88 +123,23 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
             self._step = None
 
     def _embed(self, modality: Modality, contents: Any, side: Side) -> Vectors:
-        vectors: list[Vectors] = []
-        failures: list[Failure] = []
+        return self._with_step(lambda step: vectors_of(step, modality, contents, side))
+
+    def _with_step(self, use: Callable[[EmbedStep], Vectors]) -> Vectors:
         with self._lock:
             step = self._embed_step()
-            step.side = side
             try:
-                for outcome in _outcomes(step, _batches(step, modality, contents, failures)):
-                    vectors += outcome.vectors
-                    failures += outcome.failures
+                return use(step)
+            except ItemError:
+                raise
             except BaseException:
                 # The next call starts anew: a key may have been set right by then.
                 step.close()
                 self._step = None
                 raise
-            dimensions = step.embedder.dimensions()
-        if failures:
-            raise ItemError(_message(modality, failures))
-        return np.stack(vectors) if vectors else np.empty((0, dimensions or 0), dtype=np.float32)
 
     def _embed_step(self) -> EmbedStep:
         if self._step is None:
             # The plain config: what Dagster adds to a resource stays out of the step, which may be pickled.
             self._step = EmbedStep(config_from(self.provider, self.settings()))
         return self._step
-
-
-def _batches(step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]) -> Iterator[list[Prepared]]:
-    packer: Packer[Prepared] = Packer(step.limits(modality))
-    for index, (content, uri) in enumerate(contents):
-        prepared = step.prepare(Item(str(index), modality, content, uri))
-        if isinstance(prepared, Failure):
-            failures.append(prepared)
-        else:
-            yield from packer.add(prepared)
-    if rest := packer.rest():
-        yield rest
-
-
-def _outcomes(step: EmbedStep, batches: Iterator[list[Prepared]]) -> Iterator[Outcome]:
-    """The outcomes of batches, in order, as many of them under way as the config allows."""
-    concurrency = step.config.concurrency
-    with ThreadPoolExecutor(concurrency, "embed") as pool:
-        running: deque[Future[Outcome]] = deque()
-        try:
-            for batch in batches:
-                running.append(pool.submit(step, batch))
-                if len(running) > concurrency:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        except BaseException:
-            step.cancel()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _image(image: Any, index: int) -> tuple[bytes, str]:
-    """An image as the bytes of a file, and what to call it in messages."""
-    if isinstance(image, bytes):
-        return image, f"image {index}"
-    if isinstance(image, str | Path):
-        return Path(image).read_bytes(), str(image)
-    return _encoded(image, index), f"image {index}"
-
-
-def _encoded(image: Any, index: int) -> bytes:
-    # As a file, so that a picture in memory passes the same decoder as one on disk, and has a content hash.
-    from PIL import Image, ImageOps
-
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    if not isinstance(image, Image.Image):
-        kind = type(image).__name__
-        raise TypeError(f"image {index} is {kind}, not a path, bytes, a Pillow image or an array")
-    upright = ImageOps.exif_transpose(image)
-    buffer = io.BytesIO()
-    # Lossless in either case; TIFF takes the modes (CMYK, float) that PNG does not.
-    upright.save(buffer, "PNG" if upright.mode in PNG_MODES else "TIFF", compress_level=1)
-    return buffer.getvalue()
-
-
-def _message(modality: Modality, failures: list[Failure]) -> str:
-    listed = "; ".join(f"{failure.uri}: {failure.reason}" for failure in failures[:LISTED_FAILURES])
-    more = f"; and {len(failures) - LISTED_FAILURES} more" if len(failures) > LISTED_FAILURES else ""
-    return f"{len(failures)} of the {modality}s have no vector: {listed}{more}"

@@ -51,6 +51,7 @@ class LocalRunner(Runner):
     ) -> None:
         """See `Runner.run`."""
         concurrency = step.config.concurrency
+        step.stop_at_terminal_errors()
         # The step lets only so many requests through; more threads than that, so that those which wait to try again
         # do not hold up the others.
         threads = 1 if concurrency == 1 else 2 * concurrency

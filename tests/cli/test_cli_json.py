@@ -191,7 +191,7 @@ def test_status_before_any_run_says_that_nothing_is_there(cli, declare, tmp_path
 
 def test_plugins_are_listed_with_where_they_come_from(cli):
     listed = answer(cli("plugins", "--json"))["plugins"]
-    keys = ["group", "name", "installed", "distribution", "version", "install"]
+    keys = ["group", "name", "installed", "distribution", "version", "install", "reads", "summary", "error"]
     assert all(list(plugin) == keys for plugin in listed)
     by_name = {(plugin["group"], plugin["name"]): plugin for plugin in listed}
     assert by_name["sources", "folder"]["distribution"] == "embeddings-orch"

@@ -158,8 +158,8 @@ def test_status_and_plugins_and_doctor_are_readable(cli, published):
     assert "found" in status
     assert "passed" in status
     assert "photos: 0 contents failed" in status
-    (counting,) = [line for line in cli("plugins").stdout.splitlines() if line.startswith("embedder  counting ")]
-    assert counting.rstrip().endswith("installed (for tests)")
+    (counting,) = [line for line in cli("plugins").stdout.splitlines() if line.startswith("  counting ")]
+    assert counting.rstrip().endswith("(for tests)")
     doctor = cli("doctor", "--file", file).stdout
     assert "ok    media: 5 items in " in doctor
     assert "ok    embedding toy (counting): 8 dimensions" in doctor

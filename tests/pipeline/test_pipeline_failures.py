@@ -276,9 +276,7 @@ def test_transient_errors_are_retried_and_counted(gallery):
 def test_no_retries_means_one_attempt(gallery):
     gallery.model(flaky=3, retry={"max_retries": 0})
 
-    with pytest.raises(
-        TerminalError, match="the request was tried once: .*fails 3 times first"
-    ):
+    with pytest.raises(TerminalError, match="the request was tried once: .*fails 3 times first"):
         gallery.run()
 
 

@@ -1,13 +1,22 @@
 """The local runner: bounded memory, any order, and nothing that is embedded is lost."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
 from embeddings_orch.embedder import Item
-from embeddings_orch.errors import ItemError, TerminalError, TransientError
+from embeddings_orch.errors import (
+    BudgetError,
+    CancelledError,
+    ItemError,
+    TerminalError,
+    TransientError,
+    UnavailableError,
+)
+from embeddings_orch.packing import Limits
 from embeddings_orch.runners import Content
 from embeddings_orch.runners.local import LocalRunner
 from embeddings_orch.testing.counting import CountingConfig, CountingEmbedder
@@ -272,3 +281,153 @@ def test_progress_is_told_batch_by_batch_and_not_only_when_a_checkpoint_is_commi
     assert sum(count for count, _ in told) == 95
     assert len(told) == 10
     assert {committed for _, committed in told} == {0}
+
+
+class Remote(CountingEmbedder):
+    """Answers from threads, as a provider does; ``behave`` says what happens to a batch."""
+
+    lock = threading.Lock()
+
+    def __init__(self, config, behave):
+        super().__init__(config)
+        self.behave, self.began = behave, []
+
+    def embed(self, batch):
+        with self.lock:
+            self.began.append(list(batch.contents))
+        self.behave(batch)
+        return super().embed(batch)
+
+
+def remote(monkeypatch, behave, **settings):
+    config = CountingConfig(name="toy", **settings)
+    embedder = Remote(config, behave)
+    monkeypatch.setattr("embeddings_orch.embed_step.embedder_for", lambda _: embedder)
+    return EmbedStep(config), embedder
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.001, 0.02])
+def test_a_terminal_error_stops_within_one_request_a_worker(monkeypatch, takes):
+    """Also where the refused request gives its turn to one that waits."""
+
+    def refused(batch):
+        time.sleep(takes)
+        raise TerminalError("the key is wrong")
+
+    for _ in range(10):
+        step, embedder = remote(monkeypatch, refused, concurrency=8, batch_size=1)
+        with pytest.raises(TerminalError, match="the key is wrong"):
+            LocalRunner(8).run(step, contents(200), read, Commits())
+        assert len(embedder.began) <= 8
+
+
+def test_the_first_terminal_error_is_the_one_that_is_raised(monkeypatch):
+    def refused(batch):
+        time.sleep(0.001)
+        raise TerminalError("the key is wrong")
+
+    step, _ = remote(monkeypatch, refused, concurrency=8, batch_size=1)
+    with pytest.raises(TerminalError) as caught:
+        LocalRunner(8).run(step, contents(200), read, Commits())
+    assert not isinstance(caught.value, CancelledError)
+
+
+def test_batches_that_wait_to_try_again_do_not_hold_up_the_others(monkeypatch):
+    """Four of forty batches wait for half a second each, with a concurrency of four."""
+    tried = set()
+
+    def busy(batch):
+        number = int(batch.contents[0].split()[1])
+        with Remote.lock:
+            first = number not in tried
+            tried.add(number)
+        if first and number < 4:
+            raise TransientError("busy", retry_after=0.5)
+
+    finished, commits = {}, Commits()
+    step, _ = remote(monkeypatch, busy, concurrency=4, batch_size=1, retry={"initial_wait": 0.0})
+    started = time.monotonic()
+
+    def progress(_):
+        finished[len(finished)] = time.monotonic() - started
+
+    LocalRunner(2).run(step, contents(40), read, commits, progress)
+
+    assert len(commits.vectors) == 40
+    assert finished[35] < 0.45, "36 batches that need not wait were done late"
+    assert finished[39] >= 0.5
+
+
+def test_concurrency_is_what_the_config_says(monkeypatch):
+    now, most = 0, []
+
+    def slow(batch):
+        nonlocal now
+        with Remote.lock:
+            now += 1
+            most.append(now)
+        time.sleep(0.01)
+        with Remote.lock:
+            now -= 1
+
+    step, _ = remote(monkeypatch, slow, concurrency=3, batch_size=1)
+    LocalRunner(2).run(step, contents(40), read, Commits())
+    assert max(most) == 3
+
+
+def test_a_cancel_from_outside_ends_the_run_and_keeps_what_was_embedded(monkeypatch):
+    def slow(batch):
+        time.sleep(0.02)
+
+    step, embedder = remote(monkeypatch, slow, concurrency=2, batch_size=1)
+    commits = Commits()
+    threading.Timer(0.3, step.cancel).start()
+    with pytest.raises(CancelledError):
+        LocalRunner(2).run(step, contents(2000), read, commits)
+    assert 0 < len(commits.vectors) < 200
+    # Every answer that was paid for is kept, and nobody's vector is invented.
+    assert len(commits.vectors) == len(embedder.began)
+    assert not commits.failures
+
+
+def test_an_outage_in_the_middle_of_a_run_keeps_what_was_embedded(monkeypatch):
+    def down(batch):
+        if int(batch.contents[0].split()[1]) >= 30:
+            raise TransientError("HTTP 503: down")
+
+    step, embedder = remote(
+        monkeypatch, down, concurrency=2, batch_size=1, retry={"max_retries": 1, "initial_wait": 0.0}
+    )
+    commits = Commits()
+    with pytest.raises(UnavailableError, match="HTTP 503: down"):
+        LocalRunner(2).run(step, contents(500), read, commits)
+    assert len(commits.vectors) == 30
+    assert {failure.kind for failure in commits.failures.values()} == {"transient"}
+    assert len(embedder.began) < 60
+
+
+def test_a_budget_under_eight_threads_is_never_passed_and_what_was_bought_is_kept(monkeypatch):
+    """A text's bound in bytes is four times what is counted: the rest of the budget is used nevertheless."""
+    step, embedder = remote(
+        monkeypatch,
+        lambda batch: time.sleep(0.001),
+        concurrency=8,
+        batch_size=1,
+        prices={"per_million_tokens": 1_000_000},
+        max_cost_usd=100.0,
+    )
+    commits = Commits()
+    with pytest.raises(BudgetError, match="max_cost_usd"):
+        LocalRunner(8).run(step, contents(500), read, commits)
+    spent = sum(-(-len(text) // 4) for call in embedder.began for text in call)
+    assert 85 <= spent <= 100
+    assert len(commits.vectors) == len(embedder.began)
+    assert step._budget.spent == pytest.approx(spent)
+
+
+def test_requests_are_packed_by_tokens_before_they_reach_the_threads(monkeypatch):
+    step, embedder = remote(monkeypatch, lambda batch: None, batch_size=10)
+    monkeypatch.setattr(embedder, "limits", lambda modality: Limits(items=10, tokens=25))
+    LocalRunner(2).run(step, contents(10), read, Commits())
+    # "text 0" is eight tokens at the most.
+    assert [len(call) for call in embedder.began] == [3, 3, 3, 1]

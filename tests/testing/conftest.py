@@ -20,10 +20,12 @@ def toys(tmp_path_factory):
         patch.syspath_prepend(str(folder))
         patch.syspath_prepend(str(TOYS))
         import toy_embedders
+        import toy_remote
 
         entries = [f"{toy.config_class.provider} = toy_embedders:{toy.__name__}" for toy in toy_embedders.ALL
                    if toy.__name__ != "OfAnotherName"]  # fmt: skip
         entries.append("toy-hasty = toy_hasty:Hasty")
+        entries += [f"{toy.config_class.provider} = toy_remote:{toy.__name__}" for toy in toy_remote.REMOTE]
         (info / "entry_points.txt").write_text("\n".join(["[embeddings_orch.embedders]", *entries, ""]))
         plugins._entry_points.cache_clear()
         yield toy_embedders

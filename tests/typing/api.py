@@ -9,7 +9,16 @@ import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings_orch import EmbeddingPipeline, EmbeddingsOrchError, Index, Pipeline, PipelineSpec, Store, build_pipeline
+from embeddings_orch import (
+    EmbeddingPipeline,
+    EmbeddingsOrchError,
+    Index,
+    Pipeline,
+    PipelineSpec,
+    Store,
+    build_pipeline,
+    compare,
+)
 from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import (
     Batch,
@@ -117,6 +126,12 @@ if isinstance(prepared, Prepared):
     vectors: list[NDArray[np.float32]] = outcome.vectors
 embedder_for(config_from("length", {"unit": "words"})).close()
 EmbedStep(LengthConfig(), side="both")  # type: ignore[arg-type]
+
+# Comparing
+
+assert_type(compare(LengthConfig(), Path("dog.png"), ["a dog", "a cat"]), NDArray[np.float32])
+assert_type(compare(step, "a dog", "a cat", subject_type="text"), NDArray[np.float32])
+compare(step, "a dog", "a cat", subject_type="sound")  # type: ignore[arg-type]
 
 
 def number() -> int:

@@ -12,7 +12,14 @@ from embeddings_orch.testing.servers.base import Bucket as Bucket
 from embeddings_orch.testing.servers.base import LoopbackServer as LoopbackServer
 from embeddings_orch.testing.servers.base import RecordedRequest as RecordedRequest
 from embeddings_orch.testing.servers.base import RefusedError as RefusedError
+from embeddings_orch.testing.servers.bedrock import BedrockServer as BedrockServer
+from embeddings_orch.testing.servers.bedrock import bedrock_fault as bedrock_fault
 from embeddings_orch.testing.servers.faults import Fault as Fault
 from embeddings_orch.testing.servers.faults import Faults as Faults
+from embeddings_orch.testing.servers.gemini import GeminiServer as GeminiServer
+from embeddings_orch.testing.servers.gemini import quota_error as quota_error
+from embeddings_orch.testing.servers.multi2vec import Multi2VecServer as Multi2VecServer
+from embeddings_orch.testing.servers.openai import OpenAIServer as OpenAIServer
+from embeddings_orch.testing.servers.roboflow import RoboflowServer as RoboflowServer
 from embeddings_orch.testing.servers.vectors import tokens_of as tokens_of
 from embeddings_orch.testing.servers.vectors import vector_of as vector_of

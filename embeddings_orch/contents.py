@@ -1,0 +1,124 @@
+"""Vectors of a user's own texts and pictures: in memory, from files, in order, outside of any pipeline."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from embeddings_orch.embed_step import EmbedStep
+from embeddings_orch.embedder import Item, Modality, Side, Vectors
+from embeddings_orch.errors import ItemError
+from embeddings_orch.outcome import Failure, Outcome, Prepared
+from embeddings_orch.packing import Packer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    Picture: TypeAlias = str | Path | bytes | Image | np.ndarray[Any, Any]
+    Content: TypeAlias = Picture
+else:
+    Picture = Content = Any
+
+LISTED_FAILURES = 5
+PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+
+
+def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content], side: Side = "document") -> Vectors:
+    """Vectors of texts or pictures, shape (n, dimensions), float32, in order.
+
+    Args:
+        step: embeds them; its ``side`` is set.
+        modality: ``text`` or ``image``.
+        contents: texts; or pictures: paths, encoded files' bytes, Pillow images, uint8 arrays of shape
+            (height, width[, channels]).
+        side: ``query`` for search terms, where the model tells the two apart.
+
+    Raises:
+        ItemError: some contents have no vector; the message names them.
+        TerminalError: the model cannot be had, or the provider refuses.
+        TypeError: a picture is none of these.
+        OSError: a path cannot be read.
+    """
+    step.side = side
+    vectors: list[Vectors] = []
+    failures: list[Failure] = []
+    for outcome in _outcomes(step, _batches(step, modality, _named(modality, contents), failures)):
+        vectors += outcome.vectors
+        failures += outcome.failures
+    if failures:
+        raise ItemError(_message(modality, failures))
+    return np.stack(vectors) if vectors else np.empty((0, step.embedder.dimensions() or 0), dtype=np.float32)
+
+
+def _named(modality: Modality, contents: Iterable[Any]) -> Iterator[tuple[bytes | str, str]]:
+    """Each content as a model is given it, and what to call it in messages."""
+    for index, content in enumerate(contents):
+        yield (content, f"text {index}") if modality == "text" else _image(content, index)
+
+
+def _batches(step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]) -> Iterator[list[Prepared]]:
+    packer: Packer[Prepared] = Packer(step.limits(modality))
+    for index, (content, uri) in enumerate(contents):
+        prepared = step.prepare(Item(str(index), modality, content, uri))
+        if isinstance(prepared, Failure):
+            failures.append(prepared)
+        else:
+            yield from packer.add(prepared)
+    if rest := packer.rest():
+        yield rest
+
+
+def _outcomes(step: EmbedStep, batches: Iterator[list[Prepared]]) -> Iterator[Outcome]:
+    """The outcomes of batches, in order, as many of them under way as the config allows."""
+    concurrency = step.config.concurrency
+    with ThreadPoolExecutor(concurrency, "embed") as pool:
+        running: deque[Future[Outcome]] = deque()
+        try:
+            for batch in batches:
+                running.append(pool.submit(step, batch))
+                if len(running) > concurrency:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        except BaseException:
+            if running:  # else the step can be used again, after a path that was wrong for one
+                step.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _image(image: Any, index: int) -> tuple[bytes, str]:
+    """An image as the bytes of a file, and what to call it in messages."""
+    if isinstance(image, bytes):
+        return image, f"image {index}"
+    if isinstance(image, str | Path):
+        return Path(image).read_bytes(), str(image)
+    return _encoded(image, index), f"image {index}"
+
+
+def _encoded(image: Any, index: int) -> bytes:
+    # As a file, so that a picture in memory passes the same decoder as one on disk, and has a content hash.
+    from PIL import Image, ImageOps
+
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        kind = type(image).__name__
+        raise TypeError(f"image {index} is {kind}, not a path, bytes, a Pillow image or an array")
+    upright = ImageOps.exif_transpose(image)
+    buffer = io.BytesIO()
+    # Lossless in either case; TIFF takes the modes (CMYK, float) that PNG does not.
+    upright.save(buffer, "PNG" if upright.mode in PNG_MODES else "TIFF", compress_level=1)
+    return buffer.getvalue()
+
+
+def _message(modality: Modality, failures: list[Failure]) -> str:
+    listed = "; ".join(f"{failure.uri}: {failure.reason}" for failure in failures[:LISTED_FAILURES])
+    more = f"; and {len(failures) - LISTED_FAILURES} more" if len(failures) > LISTED_FAILURES else ""
+    return f"{len(failures)} of the {modality}s have no vector: {listed}{more}"

@@ -1,0 +1,1 @@
+"""The parts of `embeddings_orch.testing.remote_conformance`."""

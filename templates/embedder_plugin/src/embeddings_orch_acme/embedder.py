@@ -1,0 +1,120 @@
+"""The embedder of the provider ``acme``: ``POST /v1/embed`` of Acme's HTTP API."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from embeddings_orch.embedder import Batch, Embedder, EmbedderConfig, EmbedResult, Modality, Vectors
+from embeddings_orch.errors import ProviderError, ResponseError, TerminalError, TransientError
+from embeddings_orch.http_errors import error_from_status, message_in
+from embeddings_orch.packing import Limits
+from embeddings_orch.secrets import account_of, read_secret
+from embeddings_orch_acme.config import DIMENSIONS, AcmeConfig
+
+if TYPE_CHECKING:
+    import httpx
+
+_MOST_ITEMS = 96
+_MOST_TOKENS = 100_000
+
+
+class AcmeEmbedder(Embedder[AcmeConfig]):
+    """Embeds texts; retries, packing, rate limits, bisection and normalising are the core's."""
+
+    config_class: ClassVar[type[EmbedderConfig]] = AcmeConfig
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    kinds: ClassVar[tuple[str, ...]] = ("acme",)
+
+    def __init__(self, config: AcmeConfig) -> None:
+        super().__init__(config)
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def dimensions(self) -> int | None:
+        """Of the known models."""
+        return DIMENSIONS.get(self.config.name)
+
+    def limits(self, modality: Modality) -> Limits:
+        """What the API takes in one request."""
+        return Limits(items=min(self.config.batch_size, _MOST_ITEMS), tokens=_MOST_TOKENS)
+
+    def account(self) -> str:
+        """One rate limit for each key."""
+        return account_of(self.config.provider, self.config.base_url, self._key())
+
+    def embed(self, batch: Batch) -> EmbedResult:
+        """One request for the whole batch.
+
+        Raises:
+            ProviderError: or what `classify` knows.
+        """
+        side = "query" if batch.side == "query" else "passage"
+        body = {"model": self.config.name, "side": side, "texts": list(batch.contents)}
+        response = self._made_client().post("/v1/embed", json=body)
+        if response.status_code != 200:
+            raise error_from_status(response.status_code, message_in(response.content), response.headers)
+        try:
+            answer = response.json()
+        except ValueError:
+            raise ResponseError(f"the answer is no JSON: {message_in(response.content)}") from None
+        return EmbedResult(_vectors_in(answer, len(batch)), tokens=_tokens_in(answer))
+
+    def classify(self, error: Exception) -> ProviderError:
+        """What httpx raises before there is a status."""
+        import httpx
+
+        if isinstance(error, httpx.TransportError):
+            return TransientError(f"{self.config.base_url}: {type(error).__name__}: {error}")
+        if isinstance(error, httpx.InvalidURL):
+            return TerminalError(f"base_url {self.config.base_url!r}: {error}")
+        return super().classify(error)
+
+    def close(self) -> None:
+        """Close the connections; a later batch opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _made_client(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                import httpx
+
+                self._client = httpx.Client(
+                    base_url=self.config.base_url,
+                    headers={"Authorization": f"Bearer {self._key()}"},
+                    timeout=self.config.timeout,
+                    limits=httpx.Limits(max_connections=self.config.concurrency),
+                )
+            return self._client
+
+    def _key(self) -> str:
+        return read_secret(self.config.api_key_env, "Acme's API key")
+
+
+def _vectors_in(answer: Any, count: int) -> Vectors:
+    """The vectors in the order of their indexes; shape (count, dimensions)."""
+    try:
+        rows = {int(row["index"]): row["vector"] for row in answer["data"]}
+        found = len(answer["data"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResponseError(f"the answer has no vectors: {type(error).__name__} {error}") from None
+    if found != count or sorted(rows) != list(range(count)):
+        raise ResponseError(f"the answer has {found} vectors with the indexes {sorted(rows)[:9]} for {count} texts")
+    try:
+        vectors = np.array([rows[index] for index in range(count)], dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ResponseError("the answer's vectors are no numbers, or of several lengths") from None
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise ResponseError("the answer's vectors are no rows of finite numbers")
+    return vectors
+
+
+def _tokens_in(answer: Any) -> int:
+    usage = answer.get("usage")
+    tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return tokens if isinstance(tokens, int) else 0
