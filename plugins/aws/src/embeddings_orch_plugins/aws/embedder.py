@@ -1,0 +1,168 @@
+"""The bedrock embedder. Importing this module imports neither boto3 nor botocore."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality, Side, Vectors
+from embeddings_orch.errors import ItemError, ProviderError, ResponseError
+from embeddings_orch.packing import Limits
+from embeddings_orch.secrets import account_of
+from embeddings_orch_plugins.aws.config import BedrockConfig
+from embeddings_orch_plugins.aws.errors import classify
+from embeddings_orch_plugins.aws.families.base import BODY, TEXT, Call
+
+if TYPE_CHECKING:
+    from embeddings_orch_plugins.aws.connection import Connection
+
+
+class BedrockEmbedder(Embedder[BedrockConfig]):
+    """Embeds texts and, with some models, pictures by InvokeModel of Amazon Bedrock."""
+
+    config_class = BedrockConfig
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    kinds: ClassVar[tuple[str, ...]] = ("aws",)
+
+    def __init__(self, config: BedrockConfig) -> None:
+        super().__init__(config)
+        self._model = config.model
+        # Of this model; the class says what any of them reads.
+        self.modalities = frozenset(self._model.items)  # type: ignore[misc]
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def dimensions(self) -> int | None:
+        """As configured, else the model's default."""
+        return self.config.dimensions
+
+    def limits(self, modality: Modality) -> Limits:
+        """One item where the model takes one, else ``batch_size`` up to what it takes; and a body of 25 MB."""
+        items = min(self.config.batch_size, self._model.items.get(modality, 1))
+        return Limits(items, size=BODY if modality == "image" else TEXT)
+
+    def tokens(self, modality: Modality, content: Any) -> int:
+        """A text's bound, no more than the model reads of one; a picture's where the model counts some."""
+        if modality == "text":
+            return min(super().tokens(modality, content), self._model.tokens)
+        return self._model.pictures.tokens if self._model.pictures else 0
+
+    def account(self) -> str:
+        """Region, model (AWS counts for each), and the role or access key.
+
+        Raises:
+            TerminalError: there are no credentials.
+        """
+        config = self.config
+        who = config.assumed_role or self._connected().key()
+        return account_of("bedrock", config.endpoint_url, config.region, config.base, who)
+
+    def prepare(self, item: Item) -> str:
+        """A text, cut where ``truncate`` says so and the model cannot; a picture as a data URI.
+
+        Raises:
+            ItemError: the picture cannot be decoded; the text or picture is too large for the model.
+        """
+        if isinstance(item.content, str):
+            return self._text(item.content)
+        from embeddings_orch_plugins.aws.pictures import data_uri
+
+        assert self._model.pictures is not None, "a model of texts is given no pictures"
+        return data_uri(item.content, self._model.pictures, self.config.base)
+
+    def embed(self, batch: Batch) -> EmbedResult:
+        """Vectors of shape (n, dimensions), as the model gives them.
+
+        Raises:
+            ResponseError: the answer is not one vector for each input.
+            ClientError: Bedrock refuses.
+            BotoCoreError: there was no answer.
+        """
+        connection, most = self._connected(), self._model.items[batch.modality]
+        parts, tokens = [], 0
+        for start in range(0, len(batch), most):
+            contents = batch.contents[start : start + most]
+            answer, header = connection.invoke(self._model.body(self._call(batch.modality, contents, batch.side)))
+            parts.append(matrix(self._model.vectors(answer), len(contents)))
+            tokens += header or self._counted(answer)
+        return EmbedResult(parts[0] if len(parts) == 1 else np.concatenate(parts), tokens)
+
+    def classify(self, error: Exception) -> ProviderError:
+        """See `embeddings_orch_plugins.aws.errors`."""
+        if isinstance(error, ProviderError):
+            return error
+        return classify(error) or super().classify(error)
+
+    def close(self) -> None:
+        """Close the connections; the next batch makes new ones."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def advice(self) -> list[str]:
+        """What would be faster or last longer."""
+        config, many = self.config, max(self._model.items.values())
+        said = []
+        if config.batch_size < many:
+            said.append(f"batch_size: {many} sends fewer requests: {config.base} takes as many inputs in one")
+        if config.base == "twelvelabs.marengo-embed-2-7-v1:0":
+            said.append("Marengo 2.7 is going to be withdrawn; 3.0 has other vectors, so changing embeds all again")
+        return said
+
+    def _connected(self) -> Connection:
+        with self._lock:
+            if self._connection is None:
+                from embeddings_orch_plugins.aws.connection import Connection
+
+                try:
+                    self._connection = Connection(self.config)
+                except Exception as error:
+                    raise self.classify(error) from error
+            return self._connection
+
+    def _call(self, modality: Modality, contents: Any, side: Side) -> Call:
+        config, model = self.config, self._model
+        return Call(
+            modality,
+            contents,
+            config.input_type(side),
+            config.dimensions or model.dimensions[0],
+            config.truncate or model.truncates[0],
+            config.normalize,
+        )
+
+    def _text(self, text: str) -> str:
+        most, truncate = self._model.characters, self.config.truncate
+        if most is None or len(text) <= most:
+            return text
+        if truncate == "none":
+            raise ItemError(f"{len(text):,} characters; {self.config.base} takes {most:,} at the most")
+        return text[-most:] if truncate == "start" else text[:most]
+
+    def _counted(self, answer: Any) -> int:
+        key = self._model.tokens_key
+        counted = answer.get(key) if key and isinstance(answer, dict) else 0
+        return counted if isinstance(counted, int) else 0
+
+
+def matrix(rows: Any, count: int) -> Vectors:
+    """Vectors of an answer, shape (count, dimensions).
+
+    Raises:
+        ResponseError: there are fewer or more, of several lengths, or not of finite numbers.
+    """
+    if not isinstance(rows, list) or len(rows) != count:
+        found = len(rows) if isinstance(rows, list) else type(rows).__name__
+        raise ResponseError(f"the answer has {found} vectors for {count} inputs")
+    try:
+        array = np.asarray(rows)
+    except ValueError as error:
+        raise ResponseError(f"the answer's vectors are of several lengths: {error}") from error
+    if array.ndim != 2 or array.dtype.kind not in "fi":
+        raise ResponseError(f"the answer's vectors are not lists of numbers ({array.dtype}, {array.ndim} axes)")
+    if not np.isfinite(array).all():
+        raise ResponseError("the answer has a number that is not finite")
+    return array.astype(np.float32)

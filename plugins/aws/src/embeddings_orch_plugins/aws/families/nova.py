@@ -1,0 +1,54 @@
+"""Amazon Nova Multimodal Embeddings: texts and pictures in one space, one input a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embeddings_orch_plugins.aws.families.base import FILE, Call, Model, Pictures, Rows, base64_of, format_of, found
+
+
+def _body(call: Call) -> dict[str, Any]:
+    content = call.contents[0]
+    given: dict[str, Any]
+    if call.modality == "text":
+        given = {"text": {"truncationMode": call.truncate.upper(), "value": content}}
+    else:
+        given = {"image": {"format": format_of(content), "source": {"bytes": base64_of(content)}}}
+    return {
+        "schemaVersion": "nova-multimodal-embed-v1",
+        "taskType": "SINGLE_EMBEDDING",
+        "singleEmbeddingParams": {
+            "embeddingPurpose": call.input_type,
+            "embeddingDimension": call.dimensions,
+            **given,
+        },
+    }
+
+
+def _vectors(answer: Any) -> Rows:
+    return [found(answer, "embeddings", 0, "embedding")]
+
+
+MULTIMODAL = Model(
+    body=_body,
+    vectors=_vectors,
+    dimensions=(3072, 1024, 384, 256),
+    tokens=8192,
+    items={"text": 1, "image": 1},
+    # Of the request's schema: a longer text is refused whatever "truncationMode" says.
+    characters=8192,
+    pictures=Pictures(frozenset({"PNG", "JPEG", "GIF", "WEBP"}), FILE),
+    truncates=("end", "start", "none"),
+    input_types=("GENERIC_INDEX", "GENERIC_RETRIEVAL"),
+    allowed_types=(
+        "GENERIC_INDEX",
+        "GENERIC_RETRIEVAL",
+        "TEXT_RETRIEVAL",
+        "IMAGE_RETRIEVAL",
+        "VIDEO_RETRIEVAL",
+        "DOCUMENT_RETRIEVAL",
+        "AUDIO_RETRIEVAL",
+        "CLASSIFICATION",
+        "CLUSTERING",
+    ),
+)

@@ -1,0 +1,56 @@
+"""Amazon Titan: text embeddings v1 and v2, and Multimodal Embeddings G1. One input a request; nothing is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embeddings_orch_plugins.aws.families.base import FILE, Call, Model, Pictures, Rows, base64_of, found
+
+
+def _text_v1(call: Call) -> dict[str, Any]:
+    return {"inputText": call.contents[0]}
+
+
+def _text_v2(call: Call) -> dict[str, Any]:
+    return {"inputText": call.contents[0], "dimensions": call.dimensions, "normalize": call.normalize}
+
+
+def _image(call: Call) -> dict[str, Any]:
+    content = call.contents[0]
+    given = {"inputText": content} if call.modality == "text" else {"inputImage": base64_of(content)}
+    return {**given, "embeddingConfig": {"outputEmbeddingLength": call.dimensions}}
+
+
+def _vectors(answer: Any) -> Rows:
+    return [found(answer, "embedding")]
+
+
+TEXT_V1 = Model(
+    body=_text_v1,
+    vectors=_vectors,
+    dimensions=(1536,),
+    tokens=8192,
+    items={"text": 1},
+    characters=50_000,
+    tokens_key="inputTextTokenCount",
+)
+
+TEXT_V2 = Model(
+    body=_text_v2,
+    vectors=_vectors,
+    dimensions=(1024, 512, 256),
+    tokens=8192,
+    items={"text": 1},
+    characters=50_000,
+    tokens_key="inputTextTokenCount",
+)
+
+IMAGE = Model(
+    body=_image,
+    vectors=_vectors,
+    dimensions=(1024, 384, 256),
+    tokens=256,
+    items={"text": 1, "image": 1},
+    pictures=Pictures(frozenset({"PNG", "JPEG"}), FILE, side=2048),
+    tokens_key="inputTextTokenCount",
+)
