@@ -1,0 +1,163 @@
+"""The multi2vec-clip embedder: Weaviate's inference container, one or several. Importing it loads no HTTP client."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
+from embeddings_orch.errors import ProviderError, ResponseError, SuspectError, TerminalError, TransientError
+from embeddings_orch.media.portable import portable_image
+from embeddings_orch.packing import Limits
+from embeddings_orch.secrets import account_of
+from embeddings_orch_plugins.clip_server.config import Multi2VecClipConfig
+from embeddings_orch_plugins.clip_server.connection import Connection, Reply, UnreachableError, vectors_in
+from embeddings_orch_plugins.clip_server.fleet import Fleet, Server, difference
+
+_REQUEST_BYTES = 16 * 2**20
+_DOWN = frozenset({502, 503, 504})
+
+
+class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
+    """Embeds images and texts with the model of one or several containers.
+
+    A container that cannot be reached is taken out at once and its request goes to another; one that answers 502, 503
+    or 504 is taken out, and the retry goes to another. It is tried again after a pause, by one request.
+
+    Args:
+        config: its settings.
+        clock: seconds, monotonic.
+    """
+
+    config_class = Multi2VecClipConfig
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    kinds: ClassVar[tuple[str, ...]] = ("weaviate",)
+
+    def __init__(self, config: Multi2VecClipConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(config)
+        self._connection = Connection(config.timeout, config.concurrency)
+        self._fleet = Fleet(config.servers(), clock)
+        self._lock, self._model_lock = threading.Lock(), threading.Lock()
+        self._met = len(self._fleet.servers) == 1
+        self._model: tuple[str, Any] | None = None
+
+    def dimensions(self) -> int | None:
+        """As configured; else the first answer tells it."""
+        return self.config.dimensions
+
+    def limits(self, modality: Modality) -> Limits:
+        """``batch_size`` items, and 16 MiB, so that no proxy has to take more."""
+        return Limits(self.config.batch_size, size=_REQUEST_BYTES)
+
+    def account(self) -> str:
+        """All who use the same containers."""
+        return account_of(self.config.provider, *sorted(self.config.servers()))
+
+    def prepare(self, item: Item) -> str:
+        """A text as it is; a picture as base64, for the server's decoder.
+
+        Raises:
+            ItemError: the picture cannot be decoded.
+        """
+        if isinstance(item.content, str):
+            return item.content
+        data, _ = portable_image(item.content)
+        return base64.b64encode(data).decode()
+
+    def embed(self, batch: Batch) -> EmbedResult:
+        """Embed texts or pictures: vectors of shape (n, dimensions), as the model gives them.
+
+        Raises:
+            SuspectError: status 500, which one bad item causes for the whole request.
+            TransientError: no container can be reached, or an answer cannot be used.
+            TerminalError: the containers run different models.
+        """
+        texts, images = (batch.contents, []) if batch.modality == "text" else ([], batch.contents)
+        reply = self._asked({"texts": list(texts), "images": list(images)})
+        if reply.status == 500:
+            raise SuspectError(f"HTTP 500: {reply.message()}")
+        if reply.status != 200:
+            raise reply.error()
+        key = "textVectors" if batch.modality == "text" else "imageVectors"
+        return EmbedResult(vectors_in(reply.json(), key, len(batch)))
+
+    def close(self) -> None:
+        """Close the connections; the next batch opens new ones."""
+        self._connection.close()
+
+    def _asked(self, body: dict[str, Any]) -> Reply:
+        """The answer of the first server that can be reached."""
+        self._meet()
+        unreachable: dict[str, TransientError] = {}
+        while (server := self._fleet.take(unreachable)) is not None:
+            try:
+                self._join(server)
+                reply = self._connection.post(f"{server.url}/vectorize", body)
+                down = reply.error() if reply.status in _DOWN else None
+            except UnreachableError as error:
+                self._fleet.failed(server)
+                unreachable[server.url] = error  # nothing was sent, so it is no attempt: on to the next one
+            except TransientError:
+                self._fleet.failed(server)
+                raise
+            except BaseException:
+                self._fleet.answered(server)
+                raise
+            else:
+                if down is None:
+                    self._fleet.answered(server)
+                    return reply
+                self._fleet.failed(server)
+                raise self._elsewhere(down)
+        raise TransientError("; ".join(map(str, unreachable.values())))
+
+    def _elsewhere(self, error: ProviderError) -> ProviderError:
+        # A server's Retry-After is its own: the retry goes to another.
+        return TransientError(str(error)) if self._fleet.any_in_use() else error
+
+    def _meet(self) -> None:
+        """Compare the models of all servers that are up, before the first vector is made."""
+        if self._met:
+            return
+        with self._lock:
+            if self._met:
+                return
+            for server in self._fleet.servers:
+                try:
+                    self._join(server)
+                except TransientError:
+                    self._fleet.take_out(server)
+            self._met = True
+
+    def _join(self, server: Server) -> None:
+        """Make sure that a server runs the model of the others, when it comes in (again)."""
+        if len(self._fleet.servers) == 1:
+            return
+        with server.lock:
+            if server.known:
+                return
+            reply = self._connection.get(f"{server.url}/meta")
+            if reply.status in _DOWN:
+                raise TransientError(f"{server.url} is not ready: {reply.error()}")
+            self._compare(server.url, _config_in(reply))
+            server.known = True
+
+    def _compare(self, url: str, model: Any) -> None:
+        if model is None:
+            return
+        with self._model_lock:
+            self._model = self._model or (url, model)
+            first, known = self._model
+        if found := difference(known, model):
+            raise TerminalError(f"{first} and {url} run different models ({found}): their vectors must not be mixed")
+
+
+def _config_in(reply: Reply) -> Any:
+    """The model's config; None from a server that does not tell it."""
+    try:
+        return reply.json() if reply.status == 200 else None
+    except ResponseError:
+        return None

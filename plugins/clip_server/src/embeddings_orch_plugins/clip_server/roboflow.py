@@ -1,0 +1,115 @@
+"""The roboflow-clip embedder: CLIP of a Roboflow Inference server. Importing it loads no HTTP client."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from typing import Any, ClassVar
+
+from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
+from embeddings_orch.errors import BatchTooLargeError, ItemError, ProviderError, SuspectError, TerminalError
+from embeddings_orch.media.portable import portable_image
+from embeddings_orch.packing import Limits
+from embeddings_orch.secrets import account_of, read_secret
+from embeddings_orch_plugins.clip_server.config import DIMENSIONS, RoboflowClipConfig
+from embeddings_orch_plugins.clip_server.connection import Connection, Reply, vectors_in
+
+_REQUEST_BYTES = 16 * 2**20
+_CONTEXT = 75
+"""Tokens of the longest text: CLIP reads 77, with one for the start and one for the end."""
+
+# What CLIP's tokenizer splits a text into first (openai/CLIP, simple_tokenizer.py), or fewer: each becomes one token or
+# more. Python's classes differ a little from the regular expressions there, always towards fewer.
+_WORDS = re.compile(r"<\|(?:start|end)oftext\|>|'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\w\s]|_)+", re.IGNORECASE)
+_OF_THE_REQUEST = ("API key is missing", "Invalid Model ID")
+_TOO_MANY = "The maximum number of"
+
+
+class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
+    """Embeds images and texts with one of OpenAI's CLIP models.
+
+    The key goes into the body's ``api_key``, which the server reads as it reads the query's: so it stands in no address
+    and in no log of one.
+    """
+
+    config_class = RoboflowClipConfig
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    kinds: ClassVar[tuple[str, ...]] = ("roboflow",)
+
+    def __init__(self, config: RoboflowClipConfig) -> None:
+        super().__init__(config)
+        self._connection = Connection(config.timeout, config.concurrency)
+
+    def dimensions(self) -> int:
+        """Of the version's vectors."""
+        return DIMENSIONS[self.config.clip_version_id]
+
+    def limits(self, modality: Modality) -> Limits:
+        """``batch_size`` items, 8 at the most: the ninth image is an internal error of the server."""
+        return Limits(self.config.batch_size, size=_REQUEST_BYTES)
+
+    def account(self) -> str:
+        """All who use the same server with the same key.
+
+        Raises:
+            TerminalError: the key is missing.
+        """
+        return account_of(self.config.provider, self.config.base_url, self._key())
+
+    def prepare(self, item: Item) -> str:
+        """A text as it is; a picture as base64, for the server's decoder.
+
+        Raises:
+            ItemError: the picture cannot be decoded, or the text is longer than CLIP reads.
+        """
+        if isinstance(item.content, str):
+            words = len(_WORDS.findall(html.unescape(html.unescape(item.content))))
+            if words > _CONTEXT:
+                raise ItemError(
+                    f"the text has {words} tokens or more; CLIP reads {_CONTEXT}, and Roboflow Inference refuses "
+                    "longer ones: shorten it"
+                )
+            return item.content
+        data, _ = portable_image(item.content)
+        return base64.b64encode(data).decode()
+
+    def embed(self, batch: Batch) -> EmbedResult:
+        """Embed texts or pictures: vectors of shape (n, dimensions), as the model gives them.
+
+        Raises:
+            SuspectError: status 500, which a text that is too long causes for the whole request.
+            ItemError: a picture was refused.
+            TerminalError: the key is missing or refused, the version unknown.
+        """
+        content: dict[str, Any]
+        if batch.modality == "text":
+            route, content = "embed_text", {"text": list(batch.contents)}
+        else:
+            route, content = "embed_image", {"image": [{"type": "base64", "value": one} for one in batch.contents]}
+        key = self._key()
+        body = {"clip_version_id": self.config.clip_version_id, **content, **({"api_key": key} if key else {})}
+        reply = self._connection.post(f"{self.config.base_url}/clip/{route}", body)
+        if reply.status != 200:
+            raise _refusal(reply)
+        return EmbedResult(vectors_in(reply.json(), "embeddings", len(batch)))
+
+    def close(self) -> None:
+        """Close the connections; the next batch opens new ones."""
+        self._connection.close()
+
+    def _key(self) -> str | None:
+        name = self.config.api_key_env
+        return read_secret(name, "the Roboflow API key") if name else None
+
+
+def _refusal(reply: Reply) -> ProviderError:
+    message = reply.message()
+    text = f"HTTP {reply.status}: {message}"
+    if reply.status == 500:
+        return SuspectError(text)
+    if reply.status == 501 or any(words in message for words in _OF_THE_REQUEST):
+        return TerminalError(text)
+    if reply.status == 400 and message.startswith(_TOO_MANY):
+        return BatchTooLargeError(text)  # CLIP_MAX_BATCH_SIZE is smaller on this server
+    return reply.error()
