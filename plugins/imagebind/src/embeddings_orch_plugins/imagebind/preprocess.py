@@ -1,0 +1,48 @@
+"""From pictures and texts to what ImageBind reads, as its own code does it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from embeddings_orch_plugins.imagebind.package import tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+SIDE = 224
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+CONTEXT = 77
+
+
+def pixels(data: bytes) -> torch.Tensor:
+    """One picture as float32 of shape (3, 224, 224): its shorter side resized bicubically, the middle cut out.
+
+    Raises:
+        ItemError: it cannot be decoded.
+    """
+    from torchvision.transforms import functional  # type: ignore[import-untyped]
+
+    from embeddings_orch.media.decode import decode_image
+
+    image = functional.resize(decode_image(data), SIDE, functional.InterpolationMode.BICUBIC)
+    tensor: torch.Tensor = functional.to_tensor(functional.center_crop(image, SIDE))
+    return functional.normalize(tensor, MEAN, STD)  # type: ignore[no-any-return]
+
+
+class Tokens:
+    """Texts to token ids; safe to call from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokenizer = tokenizer()
+
+    def __call__(self, text: str) -> torch.Tensor:
+        """One text as 77 token ids; a longer one is cut, and keeps its end token, which the model looks for."""
+        with self._lock:
+            ids: torch.Tensor = self._tokenizer(text)
+        end = self._tokenizer.encoder["<|endoftext|>"]
+        if end not in ids:
+            ids[CONTEXT - 1] = end
+        return ids
