@@ -1,4 +1,4 @@
-# make demo   set up, materialize the emoji pipeline through Dagster, search it three times
+# make demo   set up, materialize the emoji pipeline through Dagster, search it
 # make dev    the Dagster UI on the same definitions and the same Dagster home
 # make test   set up, lint, types, definitions, all tests
 
@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e $(plugin))
+DEMO := -e . -e plugins/open_clip -e plugins/sentence_transformers
 PORT ?= 3000
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
@@ -16,8 +17,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.tom
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "embeddings_orch needs Python 3.11 to 3.13; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	@echo "installing embeddings-orch with open-clip and torch (5.5 GB on Linux; a minute or two)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(EDITABLE)
+	@echo "installing embeddings-orch with open-clip, sentence-transformers and torch (5.5 GB on Linux; a minute or two)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group demo $(DEMO)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
@@ -37,8 +38,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 types: $(VENV)/.dev
-	$(BIN)/mypy embeddings_orch definitions tests/typing
-	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(plugin)/src &&) true
+	$(BIN)/mypy embeddings_orch definitions tests/typing $(wildcard plugins/*/src templates/*/src)
 
 test: lint types
 	$(BIN)/dg check defs

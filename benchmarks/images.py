@@ -4,6 +4,7 @@ Run by hand, on a quiet machine:
 
     .venv/bin/python benchmarks/images.py                          # ViT-B-32 with random weights, 640x480 JPEGs
     .venv/bin/python benchmarks/images.py --name emoji-s --count 4000 --size 72x72 --format png
+    .venv/bin/python benchmarks/images.py --backend onnx           # the first load exports the model
 
 The run reads files, decodes, resizes, embeds, normalises and commits vectors; the forward pass does nothing but
 the model's work on the same number of images. Both get the same batches, threads and device; the model's load is
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--format", default="jpg", choices=("jpg", "png"))
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--backend", default="torch", choices=("torch", "onnx"))
     asked = parser.parse_args()
     width, height = (int(side) for side in asked.size.split("x"))
     with tempfile.TemporaryDirectory() as temporary:
@@ -96,6 +98,7 @@ def main() -> None:
                         "name": name,
                         "batch_size": asked.batch,
                         "precision": asked.precision,
+                        "backend": asked.backend,
                     }
                 },
             }
@@ -112,7 +115,9 @@ def main() -> None:
         again = EmbedStep(spec.embeddings["clip"].config)
         after = forward_rate(again, asked.count, asked.batch)
         run, forward = report.embedded / report.seconds, (before + after) / 2
-        print(f"{asked.count} pictures of {asked.size} ({asked.format}), {asked.name} {asked.precision}")
+        print(
+            f"{asked.count} pictures of {asked.size} ({asked.format}), {asked.name} {asked.precision} {asked.backend}"
+        )
         print(f"batch {asked.batch}, torch threads {torch.get_num_threads()}, cuda {torch.cuda.is_available()}")
         print(f"scan             {asked.count / scanned:8.0f} images/s")
         print(f"load and warm-up {first - asked.count / before:8.1f} s (not in the figures below)")

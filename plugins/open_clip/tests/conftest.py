@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from embeddings_orch_plugins.open_clip import weights
+from embeddings_orch import weights
 
 TINY: dict[str, Any] = {
     "embed_dim": 16,
@@ -96,3 +96,9 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for the ONNX exports that several tests read: making one takes seconds."""
+    return tmp_path_factory.mktemp("exports")

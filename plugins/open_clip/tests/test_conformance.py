@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from embeddings_orch.testing.conformance import EmbedderConformance
 from embeddings_orch_plugins.open_clip import OpenClipConfig
 
@@ -13,6 +15,7 @@ class TestBundledClip(EmbedderConformance):
         "weights_sha256": ["0" * 64],
         "device": ["cpu", "auto", "cuda:1"],
         "cache_dir": ["elsewhere"],
+        "execution_providers": [["CPUExecutionProvider"]],
     }
     # Of weights that a tag names: it holds on every machine, with or without them.
     golden = "2c0fb8bff24c5d49613c32009cf679da56e23663be80b3ba6fbebcbfb4c505b9"
@@ -22,3 +25,17 @@ class TestBundledClip(EmbedderConformance):
 
     def make_fingerprint_config(self):
         return OpenClipConfig(name="ViT-B-32", pretrained="laion2b_s34b_b79k")
+
+
+class TestBundledClipByOnnx(TestBundledClip):
+    golden = "e5c9c8b73ec6971e70306f0ae0b9765801c6dd72fbb46dddb3bd438d04e42678"
+
+    @pytest.fixture(autouse=True)
+    def _exported_once(self, exports, own_cache, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(exports))
+
+    def make_config(self):
+        return OpenClipConfig(name="emoji-s", device="cpu", backend="onnx")
+
+    def make_fingerprint_config(self):
+        return OpenClipConfig(name="ViT-B-32", pretrained="laion2b_s34b_b79k", backend="onnx")

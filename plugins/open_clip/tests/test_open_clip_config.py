@@ -34,7 +34,7 @@ def test_every_field_says_whether_it_changes_the_vectors() -> None:
     roles = {name: role_of(field) for name, field in OpenClipConfig.model_fields.items()}
     assert None not in roles.values()
     identity = {name for name, role in roles.items() if role == "identity"}
-    assert identity == {"name", "pretrained", "precision", "normalize", "weights_sha256"}
+    assert identity == {"name", "pretrained", "precision", "backend", "normalize", "weights_sha256"}
 
 
 def test_the_fingerprint_of_a_hub_model_is_pinned() -> None:
@@ -49,6 +49,7 @@ def test_the_fingerprint_of_a_hub_model_is_pinned() -> None:
         {"name": "ViT-B-16"},
         {"pretrained": "openai"},
         {"precision": "bf16"},
+        {"backend": "onnx"},
         {"normalize": False},
         {"weights_sha256": SHA},
     ],
@@ -64,6 +65,7 @@ def test_identity_fields_change_the_fingerprint(change: dict[str, Any]) -> None:
         {"batch_size": 7},
         {"concurrency": 2},
         {"cache_dir": "somewhere"},
+        {"execution_providers": ["CUDAExecutionProvider"]},
         {"retry": {"max_retries": 0}},
         {"prices": {"per_million_tokens": 1.0}},
     ],

@@ -19,10 +19,9 @@ from PIL import Image
 from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Batch, Item, Vectors
 from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError
+from embeddings_orch.local_model import cpu_flags, out_of_memory
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
-from embeddings_orch_plugins.open_clip.advice import cpu_flags
 from embeddings_orch_plugins.open_clip.architectures import MODELS
-from embeddings_orch_plugins.open_clip.embedder import out_of_memory
 
 from .conftest import encoded, picture
 
@@ -279,7 +278,7 @@ def test_advice_follows_the_hardware(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu sse2 avx512_bf16 amx_bf16\n")
     modern, old = cpu_flags(cpuinfo), cpu_flags(tmp_path / "absent")
-    module = "embeddings_orch_plugins.open_clip.advice.cpu_flags"
+    module = "embeddings_orch.local_model.cpu_flags"
 
     def advice(**settings: Any) -> str:
         return " ".join(OpenClipEmbedder(OpenClipConfig(device="cpu", **settings)).advice())

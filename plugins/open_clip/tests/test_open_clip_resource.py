@@ -120,3 +120,19 @@ def test_the_model_is_released_when_the_asset_is_done(tiny: Path) -> None:
 def test_an_error_of_the_model_fails_the_asset_with_its_own_message(tmp_path: Path) -> None:
     with pytest.raises(EmbeddingsOrchError, match="is not there"):
         in_an_asset(OpenClipResource(name=f"local-dir:{tmp_path / 'absent'}"), lambda clip: clip.embed_texts(["a"]))
+
+
+def test_a_picture_is_compared_with_texts_and_pictures(tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(picture(100, 70)))
+    other = picture(60, 60, 3)
+    resource = OpenClipResource(name=f"local-dir:{tiny}", normalize=False)
+    texts = ["a dog", "a cake"]
+    similarities = resource.compare(path, texts)
+    rows = np.concatenate([resource.embed_images([path]), resource.embed_texts(texts)])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.allclose(similarities, rows[1:] @ rows[0], atol=1e-5)
+    same, another = resource.compare(path, [path, other], prompt_type="image")
+    assert same == pytest.approx(1, abs=1e-5)
+    assert another < 0.999
+    assert resource.compare("a dog", "a dog", subject_type="text") == pytest.approx([1], abs=1e-5)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -126,46 +123,3 @@ def test_an_incomplete_folder_is_one_error(copy_tiny: CopyTiny, missing: str) ->
         fingerprint_of(folder)
     with pytest.raises(TerminalError, match=f"has no .*{missing}"):
         OpenClipEmbedder(OpenClipConfig(name=f"local-dir:{folder}")).embed(TEXTS)
-
-
-def settled(path: Path, content: bytes = b"weights") -> Path:
-    path.write_bytes(content)
-    os.utime(path, (1e9, 1e9))
-    return path
-
-
-def test_a_hash_is_remembered_until_the_file_changes(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = settled(tmp_path / "mine.pt")
-    right = weights.file_sha256(path)
-    store = own_cache / "embeddings_orch" / "weights_sha256.json"
-    (entry,) = json.loads(store.read_text())
-    # A value that is not the hash shows where the next answer comes from.
-    store.write_text(json.dumps({entry: "f" * 64}))
-    monkeypatch.setattr(weights, "_hashes", {})
-    assert weights.file_sha256(path) == "f" * 64
-    path.write_bytes(b"another")
-    assert weights.file_sha256(path) not in {"f" * 64, right}
-
-
-def test_a_file_that_was_just_written_is_hashed_every_time(tmp_path: Path, own_cache: Path) -> None:
-    path = tmp_path / "mine.pt"
-    path.write_bytes(b"weights")
-    weights.file_sha256(path)
-    assert not own_cache.exists()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', "null"])
-def test_a_broken_cache_is_no_error(tmp_path: Path, own_cache: Path, content: str) -> None:
-    store = own_cache / "embeddings_orch" / "weights_sha256.json"
-    store.parent.mkdir(parents=True)
-    store.write_text(content)
-    value = weights.file_sha256(settled(tmp_path / "mine.pt"))
-    assert value == hashlib.sha256(b"weights").hexdigest()
-    assert list(json.loads(store.read_text()).values()) == [value]
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, own_cache: Path) -> None:
-    own_cache.write_text("a file where the folder should be")
-    assert len(weights.file_sha256(settled(tmp_path / "mine.pt"))) == 64

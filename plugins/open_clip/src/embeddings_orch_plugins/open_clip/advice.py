@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from embeddings_orch.local_model import precision_advice, resolve_device
 from embeddings_orch_plugins.open_clip.architectures import self_contained
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig, is_path
-from embeddings_orch_plugins.open_clip.model import resolve_device
-
-REEMBEDS = "it is part of the fingerprint, so changing it embeds everything again"
 
 
 def advice(config: OpenClipConfig) -> list[str]:
@@ -17,27 +13,14 @@ def advice(config: OpenClipConfig) -> list[str]:
     Raises:
         TerminalError: the configured device is not on this machine.
     """
-    return [*_precision(config), *_activation(config)]
+    return [*_backend(config), *_activation(config)]
 
 
-def _precision(config: OpenClipConfig) -> list[str]:
-    device = resolve_device(config.device)
-    if device.type == "cuda":
-        import torch
-
-        supported, hardware = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
-    elif device.type == "cpu":
-        flags = cpu_flags()
-        supported, hardware = bool(flags & {"amx_bf16", "avx512_bf16"}), "this CPU"
-    else:
-        return []
-    if supported and config.precision == "fp32":
-        return [f"precision: bf16 is two to three times as fast on {hardware}; {REEMBEDS}"]
-    if not supported and config.precision == "bf16":
-        return [f"{hardware} has no bf16 arithmetic: precision: fp32 is as fast here and more exact; {REEMBEDS}"]
-    if device.type == "cpu" and config.precision == "fp16":
-        return [f"fp16 is slow on a CPU: use fp32{' or bf16' if supported else ''}; {REEMBEDS}"]
-    return []
+def _backend(config: OpenClipConfig) -> list[str]:
+    if config.backend == "onnx":
+        return []  # what device means there, and how fast it is, ONNX Runtime's execution providers decide
+    unread = ["execution_providers is read with backend: onnx alone"] if config.execution_providers else []
+    return [*precision_advice(config.precision, resolve_device(config.device)), *unread]
 
 
 def _activation(config: OpenClipConfig) -> list[str]:
@@ -56,13 +39,3 @@ def _activation(config: OpenClipConfig) -> list[str]:
         f"the weights {config.pretrained!r} were trained {'with' if wanted else 'without'} QuickGELU: "
         f"name: {better} gives better vectors than {config.name}"
     ]
-
-
-def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The features that Linux lists for the first CPU; empty elsewhere."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return frozenset(flags.partition(":")[2].split())

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.fingerprint import identity, operational
+from embeddings_orch.local_model import LocalModelConfig, plain_text
 from embeddings_orch.source import local_path
 from embeddings_orch_plugins.open_clip import weights
 from embeddings_orch_plugins.open_clip.architectures import (
@@ -21,13 +21,13 @@ from embeddings_orch_plugins.open_clip.architectures import (
     self_contained,
 )
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Backend = Literal["torch", "onnx"]
 
+EXECUTION_PROVIDER = re.compile(r"[A-Za-z0-9]+ExecutionProvider")
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".npz", ".npy")
-DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu|hpu|npu)(:\d+)?")
 
 
-class OpenClipConfig(EmbedderConfig):
+class OpenClipConfig(LocalModelConfig):
     """A CLIP model that open_clip can load.
 
     Example:
@@ -45,25 +45,25 @@ class OpenClipConfig(EmbedderConfig):
         "laion2b_s34b_b79k",
         description="A tag of open_clip for that architecture, or the path of a checkpoint file.",
     )
-    precision: Precision = identity("fp32", description="Number format of the weights: fp32, bf16 or fp16.")
-    weights_sha256: str | None = identity(
-        None,
-        description="sha256 that the weights must have; needed where they are not on the planning machine.",
+    backend: Backend = identity(
+        "torch", description="What runs the model: torch, or onnx, exported once and run by ONNX Runtime."
     )
-    device: str = operational("auto", description="auto (cuda, else mps, else cpu), or a torch device: cpu, cuda:1.")
+    execution_providers: list[str] = operational(
+        [], description="ONNX Runtime's, best first, for backend: onnx; none for what device says."
+    )
     cache_dir: str | None = operational(None, description="Where downloaded weights are kept.")
 
     @model_validator(mode="before")
     @classmethod
     def _own_weights(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and self_contained(_text(value.get("name"))) and "pretrained" not in value:
+        if isinstance(value, Mapping) and self_contained(plain_text(value.get("name"))) and "pretrained" not in value:
             return {**value, "pretrained": None}
         return value
 
     @field_validator("name", mode="before")
     @classmethod
     def _known_name(cls, value: Any, info: ValidationInfo) -> Any:
-        if not (name := _text(value)):
+        if not (name := plain_text(value)):
             return value
         name = canonical_name(name)
         path = name.removeprefix(LOCAL_DIR)
@@ -74,7 +74,7 @@ class OpenClipConfig(EmbedderConfig):
     def _tag_or_path(cls, value: Any, info: ValidationInfo) -> Any:
         if "name" not in info.data:
             return value  # the wrong name is the one error to show
-        name, pretrained = _text(info.data["name"]), _text(value)
+        name, pretrained = plain_text(info.data["name"]), plain_text(value)
         if name and self_contained(name):
             if value is not None:
                 raise ValueError(f"{name!r} brings its own weights, so 'pretrained' does not apply; remove it")
@@ -86,25 +86,25 @@ class OpenClipConfig(EmbedderConfig):
             return pretrained.lower().replace("-", "_")  # as open_clip does
         return value
 
-    @field_validator("weights_sha256", mode="before")
+    @field_validator("backend")
     @classmethod
-    def _hex(cls, value: Any) -> Any:
-        text = _text(value)
-        if text and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-            raise ValueError("a sha256 has 64 hex digits")
-        return text.lower() or value
+    def _runs_precision(cls, value: Backend, info: ValidationInfo) -> Backend:
+        if value == "onnx" and info.data.get("precision") == "bf16":
+            raise ValueError("ONNX Runtime does not compute bf16 on a CPU; use precision: fp32 or fp16, or torch")
+        return value
 
-    @field_validator("device", mode="before")
+    @field_validator("execution_providers")
     @classmethod
-    def _known_device(cls, value: Any) -> Any:
-        if (text := _text(value)) and not DEVICE.fullmatch(text):
-            raise ValueError(f"there is no device {text!r}; allowed: auto, cpu, mps, cuda, cuda:N")
+    def _known_form(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if not EXECUTION_PROVIDER.fullmatch(name):
+                raise ValueError(f"{name!r} is no execution provider; they are called as CPUExecutionProvider is")
         return value
 
     @field_validator("cache_dir", mode="before")
     @classmethod
     def _cache_folder(cls, value: Any, info: ValidationInfo) -> Any:
-        return str(local_path(text, info)) if (text := _text(value)) else value
+        return str(local_path(text, info)) if (text := plain_text(value)) else value
 
     def local_weights(self) -> Path | None:
         """The model's folder or checkpoint file where it is a local one, else None."""
@@ -115,10 +115,15 @@ class OpenClipConfig(EmbedderConfig):
     def identity(self) -> dict[str, Any]:
         """The identity fields; local weights count by their content, not by their path.
 
+        ``backend`` is one of them only where it is not torch, so that torch's fingerprints are what they were before
+        there was a choice.
+
         Raises:
             EmbeddingsOrchError: the weights are not on this machine and no ``weights_sha256`` pins them.
         """
         fields = super().identity()
+        if self.backend == "torch":
+            del fields["backend"]
         path = self.local_weights()
         if path is None:
             return fields
@@ -139,8 +144,3 @@ class OpenClipConfig(EmbedderConfig):
 def is_path(pretrained: str) -> bool:
     """Whether ``pretrained`` is a file and not a tag, by its form: the same on every machine."""
     return "/" in pretrained or "\\" in pretrained or pretrained.endswith(CHECKPOINT_SUFFIXES)
-
-
-def _text(value: Any) -> str:
-    # Dagster's EnvVar is a subclass of str whose text is only known at run time; it is validated again then.
-    return value if type(value) is str else ""

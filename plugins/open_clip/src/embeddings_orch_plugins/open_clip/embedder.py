@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
 from embeddings_orch.errors import BatchTooLargeError, ProviderError, TerminalError
+from embeddings_orch.local_model import classify, empty_cache, out_of_memory
 from embeddings_orch_plugins.open_clip.architectures import embedding_length
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
 
@@ -71,27 +72,21 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
                 raise
             reason = str(error).partition("\n")[0]
         # Here the error's traceback is gone, and with it what held the activations.
-        if clip.device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(clip.device)
         raise BatchTooLargeError(f"{len(batch)} items of {batch.modality} did not fit: {reason}")
 
     def classify(self, error: Exception) -> ProviderError:
         """A local model's errors come again with the same input, so all but a lack of memory are terminal."""
-        if isinstance(error, ProviderError):
-            return error
-        if out_of_memory(error):
-            return BatchTooLargeError(str(error))
-        return TerminalError(f"{self.config.name}: {type(error).__name__}: {error}")
+        return classify(self.config.name, error)
 
     def close(self) -> None:
         """Free the model's memory; the next batch loads it again."""
         with self._lock:
             loaded, self._model, self._tokenizer, self._failure = self._model, None, None, None
-        if loaded is not None and loaded[0].device.type == "cuda":
-            import torch
-
+        if loaded is not None:
+            device = loaded[0].device
             del loaded
-            torch.cuda.empty_cache()
+            empty_cache(device)
 
     def advice(self) -> list[str]:
         """What would make this config faster or truer on this machine; loads torch, not the model."""
@@ -126,13 +121,3 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
 
                 self._tokenizer = load_tokenizer(self.config)
             return self._tokenizer(texts)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether torch or Python could not get memory: CUDA, MPS and the CPU say so in different ways."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and (
-        "not enough memory" in said or "can't allocate memory" in said or "out of memory" in said
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
+from embeddings_orch.local_model import reason, resolve_device
 from embeddings_orch_plugins.open_clip import weights
 from embeddings_orch_plugins.open_clip.architectures import HF_HUB, LOCAL_DIR, folder_of, self_contained
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
@@ -20,7 +21,6 @@ OFFLINE = (
     "Without a network these work: name: emoji-s (bundled), name: local-dir:PATH, "
     "pretrained: PATH of a checkpoint file, or cache_dir: a folder that was filled where there is a network."
 )
-LONGEST_REASON = 600
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Clip:
     """A loaded model.
 
     Attributes:
-        model: open_clip's model, in evaluation mode, on ``device``.
+        model: open_clip's model, in evaluation mode, on ``device``; or one with its ``encode_image``, ``encode_text``.
         dtype: what the image tower reads.
         preprocess_cfg: open_clip's settings of size, resizing, mean and std.
     """
@@ -40,7 +40,20 @@ class Clip:
 
 
 def load(config: OpenClipConfig) -> Clip:
-    """Load the model of a config onto its device.
+    """Load the model of a config, with its backend.
+
+    Raises:
+        TerminalError: it cannot be had, or is not the one that ``weights_sha256`` pins.
+    """
+    if config.backend == "onnx":
+        from embeddings_orch_plugins.open_clip import onnx_model
+
+        return onnx_model.load(config)
+    return load_torch(config)
+
+
+def load_torch(config: OpenClipConfig) -> Clip:
+    """Load the model of a config with torch onto its device.
 
     Raises:
         TerminalError: it cannot be had, or is not the one that ``weights_sha256`` pins.
@@ -92,24 +105,6 @@ def open_clip_name(name: str) -> str:
     """What open_clip calls a model: a bundled one is a folder to it."""
     folder = folder_of(name)
     return f"{LOCAL_DIR}{folder}" if folder else name
-
-
-def resolve_device(device: str) -> torch.device:
-    """The torch device of a setting; ``auto`` is cuda, else mps, else cpu.
-
-    Raises:
-        TerminalError: this machine does not have it.
-    """
-    import torch
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except Exception as error:
-        raise TerminalError(f"the device {device!r} cannot be used here: {_reason(error)}") from error
-    return chosen
 
 
 def _checked_digest(config: OpenClipConfig, path: Path | None) -> str:
@@ -169,5 +164,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):
         # torch's own message advises to switch off what protects from code in a checkpoint.
         return "it is not a checkpoint that torch can load safely"
-    text = f"{type(error).__name__}: {error}"
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
+    return reason(error)

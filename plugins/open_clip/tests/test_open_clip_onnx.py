@@ -1,0 +1,268 @@
+"""The ONNX backend gives torch's vectors, from an export that is made once and is always whole."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from embeddings_orch.embedder import Batch, Item, Vectors
+from embeddings_orch.errors import BatchTooLargeError, TerminalError
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, onnx_export, onnx_model
+
+from .conftest import encoded, picture
+
+TEXTS = ["a dog", "two dogs and a cat", "ÉCLAIR!", "x", "long " * 100, "six", "seven"]
+
+
+@pytest.fixture
+def tiny_export(exports: Path, tiny: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> OpenClipConfig:
+    """A config whose export is in a cache of the test's own."""
+    config = OpenClipConfig(name=f"local-dir:{tiny}", device="cpu", backend="onnx")
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(exports))
+        onnx_export.exported(config)
+    shutil.copytree(folder_of(exports, config), folder_of(own_cache, config))
+    return config
+
+
+def embedder_of(name: str, **settings: Any) -> OpenClipEmbedder:
+    return OpenClipEmbedder(OpenClipConfig(name=name, device="cpu", **settings))
+
+
+def vectors(embedder: OpenClipEmbedder, modality: Any, count: int = len(TEXTS)) -> Vectors:
+    if modality == "text":
+        return np.asarray(embedder.embed(Batch("text", TEXTS[:count])).vectors)
+    files = [encoded(picture(70 + seed, 90, seed), "JPEG") for seed in range(count)]
+    contents = [embedder.prepare(Item(str(index), "image", file)) for index, file in enumerate(files)]
+    return np.asarray(embedder.embed(Batch("image", contents)).vectors)
+
+
+def folder_of(cache: Path, config: OpenClipConfig) -> Path:
+    return cache / "embeddings_orch" / "onnx" / config.fingerprint()
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+@pytest.mark.parametrize(("name", "precision"), [("emoji-s", "fp32"), ("emoji-xs", "fp16")])
+def test_vectors_are_torchs_for_batches_of_all_sizes(
+    exports: Path, monkeypatch: pytest.MonkeyPatch, name: str, precision: str, modality: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(exports))
+    ours, torchs = (embedder_of(name, precision=precision, backend=backend) for backend in ("onnx", "torch"))
+    for count in (1, 2, 3, 7):
+        found, expected = vectors(ours, modality, count), vectors(torchs, modality, count)
+        assert found.shape == expected.shape
+        assert found.dtype == np.float32
+        assert onnx_export.least_cosine(found, expected) >= 0.9999
+    assert onnx_export.least_cosine(expected[:-1], expected[1:]) < 0.99  # items differ by more than the limit
+
+
+def test_the_way_of_resizing_is_taken_from_the_export(tinies: dict[str, Path]) -> None:
+    name = f"local-dir:{tinies['longest']}"
+    found, expected = (vectors(embedder_of(name, backend=backend), "image") for backend in ("onnx", "torch"))
+    assert onnx_export.least_cosine(found, expected) >= 0.9999
+
+
+def test_an_export_is_made_once_and_then_torchs_model_is_not_loaded(
+    tiny_export: OpenClipConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("open_clip.create_model", None)
+    assert vectors(OpenClipEmbedder(tiny_export), "text").shape == (len(TEXTS), 16)
+    assert vectors(OpenClipEmbedder(tiny_export), "image").shape == (len(TEXTS), 16)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "missing", "no manifest", "broken manifest", "older format"])
+def test_a_broken_export_is_not_read(tiny_export: OpenClipConfig, own_cache: Path, damage: str) -> None:
+    folder = folder_of(own_cache, tiny_export)
+    assert onnx_export._read(folder)
+    file, manifest = folder / "image.onnx.data", folder / "export.json"
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif damage == "changed":  # of the same length: ONNX Runtime would load it
+        file.write_bytes(bytes(file.stat().st_size))
+    elif damage == "missing":
+        (folder / "text.onnx").unlink()
+    elif damage == "no manifest":
+        manifest.unlink()
+    else:
+        manifest.write_text("{" if damage == "broken manifest" else '{"format": 0}')
+    assert onnx_export._read(folder) is None
+
+
+def test_a_broken_export_is_made_again(tiny_export: OpenClipConfig, own_cache: Path) -> None:
+    before = vectors(OpenClipEmbedder(tiny_export), "image")
+    file = folder_of(own_cache, tiny_export) / "image.onnx.data"
+    file.write_bytes(bytes(file.stat().st_size))
+    assert np.allclose(vectors(OpenClipEmbedder(tiny_export), "image"), before, atol=1e-6)
+    assert file.read_bytes().strip(b"\0")
+
+
+_EXPORTING = """
+import sys
+import numpy as np
+from embeddings_orch.embedder import Batch
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, onnx_export
+make = onnx_export._make
+def told(*arguments):
+    print("exporting", flush=True)
+    return make(*arguments)
+onnx_export._make = told
+sys.stdin.read(1)
+config = OpenClipConfig(name=sys.argv[1], device="cpu", backend="onnx")
+print(np.asarray(OpenClipEmbedder(config).embed(Batch("text", ["a"])).vectors).sum())
+"""
+
+
+def exporting(name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "ignore", "-c", _EXPORTING, name]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_of_two_processes_that_begin_at_once_one_exports_and_both_embed(tiny: Path, own_cache: Path) -> None:
+    name = f"local-dir:{tiny}"
+    both = [exporting(name) for _ in range(2)]
+    answers = [process.communicate("x", timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    lines = [out.split() for out, _ in answers]
+    assert sum("exporting" in line for line in lines) == 1
+    assert lines[0][-1] == lines[1][-1]
+    root = folder_of(own_cache, OpenClipConfig(name=name, backend="onnx")).parent
+    assert not list(root.glob("*-part"))
+
+
+def test_an_export_that_is_killed_leaves_nothing_that_is_read(tiny: Path, own_cache: Path) -> None:
+    name = f"local-dir:{tiny}"
+    folder = folder_of(own_cache, OpenClipConfig(name=name, backend="onnx"))
+    killed = exporting(name)
+    assert killed.stdin is not None
+    assert killed.stdout is not None
+    killed.stdin.write("x")
+    killed.stdin.flush()
+    assert killed.stdout.readline() == "exporting\n"
+    while not list(folder.parent.glob("*-part")):
+        assert killed.poll() is None
+    killed.kill()
+    killed.communicate()
+    assert not folder.exists()
+    assert vectors(embedder_of(name, backend="onnx"), "text").shape == (len(TEXTS), 16)
+    assert not list(folder.parent.glob("*-part"))
+
+
+def test_an_export_with_other_vectors_is_refused_with_the_figure(
+    tiny: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What cannot be had here is an exporter that is wrong: the expected vectors are.
+    verified = onnx_export._verified
+
+    class Other(torch.nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return torch.ones(len(batch), 16) + torch.arange(16)
+
+    monkeypatch.setattr(onnx_export, "_verified", lambda config, _, *rest: verified(config, Other(), *rest))
+    with pytest.raises(TerminalError, match=r"image tower .* gives other vectors as ONNX .*: cosine -?0\.\d{6}, at le"):
+        vectors(embedder_of(f"local-dir:{tiny}", backend="onnx"), "text")
+    assert not list((own_cache / "embeddings_orch" / "onnx").glob("*/export.json"))
+
+
+def test_weights_that_are_not_here_are_not_needed_where_a_pin_names_the_export(
+    tiny: Path, tiny_export: OpenClipConfig
+) -> None:
+    from embeddings_orch_plugins.open_clip import weights
+
+    before = vectors(OpenClipEmbedder(tiny_export), "image")
+    away = {"name": "local-dir:/not/here", "weights_sha256": weights.digest(tiny)}
+    config = OpenClipConfig(**away, device="cpu", backend="onnx")
+    assert config.fingerprint() == tiny_export.fingerprint()
+    contents = [OpenClipEmbedder(config).prepare(Item("0", "image", encoded(picture(70, 90), "JPEG")))]
+    assert np.allclose(np.asarray(OpenClipEmbedder(config).embed(Batch("image", contents)).vectors), before[:1])
+
+
+def test_the_backend_is_identity_and_torchs_fingerprint_is_as_before_there_was_a_choice() -> None:
+    assert OpenClipConfig(backend="torch").fingerprint() == OpenClipConfig().fingerprint()
+    assert OpenClipConfig(backend="onnx").fingerprint() != OpenClipConfig().fingerprint()
+    assert "backend" not in OpenClipConfig().identity()
+    assert OpenClipConfig(backend="onnx").declared_identity()["backend"] == "onnx"
+    assert OpenClipConfig().declared_identity()["backend"] == "torch"  # so that a plan shows torch -> onnx
+
+
+def test_bf16_is_refused_with_what_to_use() -> None:
+    with pytest.raises(ValidationError, match="use precision: fp32 or fp16, or torch"):
+        OpenClipConfig(name="emoji-s", precision="bf16", backend="onnx")
+
+
+def test_what_is_no_execution_provider_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'cuda' is no execution provider; they are called as CPUExec"):
+        OpenClipConfig(name="emoji-s", backend="onnx", execution_providers=["cuda"])
+
+
+@pytest.mark.parametrize("settings", [{"execution_providers": ["NoSuchExecutionProvider"]}, {"device": "cuda:1"}])
+def test_an_execution_provider_that_is_not_here_is_answered_with_those_that_are(settings: dict[str, Any]) -> None:
+    import onnxruntime
+
+    if set(settings.get("execution_providers", ["CUDAExecutionProvider"])) <= set(
+        onnxruntime.get_available_providers()
+    ):
+        pytest.skip("it is here")
+    embedder = OpenClipEmbedder(OpenClipConfig(name="emoji-s", backend="onnx", **settings))
+    with pytest.raises(TerminalError, match=r"has no \w+ExecutionProvider; available: .*CPUExecutionProvider"):
+        embedder.embed(Batch("text", TEXTS))
+
+
+def test_a_device_that_onnx_runtime_does_not_know_asks_for_its_execution_providers() -> None:
+    with pytest.raises(TerminalError, match="cannot use the device 'mps' by itself: name its execution_providers"):
+        onnx_model.execution_providers(OpenClipConfig(name="emoji-s", backend="onnx", device="mps"))
+
+
+def test_the_device_chooses_the_execution_providers() -> None:
+    assert onnx_model._of_device("auto", ["CPUExecutionProvider"]) == ["CPUExecutionProvider"]
+    cuda = onnx_model._of_device("cuda:1", [])
+    assert cuda == [("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"]
+    assert onnx_model._of_device("auto", ["CUDAExecutionProvider"])[0] == ("CUDAExecutionProvider", {"device_id": 0})
+
+
+def test_threads_follow_the_cores_of_the_process() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from embeddings_orch_plugins.open_clip import onnx_model; print(onnx_model.cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(tiny: Path, own_cache: Path) -> None:
+    own_cache.write_text("a file where the folder should be")
+    with pytest.raises(TerminalError, match=r"cannot be written below .*; set XDG_CACHE_HOME"):
+        vectors(embedder_of(f"local-dir:{tiny}", backend="onnx"), "text")
+
+
+def test_a_missing_onnx_runtime_is_answered_with_the_command(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(TerminalError, match=r"Install it: pip install 'embeddings-orch-open-clip\[onnx\]'"):
+        vectors(embedder_of(f"local-dir:{tiny}", backend="onnx"), "text")
+
+
+def test_onnx_runtimes_lack_of_memory_asks_for_smaller_batches(tiny: Path) -> None:
+    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+    error = RuntimeException("Non-zero status code: Failed to allocate memory for requested buffer of size 9000000000")
+    assert isinstance(embedder_of(f"local-dir:{tiny}").classify(error), BatchTooLargeError)
+    assert isinstance(embedder_of(f"local-dir:{tiny}").classify(RuntimeException("odd")), TerminalError)
+
+
+def test_it_keeps_no_events_for_onnx_runtimes_maker(tiny_export: OpenClipConfig, own_cache: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from embeddings_orch_plugins.open_clip import onnx_model
+onnx_model.session(Path(sys.argv[1]), ["CPUExecutionProvider"])
+"""
+    file = folder_of(own_cache, tiny_export) / "text.onnx"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(file)], check=True)
+    assert [path.name for path in own_cache.iterdir()] == ["embeddings_orch"]
