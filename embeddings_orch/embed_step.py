@@ -17,7 +17,6 @@ from embeddings_orch.embedder import (
     Batch,
     Embedder,
     EmbedderConfig,
-    EmbedResult,
     Item,
     Modality,
     Side,
@@ -26,22 +25,17 @@ from embeddings_orch.embedder import (
 )
 from embeddings_orch.errors import (
     BatchTooLargeError,
-    CancelledError,
     ItemError,
     ProviderError,
-    RateLimitedError,
     SuspectError,
     TerminalError,
     TransientError,
     UnavailableError,
 )
-from embeddings_orch.limiter import Limiter
 from embeddings_orch.outcome import Failure, Outcome, Prepared, StoppedError, Usage
 from embeddings_orch.packing import Limits, pack
-from embeddings_orch.prices import Budget
-from embeddings_orch.retry import Retrier, jitter
-from embeddings_orch.secrets import redact, shows_secret
-from embeddings_orch.throttle import Throttle
+from embeddings_orch.requester import Requester
+from embeddings_orch.retry import jitter
 from embeddings_orch.verdicts import Doubts, Verdicts
 
 
@@ -69,22 +63,18 @@ class EmbedStep:
         self.side: Side = side
         self._clock, self._sleep, self._uniform = clock, sleep, uniform
         self._largest: int | None = None  # set once a batch did not fit into memory
-        self._dimensions: int | None = None
         self._start()
 
     def _start(self) -> None:
         """What belongs to this process."""
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
-        self._stops = False
         self._embedder: Embedder[Any] | None = None
-        self._throttle: Throttle | None = None
+        self._requester = Requester(self.config, self._clock, self._sleep, self._uniform)
         self._verdicts = Verdicts(self.config)
         self._answered: Prepared | None = None  # one that the provider has embedded
-        self._budget = Budget(self.config.max_cost_usd, self.config.prices)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("config", "side", "_clock", "_sleep", "_uniform", "_largest", "_dimensions")
+        kept = ("config", "side", "_clock", "_sleep", "_uniform", "_largest")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -98,7 +88,7 @@ class EmbedStep:
         with self._lock:
             if self._embedder is None:
                 embedder = embedder_for(self.config)
-                self._dimensions = self._dimensions or embedder.dimensions()
+                self._requester.dimensions = self._requester.dimensions or embedder.dimensions()
                 self._embedder = embedder
             return self._embedder
 
@@ -108,13 +98,18 @@ class EmbedStep:
         items = min(limits.items, self._largest or limits.items)
         return Limits(items, limits.tokens, limits.size)
 
+    @property
+    def spent(self) -> float:
+        """US dollars that the requests so far did cost, by the config's prices."""
+        return self._requester.budget.spent
+
     def stop_at_terminal_errors(self) -> None:
         """From the first terminal error on make no request any more, for a run in which no other could succeed."""
-        self._stops = True
+        self._requester.stop_at_terminal_errors()
 
     def cancel(self) -> None:
         """Make no request any more: what waits to try again stops waiting, what comes later is refused."""
-        self._cancelled.set()
+        self._requester.cancel()
 
     def close(self) -> None:
         """Release the embedder; a later batch makes a new one."""
@@ -229,89 +224,7 @@ class EmbedStep:
 
     def _request(self, part: list[Prepared], usage: Usage) -> Vectors:
         request = Batch(part[0].modality, [item.content for item in part], self.side)
-        tokens = sum(item.tokens for item in part)
-        images = len(part) if request.modality == "image" else 0
-        throttle = self._made_throttle()
-        turns = 0.0
-
-        def call() -> Vectors:
-            nonlocal turns
-            with throttle.request(tokens) as waited:
-                turns += waited
-                usage.waited += waited
-                reserved = self._budget.reserve(tokens, images)
-                result: EmbedResult | None = None
-                started = self._clock()
-                try:
-                    result = self.embedder.embed(request)
-                    vectors = self._checked(result.vectors, len(part))
-                except Exception as error:
-                    known = self._known(error)
-                    if isinstance(known, RateLimitedError):
-                        throttle.refused(known.retry_after)
-                    if isinstance(known, TerminalError) and self._stops:
-                        self.cancel()  # before its turn is another's
-                    if isinstance(known, SuspectError) and len(part) > 1:
-                        known.max_retries = 0  # bisecting tells more than trying again
-                    if shows_secret(error):
-                        raise known from None
-                    if known is error:
-                        raise
-                    raise known from error
-                finally:
-                    usage.seconds += self._clock() - started
-                    counted = result.tokens if result is not None else 0
-                    self._budget.settle(reserved, counted, images if result is not None else 0)
-                    usage.tokens += counted
-                throttle.succeeded(tokens, counted)
-                usage.images += images
-                return vectors
-
-        sleep = self._sleep or self._wait
-        retrier = Retrier(self.config.retry, self._clock, sleep, self._uniform)
-        return retrier.call(call, usage, lambda: turns)
-
-    def _known(self, error: Exception) -> ProviderError:
-        known = self.embedder.classify(error)
-        if known.args and isinstance(known.args[0], str):
-            known.args = (redact(known.args[0]), *known.args[1:])
-        return known
-
-    def _made_throttle(self) -> Throttle:
-        embedder = self.embedder
-        with self._lock:
-            if self._throttle is None:
-                limits = self.config.rate_limits()
-                self._throttle = Throttle(
-                    self.config.concurrency,
-                    Limiter(embedder.account(), limits) if limits.any else None,
-                    clock=self._clock,
-                    sleep=self._sleep or self._wait,
-                    cancelled=self._cancelled.is_set,
-                )
-            return self._throttle
-
-    def _wait(self, seconds: float) -> None:
-        if self._cancelled.wait(seconds):
-            raise CancelledError("no request is made any more: the run was stopped")
-
-    def _checked(self, vectors: Any, count: int) -> Vectors:
-        try:
-            array = np.asarray(vectors, dtype=np.float32)
-        except (ValueError, TypeError) as error:
-            raise TerminalError(f"{self.config.provider} did not return a matrix of numbers: {error}") from error
-        if array.ndim != 2 or array.shape[0] != count:
-            shape = " x ".join(map(str, array.shape))
-            raise TerminalError(
-                f"{self.config.provider} returned {shape} numbers for {count} items, not one vector each"
-            )
-        if self._dimensions is None:
-            self._dimensions = int(array.shape[1])
-        if array.shape[1] != self._dimensions:
-            raise TerminalError(
-                f"{self.config.provider} returned vectors of {array.shape[1]} dimensions, not of {self._dimensions}"
-            )
-        return array
+        return self._requester.send(self.embedder, request, sum(item.tokens for item in part), usage)
 
     def _accept(self, batch: list[Prepared], vectors: Vectors, outcome: Outcome) -> None:
         norms = np.linalg.norm(vectors, axis=1)

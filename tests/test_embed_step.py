@@ -67,12 +67,12 @@ def vectors_of(contents):
 def scripted(monkeypatch):
     """Makes a step over a script, and returns it with the embedder."""
 
-    def make(script, *, declared=None, **settings):
+    def make(script, *, declared=None, clock=lambda: 0.0, **settings):
         config = ScriptedConfig(**settings)
         embedder = Scripted(config, script)
         embedder.declared = declared
         monkeypatch.setattr(embed_step, "embedder_for", lambda _: embedder)
-        step = EmbedStep(config, clock=lambda: 0.0, sleep=lambda _: None, uniform=lambda low, high: high)
+        step = EmbedStep(config, clock=clock, sleep=lambda _: None, uniform=lambda low, high: high)
         return step, embedder
 
     return make
@@ -122,8 +122,7 @@ def test_an_empty_batch_calls_nobody(scripted):
 
 def test_usage_is_counted_as_data(scripted):
     times = iter(range(100))
-    step, _ = scripted(lambda contents: EmbedResult(vectors_of(contents), tokens=5))
-    step._clock = lambda: float(next(times))
+    step, _ = scripted(lambda contents: EmbedResult(vectors_of(contents), tokens=5), clock=lambda: float(next(times)))
     usage = step(batch(["a", "b"])).usage
     assert usage == Usage(requests=1, retries=0, waited=0.0, tokens=5, seconds=1.0)
 
@@ -593,7 +592,7 @@ def test_a_malformed_answer_is_paid_for(scripted):
     step, _ = scripted(lambda contents: EmbedResult([[1.0, 2.0]] * 3, tokens=4), **priced(max_cost_usd=6.0))
     with pytest.raises(TerminalError, match="not one vector each"):
         step(with_tokens("ab", 1))
-    assert step._budget.spent == 4.0
+    assert step.spent == 4.0
 
 
 # Cancelling and stopping

@@ -422,7 +422,7 @@ def test_a_budget_under_eight_threads_is_never_passed_and_what_was_bought_is_kep
     spent = sum(-(-len(text) // 4) for call in embedder.began for text in call)
     assert 85 <= spent <= 100
     assert len(commits.vectors) == len(embedder.began)
-    assert step._budget.spent == pytest.approx(spent)
+    assert step.spent == pytest.approx(spent)
 
 
 def test_requests_are_packed_by_tokens_before_they_reach_the_threads(monkeypatch):

@@ -25,8 +25,8 @@ def config(*urls: str, **settings) -> Multi2VecClipConfig:
     return Multi2VecClipConfig(name="ViT-B-32", inference_urls=list(urls), batch_size=4, **settings)
 
 
-def step_of(made: Multi2VecClipConfig, clock) -> EmbedStep:
-    step = EmbedStep(made, clock=clock, sleep=clock.sleep)
+def step_of(made: Multi2VecClipConfig, clock, sleep=None) -> EmbedStep:
+    step = EmbedStep(made, clock=clock, sleep=sleep or clock.sleep)
     step._embedder = Multi2VecClipEmbedder(made, clock)  # the one thing that a config cannot say is the clock
     return step
 
@@ -164,7 +164,6 @@ def test_where_all_are_down_the_run_stops_as_one_that_may_succeed_later(clock):
 
 def test_all_down_and_then_one_up_is_found_without_waiting_for_its_pause(clock, container):
     late, never = container(), container()
-    step = step_of(config(late.url, never.url), clock)
     attempts = []
 
     def sleep(seconds: float) -> None:
@@ -172,7 +171,7 @@ def test_all_down_and_then_one_up_is_found_without_waiting_for_its_pause(clock, 
         if len(attempts) == 2:
             late.start()
 
-    step._sleep = sleep
+    step = step_of(config(late.url, never.url), clock, sleep)
     outcomes = embed_many(step, 1)
     assert len(outcomes[0].keys) == 4
     assert outcomes[0].usage.retries <= 4
