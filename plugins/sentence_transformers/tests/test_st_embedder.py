@@ -382,3 +382,14 @@ def test_prepared_items_know_a_bound_of_their_tokens(clip: Path) -> None:
     assert prepared.tokens >= 8
     assert step.limits("text").items == 32 * 32
     assert step.limits("image").items == 32
+
+
+def test_a_local_model_is_loaded_without_a_word(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A bar of the library's would run into the progress of the run, and into what a command prints."""
+    from transformers.utils import logging
+
+    embedder = embedder_of(clip)
+    embedder.embed(Batch("text", ["a dog"]))
+    embedder.close()
+    assert capfd.readouterr() == ("", "")
+    assert logging.is_progress_bar_enabled(), "downloads keep theirs"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,18 +76,19 @@ def _loaded(
     kwargs: dict[str, Any] = {"dtype": torch_dtype(config.precision)} if backend == "torch" else {}
     unreachable = "" if folder else _unreachable(config)
     try:
-        return SentenceTransformer(
-            str(folder or config.name),
-            device=str(device),
-            backend=backend,
-            revision=config.revision,
-            cache_folder=config.cache_dir,
-            trust_remote_code=config.trust_remote_code,
-            # The library asks the hub about its base model even where the model itself is a folder.
-            local_files_only=folder is not None or bool(unreachable),
-            truncate_dim=truncate_dim,
-            model_kwargs=kwargs,
-        )
+        with _without_bars() if folder else nullcontext():
+            return SentenceTransformer(
+                str(folder or config.name),
+                device=str(device),
+                backend=backend,
+                revision=config.revision,
+                cache_folder=config.cache_dir,
+                trust_remote_code=config.trust_remote_code,
+                # The library asks the hub about its base model even where the model itself is a folder.
+                local_files_only=folder is not None or bool(unreachable),
+                truncate_dim=truncate_dim,
+                model_kwargs=kwargs,
+            )
     except Exception as error:
         if backend != "torch":
             raise TerminalError(f"cannot load {config.name!r}: {reason(error)}\n{OPTIMUM[backend]}") from error
@@ -100,6 +103,20 @@ def _loaded(
             f"the model {config.name!r} cannot be had: looked in {place} and on the network: "
             f"{unreachable or reason(error)}\n{OFFLINE}"
         ) from error
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """No progress bar for what takes a moment: it would run into a run's own progress. Downloads keep theirs."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _unreachable(config: SentenceModelConfig) -> str:
