@@ -1,4 +1,4 @@
-"""Vectors of a user's own texts and pictures: in memory, from files, in order, outside of any pipeline."""
+"""Vectors of a user's own texts, pictures and sounds: in memory, from files, in order, outside of any pipeline."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ else:
 
 LISTED_FAILURES = 5
 PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+NAMES: dict[Modality, str] = {"audio": "sound"}
+"""What messages call a content, where that is not its modality."""
 
 
 def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content], side: Side = "document") -> Vectors:
-    """Vectors of texts or pictures, shape (n, dimensions), float32, in order.
+    """Vectors of texts, pictures or sounds, shape (n, dimensions), float32, in order.
 
     Args:
         step: embeds them; its ``side`` is set.
-        modality: ``text`` or ``image``.
+        modality: ``text``, ``image`` or ``audio``.
         contents: texts; or pictures: paths, encoded files' bytes, Pillow images, uint8 arrays of shape
-            (height, width[, channels]).
+            (height, width[, channels]); or sounds: paths, encoded files' bytes.
         side: ``query`` for search terms, where the model tells the two apart.
 
     Raises:
         ItemError: some contents have no vector; the message names them.
         TerminalError: the model cannot be had, or the provider refuses.
-        TypeError: a picture is none of these.
+        TypeError: a picture or sound is none of these.
         OSError: a path cannot be read.
     """
     step.side = side
@@ -59,7 +61,8 @@ def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content],
 def _named(modality: Modality, contents: Iterable[Any]) -> Iterator[tuple[bytes | str, str]]:
     """Each content as a model is given it, and what to call it in messages."""
     for index, content in enumerate(contents):
-        yield (content, f"text {index}") if modality == "text" else _image(content, index)
+        name = f"{_called(modality)} {index}"
+        yield (content, name) if modality == "text" else _file(modality, content, name)
 
 
 def _batches(step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]) -> Iterator[list[Prepared]]:
@@ -93,24 +96,25 @@ def _outcomes(step: EmbedStep, batches: Iterator[list[Prepared]]) -> Iterator[Ou
             raise
 
 
-def _image(image: Any, index: int) -> tuple[bytes, str]:
-    """An image as the bytes of a file, and what to call it in messages."""
-    if isinstance(image, bytes):
-        return image, f"image {index}"
-    if isinstance(image, str | Path):
-        return Path(image).read_bytes(), str(image)
-    return _encoded(image, index), f"image {index}"
+def _file(modality: Modality, content: Any, name: str) -> tuple[bytes, str]:
+    """A content as the bytes of a file, and what to call it in messages."""
+    if isinstance(content, bytes):
+        return content, name
+    if isinstance(content, str | Path):
+        return Path(content).read_bytes(), str(content)
+    if modality != "image":
+        raise TypeError(f"{name} is {type(content).__name__}, not a path or bytes")
+    return _encoded(content, name), name
 
 
-def _encoded(image: Any, index: int) -> bytes:
+def _encoded(image: Any, name: str) -> bytes:
     # As a file, so that a picture in memory passes the same decoder as one on disk, and has a content hash.
     from PIL import Image, ImageOps
 
     if isinstance(image, np.ndarray):
         image = Image.fromarray(image)
     if not isinstance(image, Image.Image):
-        kind = type(image).__name__
-        raise TypeError(f"image {index} is {kind}, not a path, bytes, a Pillow image or an array")
+        raise TypeError(f"{name} is {type(image).__name__}, not a path, bytes, a Pillow image or an array")
     upright = ImageOps.exif_transpose(image)
     buffer = io.BytesIO()
     # Lossless in either case; TIFF takes the modes (CMYK, float) that PNG does not.
@@ -118,7 +122,11 @@ def _encoded(image: Any, index: int) -> bytes:
     return buffer.getvalue()
 
 
+def _called(modality: Modality) -> str:
+    return NAMES.get(modality, modality)
+
+
 def _message(modality: Modality, failures: list[Failure]) -> str:
     listed = "; ".join(f"{failure.uri}: {failure.reason}" for failure in failures[:LISTED_FAILURES])
     more = f"; and {len(failures) - LISTED_FAILURES} more" if len(failures) > LISTED_FAILURES else ""
-    return f"{len(failures)} of the {modality}s have no vector: {listed}{more}"
+    return f"{len(failures)} of the {_called(modality)}s have no vector: {listed}{more}"

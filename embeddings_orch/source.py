@@ -58,7 +58,7 @@ class Scan:
     Attributes:
         table: `CATALOG_SCHEMA`, then the source's own columns, then `STAT_COLUMN`; sorted by id, ids unique.
         problems: rows and files left out, each with its reason.
-        ignored: files passed over because no modality is known for them.
+        ignored: files passed over because no modality is known for them, or sounds that were not asked for.
     """
 
     table: pa.Table

@@ -1,4 +1,4 @@
-"""The source ``folder``: pictures and texts below a local folder, with captions from metadata files."""
+"""The source ``folder``: pictures, texts and sounds below a local folder, with captions from metadata files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ class FolderConfig(SourceConfig):
     source: ClassVar[str] = "folder"
 
     path: LocalPath = Field(description="The folder.")
-    include: tuple[str, ...] = Field(("**/*",), min_length=1, description="Glob patterns of the files that count.")
+    include: tuple[str, ...] = Field(
+        ("**/*",),
+        min_length=1,
+        description="Glob patterns of the files that count; sounds do where one names their extension (**/*.wav).",
+    )
     exclude: tuple[str, ...] = Field((), description="Glob patterns of files that do not, whatever includes them.")
     metadata: str = Field(
         "metadata.csv",
@@ -55,7 +59,10 @@ class FolderConfig(SourceConfig):
 
 
 class FolderSource(Source[FolderConfig]):
-    """Lists the pictures and texts of a folder; an item's id is its POSIX path relative to it."""
+    """Lists the pictures and texts of a folder, and the sounds whose extension a pattern names.
+
+    An item's id is its POSIX path relative to the folder.
+    """
 
     config_class = FolderConfig
 

@@ -30,6 +30,15 @@ _IMAGE_TYPES = {
 }
 _OPTIONAL_IMAGE_TYPES = {"image/webp": "webp", "image/avif": "avif"}
 _TEXT_TYPES = {"text/plain": (".txt",), "text/markdown": (".md",)}
+_AUDIO_TYPES = {
+    "audio/wav": (".wav", ".wave"),
+    "audio/flac": (".flac",),
+    "audio/mpeg": (".mp3",),
+    "audio/ogg": (".ogg", ".oga", ".opus"),
+    "audio/mp4": (".m4a",),
+    "audio/aac": (".aac",),
+    "audio/aiff": (".aif", ".aiff"),
+}
 
 
 def _known() -> dict[str, Kind]:
@@ -41,6 +50,8 @@ def _known() -> dict[str, Kind]:
             kinds |= dict.fromkeys(extensions, Kind("image", mime))
     for mime, extensions in _TEXT_TYPES.items():
         kinds |= dict.fromkeys(extensions, Kind("text", mime))
+    for mime, extensions in _AUDIO_TYPES.items():
+        kinds |= dict.fromkeys(extensions, Kind("audio", mime))
     return kinds
 
 

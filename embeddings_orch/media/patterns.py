@@ -27,6 +27,7 @@ class Patterns:
         included = [one for pattern in include for one in _expanded(pattern)]
         excluded = [one for pattern in exclude for one in _expanded(pattern)]
         self._include = _compiled(included, hidden=False)
+        self._included = [_compiled([one], hidden=False) for one in included]
         self._exclude = _compiled(excluded, hidden=True)
         self._exclude_below = _compiled([one for one in excluded if one.endswith("/**")], hidden=True)
         self._names_hidden = any(part.startswith(".") for one in included for part in one.split("/"))
@@ -34,6 +35,19 @@ class Patterns:
     def match(self, path: str) -> bool:
         """Whether a file counts."""
         return bool(self._include.fullmatch(path)) and not self._exclude.fullmatch(path)
+
+    def name_extension(self, path: str) -> bool:
+        """Whether a pattern includes a file because of its extension.
+
+        Example:
+            >>> patterns = Patterns(["**/*", "**/*.{wav,flac}"])
+            >>> [patterns.name_extension(path) for path in ("a.wav", "b/c.flac", "a.mp3")]
+            [True, True, False]
+        """
+        stem, dot, extension = path.rpartition(".")
+        # Of the same length, as `???` names no extension; of letters, as `[a-z]*` names none either.
+        other = f"{stem}{dot}{'z' * len(extension)}"
+        return any(one.fullmatch(path) and not one.fullmatch(other) for one in self._included)
 
     def excludes(self, path: str) -> bool:
         """Whether a file is excluded by name."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +30,7 @@ _ITEMS = 240
 def preview(
     pipeline: Pipeline, name: str, *, seconds: float = 2.0, clock: Callable[[], float] = time.monotonic
 ) -> bytes | None:
-    """Draw up to 240 items of an embedding, pictures as thumbnails and texts as words.
+    """Draw up to 240 items of an embedding, pictures as thumbnails, texts as words, sounds by their names.
 
     Args:
         pipeline: the pipeline.
@@ -47,8 +49,8 @@ def preview(
         return None
     step = max(1, -(-covered.num_rows // _ITEMS))
     rows = covered.take(pa.array(range(0, covered.num_rows, step)))
-    words = any(text is not None for text in rows["text"].to_pylist())
-    width, height = (_WORDS, 20) if words else (_TILE, _TILE)
+    labels = [_label(row) for row in rows.select(["id", "modality", "text"]).to_pylist()]
+    width, height = (_WORDS, 20) if any(labels) else (_TILE, _TILE)
     columns = min(SIZE[0] // width, max(1, round((rows.num_rows * SIZE[0] * height / (SIZE[1] * width)) ** 0.5)))
     lines = -(-rows.num_rows // columns)
     places = _layout(matrix_of(table.take(rows["key"].combine_chunks())), columns, lines)
@@ -56,12 +58,12 @@ def preview(
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(11)
     started = clock()
-    for row, (column, line) in zip(rows.to_pylist(), places, strict=True):
+    for uri, label, (column, line) in zip(rows["uri"].to_pylist(), labels, places, strict=True):
         left, top = column * width, line * height
-        if row["text"] is not None:
-            draw.text((left + 2, top + 3), str(row["text"])[:18], fill=(40, 60, 120), font=font)
+        if label:
+            draw.text((left + 2, top + 3), label[:18], fill=(40, 60, 120), font=font)
             continue
-        tile = thumbnail(pipeline, row["uri"], min(height, _TILE)) if clock() - started < seconds else None
+        tile = thumbnail(pipeline, uri, min(height, _TILE)) if clock() - started < seconds else None
         if tile is None:
             draw.ellipse((left + 6, top + 6, left + 14, top + 14), fill=(120, 130, 150))
         else:
@@ -69,6 +71,13 @@ def preview(
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=82, optimize=True)
     return encoded.getvalue()
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """The words that stand for a content; of a picture none."""
+    if row["text"] is not None:
+        return str(row["text"])
+    return PurePosixPath(row["id"]).name if row["modality"] == "audio" else ""
 
 
 def _layout(vectors: Vectors, columns: int, rows: int) -> list[tuple[int, int]]:

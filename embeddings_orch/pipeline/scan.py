@@ -25,7 +25,7 @@ class ScanReport:
     Attributes:
         digest: order-independent hash over all rows; the asset's data version.
         problems: rows and files that are not in the catalog, with reasons.
-        ignored: files of no known modality.
+        ignored: files of no known modality, and sounds that no pattern names.
     """
 
     asset: str

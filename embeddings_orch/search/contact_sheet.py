@@ -1,10 +1,10 @@
-"""Contact sheets: a query and the pictures it found, drawn into one PNG."""
+"""Contact sheets: a query and what it found, drawn into one PNG."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -32,7 +32,8 @@ def contact_sheet(strips: Sequence[Strip], read: Read, path: Path, *, columns: i
 
     Args:
         strips: the queries with their results.
-        read: gives an item's bytes by uri; an item that cannot be shown gets an empty frame.
+        read: gives an item's bytes by uri; a sound gets a frame with its file's name, and an item that cannot
+            be shown an empty one.
         path: where the PNG goes; folders are made.
         columns: pictures a strip.
     """
@@ -52,10 +53,15 @@ def contact_sheet(strips: Sequence[Strip], read: Read, path: Path, *, columns: i
             _text(draw, (_MARGIN + 8, top + 40), strip.query, 15, (50, 80, 170), _PICTURE - 12)
         for place, hit in enumerate(strip.results.hits[:columns]):
             left = _MARGIN + (place + 1) * _CELL
-            try:
-                _paste(sheet, read(hit.uri), left, top)
-            except (OSError, ItemError):
-                draw.rectangle((left, top, left + _PICTURE, top + _PICTURE), outline=_PALE)
+            frame = (left, top, left + _PICTURE, top + _PICTURE)
+            if hit.metadata.get("modality") == "audio":
+                draw.rectangle(frame, outline=_PALE)
+                _text(draw, (left + 6, top + 44), PurePosixPath(hit.uri).name, 12, _INK, _PICTURE - 10)
+            else:
+                try:
+                    _paste(sheet, read(hit.uri), left, top)
+                except (OSError, ItemError):
+                    draw.rectangle(frame, outline=_PALE)
             _text(draw, (left, top + _PICTURE + 4), f"{hit.score:.3f}", 13, _INK, _CELL - 8)
             _text(
                 draw,
@@ -88,7 +94,7 @@ def _text(
     width: int,
 ) -> None:
     font = ImageFont.load_default(size)
-    shown = text
+    shown = " ".join(text.split())  # Pillow measures one line only
     while draw.textlength(shown, font=font) > width and len(shown) > 1:
         shown = shown[:-2].rstrip() + "…"
     draw.text(at, shown, fill=ink, font=font)

@@ -167,6 +167,15 @@ def test_the_picture_is_one_that_the_ui_renders(runs):
     assert min(picture.size) > 100
 
 
+def test_sounds_are_counted_and_pass_the_checks_as_pictures_do(runs):
+    runs.gallery.declare(media={"path": "media", "include": ["**/*.{png,wav}"]})
+    runs.gallery.add("bark.wav", b"the counting model reads any bytes", caption="a dog")
+    assert runs.materialize().success
+    assert [runs.metadata(key)["dagster/row_count"] for key in (MEDIA, TOY, INDEX)] == [13, 13, 13]
+    assert runs.metadata(TOY)["failed"] == 0
+    assert "preview" in runs.metadata(TOY)
+
+
 def test_contents_that_failed_are_a_table_of_items_and_reasons(runs):
     runs.gallery.model(decode=True)
     runs.gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}})

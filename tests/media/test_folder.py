@@ -123,6 +123,24 @@ def test_include_and_exclude(tmp_path):
     assert ids(scan(tmp_path, include=("**/*.png",), exclude=("drafts/",))) == ["a.png", "x/b.png"]
 
 
+def test_sounds_count_only_where_a_pattern_names_their_extension(tmp_path):
+    picture(tmp_path / "a.png")
+    for name in ("b.wav", "x/c.mp3"):
+        write(tmp_path / name, f"sound {name}")
+    found = scan(tmp_path)
+    assert (ids(found), found.ignored, found.problems) == (["a.png"], 2, [])
+    asked = {"include": ("**/*", "**/*.wav")}
+    found = scan(tmp_path, **asked)
+    assert (ids(found), found.ignored) == (["a.png", "b.wav"], 1)
+    listed = FolderSource(FolderConfig(path=tmp_path, **asked)).listing()
+    assert set(listed.items) == {"a.png", "b.wav"}
+    row = rows(found)["b.wav"]
+    assert (row["modality"], row["mime"], row["size"]) == ("audio", "audio/wav", 11)
+    assert (row["width"], row["height"], row["text"]) == (None, None, None)
+    assert row["content_hash"] == sha256(b"sound b.wav").hexdigest()
+    assert scan(tmp_path, found.table, **asked).table.equals(found.table)
+
+
 def test_hidden_files_are_left_out_unless_spelled_out(tmp_path):
     for name in ("a.png", ".b.png", ".cache/c.png"):
         picture(tmp_path / name)

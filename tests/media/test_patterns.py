@@ -98,6 +98,24 @@ def test_folders_without_anything_to_find_are_not_entered():
     assert Patterns([".git/*"]).descend(".git")
 
 
+@pytest.mark.parametrize(
+    ("include", "named"),
+    [
+        (["**/*"], False),
+        (["*.*", "s/", "s*", "**/a*", "*/*.???", "**/*.[!p]*", "**/*.[a-z]*", "s/**"], False),
+        (["**/*.wav"], True),
+        (["**/*", "**/*.wav"], True),
+        (["**/*.{png,wav}"], True),
+        (["s/*.[wm][ap][v3]"], True),
+        (["**/*.w*"], True),
+        (["s/a.wav"], True),
+        (["**/*.png", "*.wav"], False),
+    ],
+)
+def test_a_pattern_names_an_extension_or_takes_any(include, named):
+    assert Patterns(include).name_extension("s/a.wav") is named
+
+
 @pytest.mark.parametrize("pattern", ["", "/a/*.png", "../*.png", "a/../b"])
 def test_a_pattern_outside_the_folder_is_refused(pattern):
     with pytest.raises(ValueError, match="pattern"):

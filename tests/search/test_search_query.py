@@ -243,6 +243,14 @@ def test_a_plugin_that_makes_other_vectors_now_is_not_asked(gallery, monkeypatch
         opened(gallery).search("a dog")
 
 
+def test_words_of_several_lines_do_not_stop_a_contact_sheet(gallery, tmp_path):
+    gallery.add("p000.png", caption="one line\nand another")
+    gallery.run()
+    index, read = opened(gallery), source_for(gallery.pipeline().spec.media.config).read
+    strips = [Strip("a dog\nand a cat", index.search("a dog", where="id = 'p000.png'"))]
+    assert contact_sheet(strips, read, tmp_path / "sheet.png").exists()
+
+
 def test_a_contact_sheet_is_a_png_with_a_strip_for_each_query(gallery, tmp_path):
     gallery.run()
     (gallery.media / "p003.png").unlink()  # gone since: an empty frame

@@ -58,6 +58,11 @@ def vectors(embedder: ImageBindEmbedder, modality: Any, contents: list[Any]) -> 
     return np.asarray(embedder.embed(Batch(modality, prepared)).vectors)
 
 
+def unit(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    result: np.ndarray[Any, Any] = vector / np.linalg.norm(vector)
+    return result
+
+
 def own(weights: Path, key: str, inputs: torch.Tensor) -> np.ndarray[Any, Any]:
     model = model_module().ImageBindModel(**TINY).eval()
     model.load_state_dict(torch.load(weights, weights_only=True))
@@ -231,35 +236,46 @@ def test_advice_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "precision: bf16" in " ".join(ImageBindEmbedder(ImageBindConfig(device="cpu")).advice())
 
 
-def test_the_readmes_yaml_runs(tiny: Path, tmp_path: Path) -> None:
+def test_the_readmes_yaml_finds_sounds_and_pictures(tiny: Path, tmp_path: Path) -> None:
     (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    embeddings = yaml.safe_load(block)["embeddings"]
+    declared = {"name": "readme", "store": {"uri": str(tmp_path / "store")}, **yaml.safe_load(block)}
     # The real weights cannot be had here: those of the tiny model in their place.
     shutil.copytree(tiny.parent, tmp_path / "models")
     (tmp_path / "models" / "tiny.pth").rename(tmp_path / "models" / "imagebind_huge.pth")
-    embeddings["everything"] |= {"name": "own", "device": "cpu"}
-    (tmp_path / "media").mkdir()
-    for name, content in {"a.png": png(0), "b.png": png(1), "c.txt": b"a text"}.items():
+    declared["embeddings"]["everything"] |= {"name": "own", "device": "cpu"}
+    media: dict[str, tuple[Any, bytes]] = {
+        "dog.png": ("image", png(0)),
+        "cat.png": ("image", png(1)),
+        "bark.wav": ("audio", wav(sound(220, 3))),
+        "sounds/meow.wav": ("audio", wav(sound(880, 1, 44_100, 2), 44_100)),
+    }
+    (tmp_path / "media" / "sounds").mkdir(parents=True)
+    for name, (_, content) in media.items():
         (tmp_path / "media" / name).write_bytes(content)
-    spec = PipelineSpec.model_validate(
-        {
-            "name": "readme",
-            "store": {"uri": str(tmp_path / "store")},
-            "media": {"path": str(tmp_path / "media")},
-            "embeddings": embeddings,
-            "indexes": {"found": {"vectors": ["everything"]}},
-        },
-        context={"base": tmp_path},
-    )
-    pipeline = Pipeline(spec)
+    captions = ["file_name,caption", *(f"{name},this is {name}" for name in media)]
+    (tmp_path / "media" / "metadata.csv").write_text("\n".join(captions))
+    pipeline = Pipeline(PipelineSpec.model_validate(declared, context={"base": tmp_path}))
+
     scan_media(pipeline)
-    assert embed(pipeline, "everything").embedded == 3
-    build_index(pipeline, "found")
+    assert embed(pipeline, "everything").embedded == 4
+    generation = build_index(pipeline, "found").generation
     check_index(pipeline, "found")
     publish(pipeline, "found")
+
+    embedder = embedder_of(tiny)
+    expected = {name: unit(vectors(embedder, kind, [content])[0]) for name, (kind, content) in media.items()}
+    table = pipeline.store.index(generation.table).at(generation.version)
+    assert table is not None
+    rows = {row["id"]: row for row in table.to_arrow().to_pylist()}
+    assert {name: row["modality"] for name, row in rows.items()} == {name: kind for name, (kind, _) in media.items()}
+    for name, vector in expected.items():
+        assert np.allclose(rows[name]["everything"], vector, atol=1e-4), name
+    words = unit(vectors(embedder, "text", ["a dog barks"])[0])
     index = Index(pipeline.store, "readme", "found")
-    assert index.search("a text").hits[0].id == "c.txt"
+    hits = index.search("a dog barks").hits
     index.close()
+    assert [hit.score for hit in hits] == pytest.approx([float(words @ expected[hit.id]) for hit in hits], abs=1e-4)
+    assert {hit.id: hit.metadata["caption"] for hit in hits} == {name: f"this is {name}" for name in media}
 
 
 def test_the_readmes_asset_runs(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,5 +300,5 @@ def test_a_resource_embeds_sounds_texts_and_pictures(tiny: Path) -> None:
     found = dg.materialize([my_asset], resources={"imagebind": resource}).output_for_node("my_asset")
     assert [part.shape for part in found] == [(1, 24)] * 3
     assert np.allclose([np.linalg.norm(part) for part in found], 1)
-    with pytest.raises(ItemError, match="1 of the audios have no vector"):
+    with pytest.raises(ItemError, match="1 of the sounds have no vector: sound 0: "):
         resource.embed_audio([b"no sound"])
