@@ -42,7 +42,7 @@ types: $(VENV)/.dev
 
 test: lint types
 	$(BIN)/dg check defs
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 3 --durations=10
 
 clean:
 	rm -rf $(VENV) .dagster .embeddings_orch out

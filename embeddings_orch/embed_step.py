@@ -30,13 +30,15 @@ from embeddings_orch.errors import (
     SuspectError,
     TerminalError,
     TransientError,
-    UnavailableError,
 )
 from embeddings_orch.outcome import Failure, Outcome, Prepared, StoppedError, Usage
 from embeddings_orch.packing import Limits, pack
 from embeddings_orch.requester import Requester
 from embeddings_orch.retry import jitter
 from embeddings_orch.verdicts import Doubts, Verdicts
+
+_SILENCE = 8
+"""Items that a server failed on, each alone, without any answer meanwhile: then it is waited for."""
 
 
 class EmbedStep:
@@ -150,18 +152,19 @@ class EmbedStep:
             TerminalError: nothing can succeed any more; a `StoppedError` carries what this batch gave before.
         """
         outcome = Outcome()
-        doubts = Doubts()
-        successes = self._verdicts.successes
+        doubts = Doubts(self._verdicts.successes)
         try:
             if batch:
                 self._embed(batch, outcome, doubts)
+                self._ask_again(outcome, doubts)
         except TerminalError as error:
             # While others were answered, these were not.
-            outcome.failures += self._verdicts.settled(doubts, successes)
+            outcome.failures += self._verdicts.settled(doubts)
             if not outcome.keys and not outcome.failures:
                 raise
             raise StoppedError(error, outcome) from error
-        outcome.failures += self._verdicts.settled(doubts, successes)
+        outcome.failures += self._verdicts.settled(doubts)
+        outcome.order_by([item.key for item in batch])  # what was asked for again came last
         return outcome
 
     def _embed(self, batch: Sequence[Prepared], outcome: Outcome, doubts: Doubts) -> None:
@@ -172,10 +175,10 @@ class EmbedStep:
             left = left[len(part) :]
             self._embed_part(part, outcome, doubts)
 
-    def _embed_part(self, part: list[Prepared], outcome: Outcome, doubts: Doubts) -> None:
+    def _embed_part(self, part: list[Prepared], outcome: Outcome, doubts: Doubts, suspect_retries: int = 0) -> None:
         first, verdicts = part[0], self._verdicts
         try:
-            vectors = self._request(part, outcome.usage)
+            vectors = self._request(part, outcome.usage, suspect_retries)
         except BatchTooLargeError as error:
             if len(part) == 1:
                 raise TerminalError(f"one item alone does not fit into memory ({first.uri}): {error}") from error
@@ -191,13 +194,8 @@ class EmbedStep:
         except SuspectError as error:
             if len(part) > 1:
                 self._bisect(part, outcome, doubts)
-                return
-            doubts.suspects.append(Failure(first.key, first.uri, str(error)))
-            try:
-                verdicts.unanswered(error)
-            except UnavailableError:
-                if not self._still_answers(outcome.usage):
-                    raise
+            else:
+                doubts.waiting.append((first, error))
         except TransientError as error:
             verdicts.unanswered(error)
             outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in part]
@@ -205,6 +203,36 @@ class EmbedStep:
             verdicts.answered()
             self._answered = first
             self._accept(part, vectors, outcome)
+
+    def _bisect(self, part: list[Prepared], outcome: Outcome, doubts: Doubts) -> None:
+        middle = len(part) // 2
+        for half in (part[:middle], part[middle:]):
+            self._embed_part(half, outcome, doubts)
+            if len(doubts.waiting) >= _SILENCE and not self._verdicts.answers_since(doubts):
+                self._ask_again(outcome, doubts)  # rather than asking a server that is down for each item
+
+    def _ask_again(self, outcome: Outcome, doubts: Doubts) -> None:
+        """Try what the server failed on alone once more; patiently, where it answers nothing else either."""
+        waiting, doubts.waiting = doubts.waiting, []
+        if not waiting:
+            return
+        answered = self._verdicts.answers_since(doubts) or self._still_answers(outcome.usage)
+        patience = 0 if answered else max(0, self.config.retry.max_retries - 1)
+        for number, (item, failed) in enumerate(waiting):
+            error = failed
+            if self._requester.again(error, not answered, outcome.usage):
+                self._embed_part([item], outcome, doubts, patience)
+                if not doubts.waiting:
+                    answered, patience = self._verdicts.answers_since(doubts), 0
+                    continue
+                error = doubts.waiting.pop()[1]
+            doubts.suspects.append(Failure(item.key, item.uri, str(error)))
+            if not answered:
+                # The others would have no answer either: the next run tries them.
+                rest = waiting[number + 1 :]
+                doubts.suspects += [Failure(other.key, other.uri, str(said)) for other, said in rest]
+                self._verdicts.suspected(error, 1 + len(rest))
+                return
 
     def _still_answers(self, usage: Usage) -> bool:
         """Whether the server embeds what it has embedded before: then the items are bad, however many in a row."""
@@ -217,14 +245,10 @@ class EmbedStep:
         self._verdicts.answered()
         return True
 
-    def _bisect(self, part: list[Prepared], outcome: Outcome, doubts: Doubts) -> None:
-        middle = len(part) // 2
-        self._embed_part(part[:middle], outcome, doubts)
-        self._embed_part(part[middle:], outcome, doubts)
-
-    def _request(self, part: list[Prepared], usage: Usage) -> Vectors:
+    def _request(self, part: list[Prepared], usage: Usage, suspect_retries: int = 0) -> Vectors:
         request = Batch(part[0].modality, [item.content for item in part], self.side)
-        return self._requester.send(self.embedder, request, sum(item.tokens for item in part), usage)
+        tokens = sum(item.tokens for item in part)
+        return self._requester.send(self.embedder, request, tokens, usage, suspect_retries)
 
     def _accept(self, batch: list[Prepared], vectors: Vectors, outcome: Outcome) -> None:
         norms = np.linalg.norm(vectors, axis=1)

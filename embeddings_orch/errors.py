@@ -59,13 +59,15 @@ class ResponseError(TransientError):
 
 
 class SuspectError(TransientError):
-    """The server failed, and an input may be why: the batch is bisected first, and one item alone is tried again.
+    """The server failed, and an input may be why: the batch is bisected first, and what fails alone is tried again.
+
+    Once where the server answers other requests meanwhile, else as patiently as any transient error.
 
     Attributes:
-        max_retries: retries of one item alone, where the policy allows as many.
+        max_retries: retries of one item alone, None for as many as the policy allows.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, max_retries: int = 1) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, max_retries: int | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.max_retries = max_retries
 

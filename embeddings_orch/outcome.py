@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -78,6 +80,16 @@ class Outcome:
     vectors: list[Vectors] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+
+    def order_by(self, keys: Sequence[str]) -> None:
+        """Put the vectors into the order of the batch's keys; a key may be there twice."""
+        places: dict[str, deque[int]] = {}
+        for number, key in enumerate(keys):
+            places.setdefault(key, deque()).append(number)
+        taken = [places[key].popleft() for key in self.keys]
+        order = sorted(range(len(taken)), key=taken.__getitem__)
+        self.keys = [self.keys[number] for number in order]
+        self.vectors = [self.vectors[number] for number in order]
 
 
 class StoppedError(TerminalError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,7 @@ class Requester:
         self.dimensions: int | None = None
         self._config, self._clock = config, clock
         self._sleep = sleep or self._wait
+        self._uniform = uniform
         self._retrier = Retrier(config.retry, clock, self._sleep, uniform)
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
@@ -64,7 +66,9 @@ class Requester:
         """See `embeddings_orch.embed_step.EmbedStep.cancel`."""
         self._cancelled.set()
 
-    def send(self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage) -> Vectors:
+    def send(
+        self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, suspect_retries: int = 0
+    ) -> Vectors:
         """Have one batch embedded: shape (n, dimensions), float32, as the model gives them.
 
         Args:
@@ -72,16 +76,17 @@ class Requester:
             request: the batch.
             tokens: of all its contents, at the most.
             usage: counters, added to in place.
+            suspect_retries: how often what may be the input's fault is tried again.
 
         Raises:
             ProviderError: of the last attempt, see `embeddings_orch.errors`.
         """
         throttle = self._made_throttle(embedder)
         images = _images(request)
-        turns = 0.0
+        turns, tried_again = 0.0, 0
 
         def attempt() -> Vectors:
-            nonlocal turns
+            nonlocal turns, tried_again
             with throttle.request(tokens) as waited:
                 turns += waited
                 usage.waited += waited
@@ -90,16 +95,37 @@ class Requester:
                 except BudgetError:
                     usage.requests -= 1  # it was never sent
                     raise
-                return self._attempt(embedder, request, tokens, reserved, usage, throttle)
+                try:
+                    return self._attempt(embedder, request, reserved, tokens, usage, throttle)
+                except SuspectError as error:
+                    if tried_again >= min(suspect_retries, _most_retries(error) - 1):
+                        raise _InVainError(error) from error
+                    tried_again += 1
+                    raise
 
-        return self._retrier.call(attempt, usage, lambda: turns)
+        try:
+            return self._retrier.call(attempt, usage, lambda: turns)
+        except _InVainError as stop:
+            raise stop.error from stop.error.__cause__
+
+    def again(self, error: SuspectError, patient: bool, usage: Usage) -> bool:
+        """Whether an item that failed alone is to be tried again: after a wait, where nothing else is answered."""
+        retries = min(self._config.retry.max_retries, _most_retries(error))
+        if retries < 1:
+            return False
+        usage.retries += 1
+        if patient:
+            seconds = max(error.retry_after or 0.0, self._uniform(0.0, self._config.retry.initial_wait))
+            usage.waited += seconds
+            self._sleep(seconds)
+        return True
 
     def _attempt(
         self,
         embedder: Embedder[Any],
         request: Batch,
-        tokens: int,
         reserved: float,
+        tokens: int,
         usage: Usage,
         throttle: Throttle,
     ) -> Vectors:
@@ -114,8 +140,6 @@ class Requester:
                 throttle.refused(known.retry_after)
             if isinstance(known, TerminalError) and self._stops:
                 self.cancel()  # before its turn is another's
-            if isinstance(known, SuspectError) and len(request) > 1:
-                known.max_retries = 0  # bisecting tells more than trying again
             if shows_secret(error):
                 raise known from None
             if known is error:
@@ -162,6 +186,18 @@ class Requester:
         if array.shape[1] != self.dimensions:
             raise TerminalError(f"{provider} returned vectors of {array.shape[1]} dimensions, not of {self.dimensions}")
         return array
+
+
+class _InVainError(Exception):
+    """A suspect error that is not tried again."""
+
+    def __init__(self, error: SuspectError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _most_retries(error: SuspectError) -> int:
+    return sys.maxsize if error.max_retries is None else error.max_retries
 
 
 def _images(request: Batch) -> int:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import tenacity
 from pydantic import BaseModel, ConfigDict, Field
 
-from embeddings_orch.errors import SuspectError, TransientError
+from embeddings_orch.errors import TransientError
 
 T = TypeVar("T")
 
@@ -88,11 +88,7 @@ class Retrier:
         def used_up(state: tenacity.RetryCallState) -> bool:
             # tenacity has computed the wait already: an attempt that would start after the deadline is not made.
             elapsed = self.clock() - started - turns() + state.upcoming_sleep
-            return state.attempt_number > allowed(state) or elapsed > policy.deadline
-
-        def allowed(state: tenacity.RetryCallState) -> int:
-            error = state.outcome.exception() if state.outcome else None
-            return min(policy.max_retries, error.max_retries) if isinstance(error, SuspectError) else policy.max_retries
+            return state.attempt_number > policy.max_retries or elapsed > policy.deadline
 
         def sleep(seconds: float) -> None:
             attempts.retries += 1

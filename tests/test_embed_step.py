@@ -425,7 +425,7 @@ def test_after_a_success_any_number_of_items_can_be_refused(scripted):
     assert {failure.kind for failure in outcome.failures} == {"item"}
 
 
-def suspicious(*bad, retries=2):
+def suspicious(*bad, retries=None):
     def script(contents):
         if any(content in bad for content in contents):
             raise SuspectError("HTTP 500: something went wrong", max_retries=retries)
@@ -434,47 +434,90 @@ def suspicious(*bad, retries=2):
     return script
 
 
-def test_an_item_that_the_server_fails_on_is_bisected_first_and_tried_again_alone(scripted):
-    step, embedder = scripted(suspicious("c"))
+@pytest.mark.parametrize("bad", "abcdefgh")
+def test_an_item_that_the_server_fails_on_is_bisected_first_and_tried_once_more_alone(scripted, bad):
+    step, embedder = scripted(suspicious(bad))
     outcome = step(batch("abcdefgh"))
-    assert outcome.keys == [f"{letter}:0" for letter in "abdefgh"]
-    assert outcome.failures == [Failure("c:0", "file/c", "HTTP 500: something went wrong", "item")]
-    assert embedder.calls.count(["c"]) == 3
-    assert all(embedder.calls.count(call) == 1 for call in embedder.calls if call != ["c"])
+    assert outcome.keys == [f"{letter}:0" for letter in "abcdefgh" if letter != bad]
+    assert outcome.failures == [Failure(f"{bad}:0", f"file/{bad}", "HTTP 500: something went wrong", "item")]
+    assert embedder.calls.count([bad]) == 2
+    assert len(embedder.calls) == 1 + 2 * 3 + 1
+    assert (outcome.usage.requests, outcome.usage.retries, outcome.usage.waited) == (8, 1, 0.0)
 
 
-def test_a_policy_without_retries_tries_a_suspected_item_once(scripted):
-    step, embedder = scripted(suspicious("c"), retry=RetryPolicy(max_retries=0))
+@pytest.mark.parametrize("settings", [{"retry": RetryPolicy(max_retries=0)}, {}])
+def test_a_suspected_item_is_tried_once_where_policy_or_provider_say_so(scripted, settings):
+    step, embedder = scripted(suspicious("c", retries=None if settings else 0), **settings)
     assert len(step(batch("abcd")).failures) == 1
     assert embedder.calls.count(["c"]) == 1
 
 
+def test_a_server_that_fails_once_costs_no_item(scripted):
+    step, _ = scripted(failing(1, SuspectError("HTTP 500: for a moment", retry_after=3.0)))
+    outcome = step(batch("a"))
+    assert (outcome.keys, outcome.failures) == (["a:0"], [])
+    assert (outcome.usage.requests, outcome.usage.retries, outcome.usage.waited) == (2, 1, 3.0)
+
+
+def test_what_is_asked_for_again_has_its_vector_in_its_place(scripted):
+    tried = []
+
+    def script(contents):
+        if "b" in contents and tried.count(["b"]) < 1:
+            tried.append(contents)
+            raise SuspectError("HTTP 500: for a moment")
+        return vectors_of(contents)
+
+    step, _ = scripted(script)
+    assert step(batch(["a", "b", "ccc", "dddd"])).keys == ["a:0", "b:0", "ccc:0", "dddd:0"]
+    tried.clear()
+    outcome = step(batch(["ccc", "b", "a", "dddd"]))
+    expected = vectors_of(["ccc", "b", "a", "dddd"])
+    np.testing.assert_allclose(np.stack(outcome.vectors), expected / np.linalg.norm(expected, axis=1, keepdims=True))
+
+
+def test_a_server_that_is_down_for_a_while_is_waited_for_as_long_as_the_policy_says(scripted):
+    """Not once for each item: the first of them is asked for again until there is an answer."""
+    step, _ = scripted(failing(20, SuspectError("HTTP 500: starting")))
+    names = [f"{number} {'n' * number}" for number in range(32)]
+    outcome = step(batch(names))
+    assert outcome.keys == [f"{name}:0" for name in names]
+    expected = vectors_of(names)
+    np.testing.assert_allclose(np.stack(outcome.vectors), expected / np.linalg.norm(expected, axis=1, keepdims=True))
+    assert not outcome.failures
+    assert outcome.usage.waited > 0
+
+
 def test_a_server_that_fails_on_everything_is_an_outage_and_no_items_fault(scripted):
     step, embedder = scripted(failing(999, SuspectError("HTTP 500: out of memory")))
-    with pytest.raises(StoppedError, match="no request succeeded: HTTP 500: out of memory") as caught:
-        step(batch("abcdefghijklmnop"))
+    with pytest.raises(
+        StoppedError, match="no request succeeded, though .* 8 times: HTTP 500: out of memory"
+    ) as caught:
+        step(batch([f"n{number}" for number in range(64)]))
     assert isinstance(caught.value.error, UnavailableError)
     assert {failure.kind for failure in caught.value.outcome.failures} == {"transient"}
-    assert len(embedder.calls) < 20
+    assert len(embedder.calls) < 40
 
 
-def test_suspects_of_a_batch_in_which_nothing_succeeded_are_tried_again_in_the_next_run(scripted):
-    step, _ = scripted(suspicious("c", "d"))
-    step(batch("ab"))
-    assert {failure.kind for failure in step(batch("cd")).failures} == {"transient"}
+def test_an_item_that_nothing_tells_from_an_outage_is_tried_again_in_the_next_run(scripted):
+    """And it does not stop the run: it may be all that there is to embed."""
+    step, embedder = scripted(suspicious("c", "d"))
+    assert [failure.kind for failure in step(batch("cd")).failures] == ["transient", "transient"]
+    assert embedder.calls.count(["c"]) == 8
+    assert embedder.calls.count(["d"]) == 1
 
 
-def test_any_number_of_bad_items_in_a_row_is_no_outage(scripted):
+@pytest.mark.parametrize("count", [2, 20])
+def test_any_number_of_bad_items_in_a_row_is_no_outage(scripted, count):
     """The server is asked for something that it has embedded before, and so the items are the problem."""
-    bad = [f"x{number}" for number in range(20)]
-    step, embedder = scripted(suspicious(*bad), retry=RetryPolicy(max_retries=1))
+    bad = [f"x{number}" for number in range(count)]
+    step, embedder = scripted(suspicious(*bad))
     step(batch("ab"))
-    outcome = step(batch([*bad, "c"]))
-    assert outcome.keys == ["c:0"]
+    outcome = step(batch(bad))
     assert {failure.key for failure in outcome.failures} == {f"{one}:0" for one in bad}
     assert {failure.kind for failure in outcome.failures} == {"item"}
-    # One question for each four of them.
-    assert embedder.calls[1:].count(["a"]) == 5
+    assert embedder.calls[1:].count(["a"]) == 1
+    assert all(embedder.calls.count([one]) == 2 for one in bad)
 
 
 def test_a_server_that_begins_to_fail_on_everything_is_an_outage(scripted):
@@ -488,7 +531,7 @@ def test_a_server_that_begins_to_fail_on_everything_is_an_outage(scripted):
     step, embedder = scripted(script, retry=RetryPolicy(max_retries=1))
     step(batch("ab"))
     down.append(True)
-    with pytest.raises(StoppedError, match="4 requests in a row had no answer.*out of memory") as caught:
+    with pytest.raises(StoppedError, match="fails on everything; what was embedded is kept: .*out of memory") as caught:
         step(batch("cdefghijklmnop"))
     assert isinstance(caught.value.error, UnavailableError)
     assert {failure.kind for failure in caught.value.outcome.failures} == {"transient"}

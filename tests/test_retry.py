@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from embeddings_orch.errors import ItemError, SuspectError, TerminalError, TransientError
+from embeddings_orch.errors import ItemError, TerminalError, TransientError
 from embeddings_orch.retry import Attempts, Retrier, RetryPolicy, jitter
 
 
@@ -209,21 +209,6 @@ def test_a_wrong_policy_is_refused(wrong):
 def test_a_policy_cannot_be_changed():
     with pytest.raises(ValidationError):
         RetryPolicy().max_retries = 3
-
-
-def test_a_suspect_is_tried_again_as_often_as_it_says_and_the_policy_allows():
-    def count(retries, allowed):
-        calls = []
-
-        def function():
-            calls.append(1)
-            raise SuspectError("HTTP 500", max_retries=allowed)
-
-        with pytest.raises(SuspectError):
-            Retrier(RetryPolicy(max_retries=retries), sleep=lambda _: None).call(function, Attempts())
-        return len(calls)
-
-    assert [count(7, 2), count(1, 2), count(0, 2), count(7, 0)] == [3, 2, 1, 1]
 
 
 def test_the_wait_for_a_turn_does_not_count_against_the_deadline():

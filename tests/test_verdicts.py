@@ -46,13 +46,22 @@ def test_an_answer_ends_the_row():
         counts.unanswered(DOWN)
 
 
-def test_three_suspects_before_any_answer_are_an_outage():
+def test_three_suspects_without_any_answer_are_an_outage():
     counts = verdicts()
     suspect = SuspectError("HTTP 500: broken")
-    counts.unanswered(suspect)
-    counts.unanswered(suspect)
-    with pytest.raises(UnavailableError, match="no request succeeded: HTTP 500"):
-        counts.unanswered(suspect)
+    counts.suspected(suspect, 2)
+    with pytest.raises(UnavailableError, match="no request succeeded, though .* 8 times: HTTP 500: broken"):
+        counts.suspected(suspect, 1)
+
+
+def test_three_suspects_since_the_last_answer_are_an_outage():
+    counts = verdicts()
+    suspect = SuspectError("HTTP 500: broken")
+    counts.suspected(suspect, 2)
+    counts.answered()
+    counts.suspected(suspect, 2)
+    with pytest.raises(UnavailableError, match="fails on everything; what was embedded is kept: HTTP 500: broken"):
+        counts.suspected(suspect, 1)
 
 
 def test_five_doubtful_refusals_before_any_answer_are_a_wrong_request():
@@ -74,10 +83,11 @@ def test_certain_refusals_and_those_after_an_answer_end_nothing():
 
 def test_doubts_are_settled_by_what_else_was_answered():
     counts = verdicts()
-    doubts = Doubts([Failure("a", "a", "400")], [Failure("b", "b", "500")])
-    kinds = [(one.key, one.kind) for one in counts.settled(doubts, 0)]
+    doubts = Doubts(0, refused=[Failure("a", "a", "400")], suspects=[Failure("b", "b", "500")])
+    kinds = [(one.key, one.kind) for one in counts.settled(doubts)]
     assert kinds == [("a", "transient"), ("b", "transient")]
     counts.answered()
-    assert [(one.key, one.kind) for one in counts.settled(doubts, 0)] == [("a", "item"), ("b", "item")]
+    assert [(one.key, one.kind) for one in counts.settled(doubts)] == [("a", "item"), ("b", "item")]
     # Nothing was answered since the batch began: the server may have gone down meanwhile.
-    assert [(one.key, one.kind) for one in counts.settled(doubts, 1)] == [("a", "item"), ("b", "transient")]
+    doubts.successes = 1
+    assert [(one.key, one.kind) for one in counts.settled(doubts)] == [("a", "item"), ("b", "transient")]

@@ -101,9 +101,7 @@ class TransientPromises(RemoteBase):
                     said = self._unavailable(step, items, name)
                 sent, most = self.sent(), retries + 1
                 assert sent <= most, f"{name}, max_retries {retries}: {sent} requests were sent, {most} are allowed"
-                # One item that a server fails on is given up sooner, where the provider's 500 can mean the item.
-                least = min(3, most) if name in ("500", "503") else most
-                assert sent >= least, f"{name}, max_retries {retries}: {sent} requests were sent, not {most}"
+                assert sent == most, f"{name}, max_retries {retries}: {sent} requests were sent, not {most}"
                 assert fault.kind != "status" or f"scripted fault {name}" in said, (
                     f"{name}: the provider said 'scripted fault {name}', the error is {said!r}"
                 )
