@@ -99,10 +99,15 @@ def _image(image: Any, index: int) -> tuple[bytes, str]:
         return image, f"image {index}"
     if isinstance(image, str | Path):
         return Path(image).read_bytes(), str(image)
-    return _encoded(image, index), f"image {index}"
+    return encoded(image, f"image {index}"), f"image {index}"
 
 
-def _encoded(image: Any, index: int) -> bytes:
+def encoded(image: Any, name: str) -> bytes:
+    """A Pillow image or an array as the bytes of a file, upright.
+
+    Raises:
+        TypeError: it is neither; the message calls it by ``name``.
+    """
     # As a file, so that a picture in memory passes the same decoder as one on disk, and has a content hash.
     from PIL import Image, ImageOps
 
@@ -110,7 +115,7 @@ def _encoded(image: Any, index: int) -> bytes:
         image = Image.fromarray(image)
     if not isinstance(image, Image.Image):
         kind = type(image).__name__
-        raise TypeError(f"image {index} is {kind}, not a path, bytes, a Pillow image or an array")
+        raise TypeError(f"{name} is {kind}, not a path, bytes, a Pillow image or an array")
     upright = ImageOps.exif_transpose(image)
     buffer = io.BytesIO()
     # Lossless in either case; TIFF takes the modes (CMYK, float) that PNG does not.
