@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
+
+import numpy as np
 
 from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
 from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Vectors, config_from
@@ -13,6 +15,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.outcome import Failure
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.store.generations import Generation, IndexedModel
+from embeddings_orch.store.index_reader import IndexReader
 
 
 class QueryModels:
@@ -107,3 +110,40 @@ class QueryModels:
                 if config.fingerprint() == model.fingerprint:
                     return config
         return config_from(model.provider, model.settings)
+
+
+def stored(
+    reader: IndexReader, models: list[IndexedModel], item: str, every: bool, named: bool
+) -> list[tuple[IndexedModel, Vectors]]:
+    """The vectors that an item has, of all models or of the first that has one.
+
+    Raises:
+        EmbeddingsOrchError: there is no such item, or it has no vector.
+    """
+    row = reader.row(item, ["id", *(model.column for model in models)])
+    if row is None:
+        raise EmbeddingsOrchError(f"there is no item {item!r} in the index")
+    found = [(model, np.asarray(row[model.column], np.float32)) for model in models if row[model.column] is not None]
+    if not found:
+        names = ", ".join(model.column for model in models)
+        raise EmbeddingsOrchError(f"the item {item!r} has no vector ({names}), so nothing can be like it")
+    return found if every or named else found[:1]
+
+
+def checked(vector: Sequence[float] | Vectors, model: IndexedModel, metric: str) -> Vectors:
+    """A vector that a user gives, as float32, shape (dimensions,).
+
+    Raises:
+        EmbeddingsOrchError: it has another shape, or numbers that nothing is near to.
+    """
+    query = np.asarray(vector, dtype=np.float32)
+    if query.shape != (model.dimensions,):
+        raise EmbeddingsOrchError(
+            f"the vector has shape {query.shape}; {model.column} has {model.dimensions} dimensions"
+        )
+    # LanceDB would answer either with no hits.
+    if not np.isfinite(query).all():
+        raise EmbeddingsOrchError("the vector holds NaN or infinity")
+    if metric == "cosine" and not query.any():
+        raise EmbeddingsOrchError("the vector is all zeros, which is near to nothing by cosine")
+    return query

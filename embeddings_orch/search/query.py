@@ -7,16 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-import numpy as np
-
 from embeddings_orch.contents import Picture
 from embeddings_orch.embedder import EmbedderConfig, Modality, Vectors
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.search.candidates import Candidate, Candidates
 from embeddings_orch.search.filters import bind
-from embeddings_orch.search.fusion import Fusion, Ranking, by_reciprocal_rank, by_relative_score
-from embeddings_orch.search.models import QueryModels
+from embeddings_orch.search.fusion import Fusion
+from embeddings_orch.search.models import QueryModels, checked, stored
 from embeddings_orch.search.opening import find_index
+from embeddings_orch.search.page import page
 from embeddings_orch.search.pictures import picture_bytes
 from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
 from embeddings_orch.search.results import Hit, Results
@@ -171,8 +170,8 @@ class Index:
             )
         reader = self.store.index(generation.table).reader(generation.version)
         queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
-        first = _first(asked, queries, Candidates(reader, generation, where, asked.id))
-        return self._results(generation, reader, first)
+        found = page(asked, queries, Candidates(reader, generation, where, asked.id))
+        return self._results(generation, reader, found)
 
     async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
         """`search` in a thread of the event loop's default pool, so that the loop goes on meanwhile.
@@ -187,12 +186,12 @@ class Index:
         """The embeddings to search, each with the query's vector."""
         if asked.id is not None:
             models = self._models.chosen(generation, asked.named, None, every=True)
-            return _stored(reader, models, asked.id, asked.all_columns, asked.named is not None)
+            return stored(reader, models, asked.id, asked.all_columns, asked.named is not None)
         if asked.vector is not None:
             models = self._models.chosen(generation, asked.named, None, every=False)
             if len(models) > 1:
                 raise EmbeddingsOrchError("a vector is of one model; name one embedding")
-            return [(models[0], _checked(asked.vector, models[0], generation.metric))]
+            return [(models[0], checked(asked.vector, models[0], generation.metric))]
         modality: Modality = "text" if asked.text is not None else "image"
         models = self._models.chosen(generation, asked.named, modality, every=asked.all_columns)
         content: str | bytes | None = asked.text
@@ -212,55 +211,3 @@ class Index:
             hits.append(Hit(row.pop("id"), row.pop("uri"), one.score, one.distance, row))
         metadata = [schema.field(name) for name in names if name not in ("id", "uri")]
         return Results(self.name, generation.id, hits, tuple(metadata))
-
-
-def _first(asked: Request, queries: list[tuple[IndexedModel, Vectors]], candidates: Candidates) -> list[Candidate]:
-    """The asked page of one ranking, or of several fused."""
-    single = len(queries) + asked.by_words == 1
-    count = asked.offset + asked.limit if single else asked.window()
-    rankings = {model.column: candidates.nearest(vector, model.column, count) for model, vector in queries}
-    by_words = candidates.keyword(asked.words or "", count) if asked.by_words else []
-    page = slice(asked.offset, asked.offset + asked.limit)
-    if single:
-        return [*(one for ranking in rankings.values() for one in ranking), *by_words][page]
-    shares, share_of_words = asked.shares(list(rankings))
-    weighted = [(shares[column], ranking) for column, ranking in rankings.items()]
-    if asked.by_words:
-        weighted.append((share_of_words, by_words))
-    fuse = by_relative_score if asked.relative else by_reciprocal_rank
-    scores = fuse([Ranking({one.id: one.score for one in ranking}, share) for share, ranking in weighted])
-    # Those found by words come first, so that a distance is kept where there is one.
-    found = {one.id: one for ranking in (by_words, *rankings.values()) for one in ranking}
-    alone = len(rankings) == 1
-    return [
-        Candidate(item, found[item].row, score, found[item].distance if alone else None)
-        for item, score in list(scores.items())[page]
-    ]
-
-
-def _stored(
-    reader: IndexReader, models: list[IndexedModel], item: str, every: bool, named: bool
-) -> list[tuple[IndexedModel, Vectors]]:
-    """The vectors that an item has, of all models or of the first that has one."""
-    row = reader.row(item, ["id", *(model.column for model in models)])
-    if row is None:
-        raise EmbeddingsOrchError(f"there is no item {item!r} in the index")
-    found = [(model, np.asarray(row[model.column], np.float32)) for model in models if row[model.column] is not None]
-    if not found:
-        names = ", ".join(model.column for model in models)
-        raise EmbeddingsOrchError(f"the item {item!r} has no vector ({names}), so nothing can be like it")
-    return found if every or named else found[:1]
-
-
-def _checked(vector: Sequence[float] | Vectors, model: IndexedModel, metric: str) -> Vectors:
-    query = np.asarray(vector, dtype=np.float32)
-    if query.shape != (model.dimensions,):
-        raise EmbeddingsOrchError(
-            f"the vector has shape {query.shape}; {model.column} has {model.dimensions} dimensions"
-        )
-    # LanceDB would answer either with no hits.
-    if not np.isfinite(query).all():
-        raise EmbeddingsOrchError("the vector holds NaN or infinity")
-    if metric == "cosine" and not query.any():
-        raise EmbeddingsOrchError("the vector is all zeros, which is near to nothing by cosine")
-    return query
