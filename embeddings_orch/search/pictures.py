@@ -38,5 +38,7 @@ def picture_bytes(picture: Picture, *, allow_urls: bool = False) -> bytes:
             raise EmbeddingsOrchError(f"the query picture {path} cannot be read: {reason}") from error
     try:
         return encoded(picture, "the query picture")
-    except (TypeError, ValueError) as error:
-        raise EmbeddingsOrchError(str(error)) from error
+    except (OSError, TypeError, ValueError) as error:
+        said = str(error)
+        named = said if said.startswith("the query picture") else f"the query picture cannot be used: {said}"
+        raise EmbeddingsOrchError(named) from error
