@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -18,6 +19,7 @@ from embeddings_orch.search.opening import find_index
 from embeddings_orch.search.page import page
 from embeddings_orch.search.pictures import picture_bytes
 from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
+from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.search.results import Hit, Results
 from embeddings_orch.store import Store
 from embeddings_orch.store.generations import Generation, IndexedModel
@@ -113,6 +115,7 @@ class Index:
         limit: int = 10,
         offset: int = 0,
         candidates: int = CANDIDATES,
+        rerank: Rerank | None = None,
         allow_urls: bool = False,
         generation: Generation | None = None,
     ) -> Results:
@@ -138,6 +141,8 @@ class Index:
             limit: the most hits to return.
             offset: hits to leave out first.
             candidates: items of each ranking that are fused, where several are.
+            rerank: a model that reads the first hits' texts together with ``keyword``, else ``text``, and has the last
+                word on their scores and order.
             allow_urls: fetch an ``image`` that is an http(s) URL; never from a private address.
             generation: the generation to search, by its own models; default the published one.
 
@@ -162,6 +167,10 @@ class Index:
             offset,
             candidates,
         )
+        if rerank is not None:
+            asked = replace(asked, offset=0, limit=rerank.window(offset + limit))
+            if asked.words is None:
+                raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
         where = bind(where, params)
         generation = generation or self.generation()
         if asked.by_words and not generation.full_text:
@@ -171,7 +180,11 @@ class Index:
         reader = self.store.index(generation.table).reader(generation.version)
         queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
         found = page(asked, queries, Candidates(reader, generation, where, asked.id))
-        return self._results(generation, reader, found)
+        results = self._results(generation, reader, found)
+        if rerank is None or asked.words is None:
+            return results
+        reranked = rerank.reranked(asked.words, results)
+        return replace(reranked, hits=reranked.hits[offset : offset + limit])
 
     async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
         """`search` in a thread of the event loop's default pool, so that the loop goes on meanwhile.

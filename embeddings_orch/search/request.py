@@ -11,6 +11,7 @@ from embeddings_orch.contents import Picture
 from embeddings_orch.embedder import Vectors
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search.fusion import Fusion
+from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.store.generations import Generation
 
 CANDIDATES = 200
@@ -37,6 +38,7 @@ class SearchOptions(TypedDict, total=False):
     limit: int
     offset: int
     candidates: int
+    rerank: Rerank | None
     allow_urls: bool
     generation: Generation | None
 
