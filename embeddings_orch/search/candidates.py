@@ -12,7 +12,6 @@ from embeddings_orch.embedder import Vectors
 from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.index_reader import ROW, IndexReader
 
-_MORE = 8
 _MOST_MORE = 10_000
 """Items beyond the wanted ones that are looked at for ties: copies of one picture all have one distance."""
 
@@ -84,7 +83,8 @@ class Candidates:
     def _first(self, fetch: Callable[[int], pa.Table], measure: str, count: int) -> list[dict[str, Any]]:
         """At least so many rows, and all that tie with the last of them."""
         wanted = count + (self.without is not None)
-        more = _MORE
+        # No more than it takes to see a tie: approximate search reads the vectors of many times as many.
+        more = 1
         rows = fetch(wanted + more)
         # What comes after the last place wins it, where the two are the same and the store's order is by chance.
         while (
@@ -92,7 +92,7 @@ class Candidates:
             and more < _MOST_MORE
             and rows[measure][wanted - 1].as_py() == rows[measure][-1].as_py()
         ):
-            more *= 16
+            more = min(more * 16, _MOST_MORE)
             rows = fetch(wanted + more)
         found: list[dict[str, Any]] = rows.to_pylist()
         return [row for row in found if row["id"] != self.without]
