@@ -104,10 +104,15 @@ def _file(modality: Modality, content: Any, name: str) -> tuple[bytes, str]:
         return Path(content).read_bytes(), str(content)
     if modality != "image":
         raise TypeError(f"{name} is {type(content).__name__}, not a path or bytes")
-    return _encoded(content, name), name
+    return encoded(content, name), name
 
 
-def _encoded(image: Any, name: str) -> bytes:
+def encoded(image: Any, name: str) -> bytes:
+    """A Pillow image or an array as the bytes of a file, upright.
+
+    Raises:
+        TypeError: it is neither; the message calls it by ``name``.
+    """
     # As a file, so that a picture in memory passes the same decoder as one on disk, and has a content hash.
     from PIL import Image, ImageOps
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from embeddings_orch.errors import PluginError
 
-Group = Literal["embedders", "sources", "runners"]
-GROUPS: tuple[Group, ...] = ("embedders", "sources", "runners")
+Group = Literal["embedders", "sources", "runners", "rerankers"]
+GROUPS: tuple[Group, ...] = ("embedders", "sources", "runners", "rerankers")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ OURS: dict[tuple[Group, str], Ours] = {
     ("embedders", "roboflow-clip"): Ours("clip-server", _BOTH, "The CLIP routes of Roboflow Inference."),
     ("embedders", "sentence-transformers"): Ours(
         "sentence-transformers", _BOTH, "Models of sentence-transformers on this machine; pictures with CLIP-like ones."
+    ),
+    ("rerankers", "cross-encoder"): Ours(
+        "sentence-transformers", _TEXT, "Cross-encoders of sentence-transformers: the last word on a search's order."
     ),
 }
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from embeddings_orch import __version__
-from embeddings_orch.cli.common import FILE, Group, json_option, pipeline_options, print_json
+from embeddings_orch.cli.common import Group, json_option, pipeline_options, print_json
 from embeddings_orch.cli.generations import failures, gc, generations, publish, rollback
 from embeddings_orch.cli.plan import plan
 from embeddings_orch.cli.run_command import run
-from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.cli.search import search
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -25,59 +24,7 @@ def main() -> None:
 
 main.add_command(plan)
 main.add_command(run)
-
-
-@main.command(short_help="Search a published index by text or by a picture.")
-@click.argument("text", required=False)
-@click.option("--image", type=FILE, help="Search by a picture.")
-@click.option("--index", "-i", help="The index, where the pipeline has several.")
-@click.option("--where", "-w", help="An SQL filter over the columns: \"caption LIKE '%dog%'\".")
-@click.option("--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits.")
-@click.option("--embedding", "column", help="The embedding to search, where the index has several.")
-@click.option("--sheet", type=click.Path(path_type=Path), help="Draw the hits into this PNG.")
-@pipeline_options
-@json_option
-def search(
-    chosen: Any,
-    text: str | None,
-    image: Path | None,
-    index: str | None,
-    where: str | None,
-    limit: int,
-    column: str | None,
-    sheet: Path | None,
-    as_json: bool,
-) -> None:
-    """Search a published index by TEXT or by a picture."""
-    from embeddings_orch.cli import output
-    from embeddings_orch.media.scan import source_for
-    from embeddings_orch.plugins import suggestion
-    from embeddings_orch.search import Index
-    from embeddings_orch.search.contact_sheet import Strip, contact_sheet
-    from embeddings_orch.store import Store
-
-    if (text is None) == (image is None):
-        raise click.UsageError("give a text to search for, or a picture with --image")
-    names = list(chosen.spec.indexes)
-    if index is None and len(names) != 1:
-        raise click.UsageError(f"choose an index with --index: {', '.join(names) or 'the pipeline declares none'}")
-    if index is not None and index not in names:
-        raise click.UsageError(f"there is no index {index!r}{suggestion(index, names)}")
-    configs = [spec.config for spec in chosen.spec.embeddings.values()]
-    opened = Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0], configs)
-    if column is not None:
-        columns = [model.column for model in opened.generation().models]
-        if column not in columns:
-            raise click.UsageError(f"index {opened.name!r} has no embedding {column!r}{suggestion(column, columns)}")
-    results = opened.search(text, image=image, limit=limit, where=where, column=column)
-    print_json(results.to_json()) if as_json else output.hits_table(results)
-    if sheet is not None:
-        strip = Strip(text or str(image), results, image.read_bytes() if image else None)
-        try:
-            path = contact_sheet([strip], source_for(chosen.spec.media.config).read, sheet)
-        except (OSError, ValueError) as error:  # Pillow's for a file type that it does not know
-            raise EmbeddingsOrchError(f"the sheet {sheet} cannot be written: {error}") from error
-        click.echo(f"contact sheet: {path.absolute()}", err=as_json)
+main.add_command(search)
 
 
 @main.command(short_help="Show what is published, and what failed.")

@@ -196,9 +196,11 @@ def warnings(outcome: RunOutcome) -> None:
 def hits_table(results: Results, limit: int | None = None) -> None:
     """The hits of a search, or the first few of them."""
     table = plain_table("#", "score", "id", "caption", right=("#", "score"))
+    # Ranks that are fused make small scores, of which the first digits are the same.
+    digits = 4 if results.hits and abs(results.hits[0].score) < 0.1 else 3
     for place, hit in enumerate(results.hits[:limit], 1):
         caption = hit.metadata.get("caption") or hit.metadata.get("text") or ""
-        table.add_row(str(place), f"{hit.score:.3f}", Text(hit.id), Text(str(caption)[:80]))
+        table.add_row(str(place), f"{hit.score:.{digits}f}", Text(hit.id), Text(str(caption)[:80]))
     console = plain_console()
     console.print(table if results.hits else "no hits")
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)

@@ -133,7 +133,8 @@ def _page(plugin: plugins.Plugin) -> Page:
     # A provider's own keys are what a reader looks for; those that all have come last, as in the docs.
     shared = [name for base in reversed(config.__mro__[1:]) for name in getattr(base, "model_fields", {})]
     fields.sort(key=lambda field: field.name in shared)
-    return Page(row, fields, _example(row, config))
+    # A reranker is chosen by who searches, and not declared.
+    return Page(row, fields, "" if row.group == "rerankers" else _example(row, config))
 
 
 def _field(name: str, field: FieldInfo) -> Field:

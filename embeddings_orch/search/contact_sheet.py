@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from embeddings_orch.errors import ItemError
 from embeddings_orch.media.decode import decode_image
-from embeddings_orch.search.query import Results
+from embeddings_orch.search.results import Results
 
 _CELL, _PICTURE, _LABEL, _MARGIN, _HEADING = 132, 104, 40, 16, 34
 _INK, _PALE, _PAPER = (24, 27, 33), (110, 116, 128), (255, 255, 255)

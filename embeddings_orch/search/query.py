@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, Unpack
 
-import numpy as np
-
-from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
-from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Vectors, config_from
+from embeddings_orch.contents import Picture
+from embeddings_orch.embedder import EmbedderConfig, Modality, Vectors
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
-from embeddings_orch.outcome import Failure
-from embeddings_orch.plugins import suggestion
+from embeddings_orch.search.candidates import Candidate, Candidates
+from embeddings_orch.search.filters import bind
+from embeddings_orch.search.fusion import Fusion
+from embeddings_orch.search.models import QueryModels, checked, stored
+from embeddings_orch.search.opening import find_index
+from embeddings_orch.search.page import page
+from embeddings_orch.search.pictures import picture_bytes
+from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
+from embeddings_orch.search.rerank import Rerank
+from embeddings_orch.search.results import Hit, Results
 from embeddings_orch.store import Store
 from embeddings_orch.store.generations import Generation, IndexedModel
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One found item.
-
-    Attributes:
-        score: similarity, higher is better: 1 - distance for cosine and dot, 1 / (1 + distance) for l2.
-        distance: as LanceDB returns it for the index's metric.
-        metadata: the item's other columns.
-    """
-
-    id: str
-    uri: str
-    score: float
-    distance: float
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Results:
-    """The answer to one query, wholly of one generation."""
-
-    index: str
-    generation: str
-    hits: list[Hit]
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``search --json`` prints."""
-        return {
-            "index": self.index,
-            "generation": self.generation,
-            "hits": [asdict(hit) for hit in self.hits],
-        }
+from embeddings_orch.store.index_reader import IndexReader
 
 
 class Index:
-    """A published index. It follows the pointer: a publish is seen by the next query.
+    """A published index, for any number of threads. It follows the pointer: a publish is seen by the next query.
 
     Args:
         store: where the index is.
@@ -64,15 +37,49 @@ class Index:
             instead of the settings that were kept when the index was built.
 
     Example:
-        >>> Index(Store(".embeddings_orch"), "emoji", "emoji_search").search(text="dog", limit=3)
+        >>> Index.open("emoji_search").search("dog", limit=3)  # doctest: +SKIP
     """
 
     def __init__(self, store: Store, pipeline: str, name: str, configs: Iterable[EmbedderConfig] = ()) -> None:
         self.store = store
         self.pipeline = pipeline
         self.name = name
-        self._configs = tuple(configs)
-        self._steps: dict[str, EmbedStep] = {}
+        self._models = QueryModels(name, configs)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        file: str | Path | None = None,
+        pipeline: str | None = None,
+        store: Store | str | Path | None = None,
+    ) -> Self:
+        """Open an index by name, as the command line does, without Dagster.
+
+        Args:
+            name: the index's name.
+            file: the pipeline's YAML; default all of the project around the current folder.
+            pipeline: the pipeline's name, where several have an index of that name.
+            store: where the index is; without ``file`` no YAML is read, and models get the settings that the index
+                kept.
+
+        Raises:
+            SpecError: there is no such index, or there are several; a YAML is wrong.
+            StoreError: the store cannot be used, or nothing of that name is published there.
+        """
+        found = find_index(name, file=file, pipeline=pipeline, store=store)
+        return cls(found.store, found.pipeline, name, found.configs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the query models; a later search loads them again."""
+        self._models.close()
 
     def generation(self) -> Generation:
         """The generation that is published now.
@@ -93,128 +100,127 @@ class Index:
         self,
         text: str | None = None,
         *,
-        image: str | Path | bytes | None = None,
+        image: Picture | None = None,
         vector: Sequence[float] | Vectors | None = None,
-        limit: int = 10,
-        where: str | None = None,
+        id: str | None = None,
+        keyword: str | None = None,
+        hybrid: bool = False,
+        alpha: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: Fusion | None = None,
         column: str | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        candidates: int = CANDIDATES,
+        rerank: Rerank | None = None,
+        allow_urls: bool = False,
         generation: Generation | None = None,
     ) -> Results:
-        """Find the nearest items to a text, a picture or a vector.
+        """Find the nearest items to a text, a picture, a vector or another item; by keywords; or by several at once.
 
         Args:
             text: words.
-            image: a picture's path or encoded bytes.
-            vector: shape (dimensions,), of the same model.
+            image: a picture: a path, encoded bytes, a Pillow image, a uint8 array (height, width[, channels]), a URL.
+            vector: shape (dimensions,), of the model of ``column``.
+            id: an item of the index; found is what is like it, without itself. Its stored vectors are the query.
+            keyword: words for the full text: alone, or beside another query, which makes the search hybrid.
+            hybrid: search the full text as well, for ``keyword``, else for ``text``.
+            alpha: hybrid with this share for the vectors: 0 is keywords only, 1 vectors only.
+            weights: the embeddings to search, each with its share among them.
+            fusion: ``rrf`` (reciprocal rank) or ``relative`` (relative score); default ``relative`` where ``alpha`` or
+                ``weights`` is given, else ``rrf``.
+            column: the one embedding to search. Default, where neither ``hybrid``, ``keyword``, ``alpha`` nor
+                ``weights`` is given, the first that can read the query; else all that can.
+            columns: the embeddings to search.
+            where: an SQL filter over the catalog's columns, applied before the search; ``:name`` stands for a value
+                of ``params``.
+            params: the values of the filter: str, bool, int, float, None, date, datetime, or a list for ``IN``.
             limit: the most hits to return.
-            where: an SQL filter over the catalog's columns, applied before the search.
-            column: the embedding to search, where the index has several; default the first that can read the query.
+            offset: hits to leave out first.
+            candidates: items of each ranking that are fused, where several are.
+            rerank: a model that reads the first hits' texts together with ``keyword``, else ``text``, and has the last
+                word on their scores and order.
+            allow_urls: fetch an ``image`` that is an http(s) URL; never from a private address.
             generation: the generation to search, by its own models; default the published one.
 
         Raises:
-            EmbeddingsOrchError: not exactly one query, an unreadable picture, a wrong filter, nothing published.
+            EmbeddingsOrchError: arguments that do not go together, an unreadable picture, a wrong filter, no such item,
+                nothing published.
         """
-        given = [query for query in (text, image, vector) if query is not None]
-        if len(given) != 1:
-            raise EmbeddingsOrchError("give exactly one of text, image and vector")
-        if limit < 1:
-            raise EmbeddingsOrchError(f"limit must be at least 1, not {limit}")
-        generation = generation or self.generation()
-        if vector is not None:
-            model = self._model(generation, column)
-            query = np.asarray(vector, dtype=np.float32)
-            if query.shape != (model.dimensions,):
-                raise EmbeddingsOrchError(
-                    f"the vector has shape {query.shape}; {model.column} has {model.dimensions} dimensions"
-                )
-            # LanceDB would answer either with no hits.
-            if not np.isfinite(query).all():
-                raise EmbeddingsOrchError("the vector holds NaN or infinity")
-            if generation.metric == "cosine" and not query.any():
-                raise EmbeddingsOrchError("the vector is all zeros, which is near to nothing by cosine")
-        else:
-            modality: Modality = "text" if text is not None else "image"
-            model = self._model(generation, column, modality)
-            query = self._embed(model, modality, text if text is not None else _image_bytes(image))
-        return self._nearest(generation, model, query, limit, where)
-
-    def close(self) -> None:
-        """Release the query models."""
-        for step in self._steps.values():
-            step.close()
-        self._steps.clear()
-
-    def _model(self, generation: Generation, column: str | None, modality: Modality | None = None) -> IndexedModel:
-        names = [model.column for model in generation.models]
-        if column is not None and column not in names:
-            raise EmbeddingsOrchError(f"index {self.name!r} has no embedding {column!r}{suggestion(column, names)}")
-        for model in generation.models:
-            if column in (None, model.column) and (
-                modality is None or modality in self._step(model).embedder.modalities
-            ):
-                return model
-        raise EmbeddingsOrchError(f"none of the models of index {self.name!r} reads {modality} ({', '.join(names)})")
-
-    def _step(self, model: IndexedModel) -> EmbedStep:
-        if model.fingerprint not in self._steps:
-            config = self._config(model)
-            if config.fingerprint() != model.fingerprint:
-                raise EmbeddingsOrchError(
-                    f"the model {model.column!r} ({model.provider}) on this machine is not the one that made index "
-                    f"{self.name!r}: its fingerprint differs. Bring back its weights or plugin, or run the pipeline"
-                )
-            self._steps[model.fingerprint] = EmbedStep(config, side="query")
-        return self._steps[model.fingerprint]
-
-    def _config(self, model: IndexedModel) -> EmbedderConfig:
-        """The declared config of the same model, whose device or path may be newer than what the index kept."""
-        for config in self._configs:
-            with suppress(EmbeddingsOrchError):  # another model's weights may be missing
-                if config.fingerprint() == model.fingerprint:
-                    return config
-        return config_from(model.provider, model.settings)
-
-    def _embed(self, model: IndexedModel, modality: Modality, content: str | bytes) -> Vectors:
-        step = self._step(model)
-        prepared = step.prepare(Item(content_key(content_hash(content)), modality, content, f"the query {modality}"))
-        if isinstance(prepared, Failure):
-            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {prepared.reason}")
-        outcome = step([prepared])
-        if outcome.failures:
-            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {outcome.failures[0].reason}")
-        return outcome.vectors[0]
-
-    def _nearest(
-        self, generation: Generation, model: IndexedModel, query: Vectors, limit: int, where: str | None
-    ) -> Results:
-        table = self.store.index(generation.table)
-        vectors = {indexed.column for indexed in generation.models}
-        columns = [
-            name for name in table.columns(generation.version) if name not in vectors and not name.startswith("_")
-        ]
-        rows = table.nearest(
-            query,
-            model.column,
-            version=generation.version,
-            metric=generation.metric,
-            limit=limit,
-            where=where,
-            columns=columns,
-            search=generation.search,
+        if column is not None and columns is not None:
+            raise EmbeddingsOrchError("give column or columns, not both")
+        asked = Request(
+            text,
+            image,
+            vector,
+            id,
+            keyword,
+            hybrid,
+            alpha,
+            weights,
+            fusion,
+            (column,) if column is not None else tuple(columns) if columns is not None else None,
+            limit,
+            offset,
+            candidates,
         )
+        if rerank is not None:
+            asked = replace(asked, offset=0, limit=rerank.window(offset + limit))
+            if asked.words is None:
+                raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
+        where = bind(where, params)
+        generation = generation or self.generation()
+        if asked.by_words and not generation.full_text:
+            raise EmbeddingsOrchError(
+                f"index {self.name!r} has no full text to search for words; declare its columns: full_text: [caption]"
+            )
+        reader = self.store.index(generation.table).reader(generation.version)
+        queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
+        found = page(asked, queries, Candidates(reader, generation, where, asked.id))
+        results = self._results(generation, reader, found)
+        if rerank is None or asked.words is None:
+            return results
+        reranked = rerank.reranked(asked.words, results)
+        return replace(reranked, hits=reranked.hits[offset : offset + limit])
+
+    async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
+        """`search` in a thread of the event loop's default pool, so that the loop goes on meanwhile.
+
+        A search whose task is cancelled ends in its thread, and its answer is dropped.
+        """
+        return await asyncio.to_thread(self.search, text, **options)
+
+    def _queries(
+        self, asked: Request, generation: Generation, reader: IndexReader, allow_urls: bool
+    ) -> list[tuple[IndexedModel, Vectors]]:
+        """The embeddings to search, each with the query's vector."""
+        if asked.id is not None:
+            models = self._models.chosen(generation, asked.named, None, every=True)
+            return stored(reader, models, asked.id, asked.all_columns, asked.named is not None)
+        if asked.vector is not None:
+            models = self._models.chosen(generation, asked.named, None, every=False)
+            if len(models) > 1:
+                raise EmbeddingsOrchError("a vector is of one model; name one embedding")
+            return [(models[0], checked(asked.vector, models[0], generation.metric))]
+        modality: Modality = "text" if asked.text is not None else "image"
+        models = self._models.chosen(generation, asked.named, modality, every=asked.all_columns)
+        content: str | bytes | None = asked.text
+        if content is None:
+            assert asked.image is not None
+            content = picture_bytes(asked.image, allow_urls=allow_urls)
+        return [(model, self._models.embed(model, modality, content)) for model in models]
+
+    def _results(self, generation: Generation, reader: IndexReader, found: list[Candidate]) -> Results:
+        schema = reader.schema
+        vectors = {model.column for model in generation.models}
+        names = [name for name in schema.names if name not in vectors and not name.startswith("_")]
+        rows = reader.take([one.row for one in found], names)
         hits = []
-        for row in rows.to_pylist():
-            distance = float(row.pop("_distance"))
-            score = 1 / (1 + distance) if generation.metric == "l2" else 1 - distance
-            hits.append(Hit(row.pop("id"), row.pop("uri"), score, distance, row))
-        return Results(self.name, generation.id, hits)
-
-
-def _image_bytes(image: str | Path | bytes | None) -> bytes:
-    if isinstance(image, bytes):
-        return image
-    path = Path(str(image)).expanduser()
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EmbeddingsOrchError(f"the query picture {path} cannot be read: {error.strerror or error}") from error
+        for one in found:
+            row = rows[one.id]
+            hits.append(Hit(row.pop("id"), row.pop("uri"), one.score, one.distance, row))
+        metadata = [schema.field(name) for name in names if name not in ("id", "uri")]
+        return Results(self.name, generation.id, hits, tuple(metadata))

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from embeddings_orch.embedder import Vectors
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import TableOf, guarded, in_list, merge, short, store_errors
+from embeddings_orch.store.base import TableOf, guarded, in_list, merge, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
+from embeddings_orch.store.index_reader import IndexReader, tuned
 from embeddings_orch.store.prune import settle
 
 DIGEST_COLUMN = "_digest"
@@ -95,6 +96,14 @@ class IndexTable(TableOf):
         """Whether a vector column has an approximate index at a version."""
         return any(index.columns == [column] for index in self._required(version).list_indices())
 
+    def reader(self, version: int) -> IndexReader:
+        """Searches one version.
+
+        Raises:
+            StoreError: the version is gone.
+        """
+        return IndexReader(self._required(version))
+
     def nearest(
         self,
         vector: Any,
@@ -107,22 +116,10 @@ class IndexTable(TableOf):
         columns: Sequence[str] | None = None,
         search: dict[str, int] | None = None,
     ) -> pa.Table:
-        """Nearest rows of a version, with ``_distance``, nearest first; rows without a vector are never among them.
-
-        Raises:
-            StoreError: the filter is wrong, or the version is gone.
-        """
-        query = self._required(version).search(vector, vector_column_name=column, query_type="vector")
-        query = query.distance_type(metric).limit(limit)
-        query = _tuned(query, search)
-        if columns is not None:
-            query = query.select([*columns, "_distance"])
-        if where:
-            query = query.where(where, prefilter=True)
-        try:
-            return query.to_arrow()
-        except (ValueError, RuntimeError, OSError) as error:
-            raise StoreError(f"search failed{_filter_hint(where, self._required(version))}: {short(error)}") from error
+        """`IndexReader.nearest` of a version."""
+        return self.reader(version).nearest(
+            vector, column, metric=metric, limit=limit, where=where, columns=columns, search=search
+        )
 
     @guarded
     def nearest_distances(
@@ -136,7 +133,7 @@ class IndexTable(TableOf):
                 :1
             ]
         query = self._required(version).search(list(vectors), vector_column_name=column, query_type="vector")
-        query = _tuned(query.distance_type(metric).limit(limit), search).select(["id", "_distance"])
+        query = tuned(query.distance_type(metric).limit(limit), search).select(["id", "_distance"])
         # One call takes a fortieth of the time that as many calls do.
         rows = query.to_arrow()
         found: list[list[float]] = [[] for _ in vectors]
@@ -189,17 +186,3 @@ class IndexTable(TableOf):
 
 def _has(column: str) -> str:
     return f"`{column}` IS NOT NULL"
-
-
-def _tuned(query: Any, search: dict[str, int] | None) -> Any:
-    if not search:
-        return query
-    # No most: a filter that leaves few rows makes the search go on until it has found enough.
-    return query.minimum_nprobes(search["nprobes"]).maximum_nprobes(0).refine_factor(search["refine_factor"])
-
-
-def _filter_hint(where: str | None, table: Any) -> str:
-    if not where:
-        return ""
-    names = [name for name in table.schema.names if not name.startswith("_")]
-    return f" (filter: {where}; columns: {', '.join(names)})"

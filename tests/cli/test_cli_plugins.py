@@ -122,7 +122,10 @@ def test_what_is_not_installed_is_listed_with_one_command_for_each_distribution(
     lines = cli("plugins").stdout.splitlines()
     assert any(line.split()[0:1] == ["openai"] and line.rstrip().endswith("not installed") for line in lines)
     assert "  pip install 'embeddings-orch[openai]'  # openai" in lines
-    assert "  pip install 'embeddings-orch[sentence-transformers]'  # instructor, sentence-transformers" in lines
+    assert (
+        "  pip install 'embeddings-orch[sentence-transformers]'  # instructor, sentence-transformers, cross-encoder"
+        in lines
+    )
     shown = cli("plugins", "show", "openai").stdout
     assert "not installed; add it: pip install 'embeddings-orch[openai]'" in shown
 

@@ -8,6 +8,7 @@ from typing import ClassVar, assert_type
 import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from embeddings_orch import (
     EmbeddingPipeline,
@@ -60,6 +61,26 @@ assert_type(results.hits[0].score, float)
 index.search(image=Path("dog.png"))
 index.search(image=b"bytes")
 index.search(vector=[0.1, 0.2])
+index.search(id="dog.png", weights={"clip": 0.7, "words": 0.3}, where="width > :w", params={"w": 64})
+index.search("a dog", hybrid=True, alpha=0.5, fusion="rrf", offset=10)
+index.search("a dog", fusion="best")  # type: ignore[arg-type]
+assert_type(Index.open("found", file="defs.yaml"), Index)
+assert_type([hit.distance for hit in results], list[float | None])
+
+
+class Caption(BaseModel):
+    """What a program wants of a hit."""
+
+    caption: str
+
+
+async def asked() -> Results:
+    """Without waiting."""
+    await index.asearch("a dog", limits=3)  # type: ignore[call-arg]
+    return await index.asearch("a dog", limit=3, keyword="dog")
+
+
+assert_type(results.to_pydantic(Caption), list[Caption])
 index.search(text=3)  # type: ignore[arg-type]
 
 # Writing an embedder

@@ -74,9 +74,9 @@ def _loaded(
 
     backend = config.model_backend
     kwargs: dict[str, Any] = {"dtype": torch_dtype(config.precision)} if backend == "torch" else {}
-    unreachable = "" if folder else _unreachable(config)
+    unreachable = "" if folder else unreachable_hub(config.name, config.revision)
     try:
-        with _without_bars() if folder else nullcontext():
+        with without_bars() if folder else nullcontext():
             return SentenceTransformer(
                 str(folder or config.name),
                 device=str(device),
@@ -106,7 +106,7 @@ def _loaded(
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """No progress bar for what takes a moment: it would run into a run's own progress. Downloads keep theirs."""
     from transformers.utils import logging
 
@@ -119,7 +119,7 @@ def _without_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _unreachable(config: SentenceModelConfig) -> str:
+def unreachable_hub(name: str, revision: str | None) -> str:
     """Why the hub cannot be asked, empty where it answers.
 
     One question in advance: without a network the library tries for 25 seconds for each file, cached or not.
@@ -128,7 +128,7 @@ def _unreachable(config: SentenceModelConfig) -> str:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        HfApi().model_info(_repository(config), revision=config.revision, timeout=HUB_TIMEOUT)
+        HfApi().model_info(_repository(name), revision=revision, timeout=HUB_TIMEOUT)
     except HfHubHTTPError:
         return ""  # it answers; loading says what is wrong
     except Exception as error:
@@ -136,15 +136,15 @@ def _unreachable(config: SentenceModelConfig) -> str:
     return ""
 
 
-def _repository(config: SentenceModelConfig) -> str:
-    return config.name if "/" in config.name else f"{names.ORGANIZATION}{config.name}"
+def _repository(name: str) -> str:
+    return name if "/" in name else f"{names.ORGANIZATION}{name}"
 
 
 def _check_download(config: SentenceModelConfig) -> None:
     """Compare with the largest weights file of the repository, whose sha256 the hub shows."""
     from huggingface_hub import try_to_load_from_cache
 
-    repository = _repository(config)
+    repository = _repository(config.name)
     cache = config.cache_dir or os.environ.get("SENTENCE_TRANSFORMERS_HOME")
     for known in ("modules.json", "config.json"):
         file = try_to_load_from_cache(repository, known, cache_dir=cache, revision=config.revision)

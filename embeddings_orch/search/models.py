@@ -1,0 +1,149 @@
+"""The models of an index, as they embed queries: the ones that made it, never others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+
+import numpy as np
+
+from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
+from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Vectors, config_from
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.outcome import Failure
+from embeddings_orch.plugins import suggestion
+from embeddings_orch.store.generations import Generation, IndexedModel
+from embeddings_orch.store.index_reader import IndexReader
+
+
+class QueryModels:
+    """Loads a model when the first query needs it, and keeps it; for any number of threads.
+
+    Args:
+        index: the index's name, for messages.
+        configs: declared configs; one with the fingerprint of a model is used instead of the settings that were kept
+            when the index was built.
+    """
+
+    def __init__(self, index: str, configs: Iterable[EmbedderConfig] = ()) -> None:
+        self._index = index
+        self._configs = tuple(configs)
+        self._steps: dict[str, EmbedStep] = {}
+        self._lock = threading.Lock()
+
+    def chosen(
+        self, generation: Generation, named: Iterable[str] | None, modality: Modality | None, *, every: bool
+    ) -> list[IndexedModel]:
+        """The models of a generation by name; where none is named, those that read a modality, or the first of them.
+
+        Args:
+            generation: whose models.
+            named: their columns.
+            modality: None for a query that needs no model.
+            every: all of them; else none beyond the first is loaded to see what it reads.
+
+        Raises:
+            EmbeddingsOrchError: there is none, or a named one does not read it.
+        """
+        by_name = {model.column: model for model in generation.models}
+        if named is None:
+            reading = (model for model in generation.models if self._reads(model, modality))
+            if found := list(islice(reading, None if every else 1)):
+                return found
+            raise EmbeddingsOrchError(
+                f"none of the models of index {self._index!r} reads {modality} ({', '.join(by_name)})"
+            )
+        models = []
+        for name in named:
+            if name not in by_name:
+                raise EmbeddingsOrchError(f"index {self._index!r} has no embedding {name!r}{suggestion(name, by_name)}")
+            if not self._reads(by_name[name], modality):
+                raise EmbeddingsOrchError(f"the model {name!r} of index {self._index!r} does not read {modality}")
+            models.append(by_name[name])
+        return models
+
+    def embed(self, model: IndexedModel, modality: Modality, content: str | bytes) -> Vectors:
+        """The vector of a query, shape (dimensions,).
+
+        Raises:
+            EmbeddingsOrchError: it cannot be embedded; the message says why.
+        """
+        step = self._step(model)
+        prepared = step.prepare(Item(content_key(content_hash(content)), modality, content, f"the query {modality}"))
+        if isinstance(prepared, Failure):
+            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {prepared.reason}")
+        outcome = step([prepared])
+        if outcome.failures:
+            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {outcome.failures[0].reason}")
+        return outcome.vectors[0]
+
+    def close(self) -> None:
+        """Release the models; a later query loads them again."""
+        with self._lock:
+            steps = list(self._steps.values())
+            self._steps.clear()
+        for step in steps:
+            step.close()
+
+    def _reads(self, model: IndexedModel, modality: Modality | None) -> bool:
+        return modality is None or modality in self._step(model).embedder.modalities
+
+    def _step(self, model: IndexedModel) -> EmbedStep:
+        with self._lock:
+            if model.fingerprint not in self._steps:
+                config = self._config(model)
+                if config.fingerprint() != model.fingerprint:
+                    raise EmbeddingsOrchError(
+                        f"the model {model.column!r} ({model.provider}) on this machine is not the one that made index "
+                        f"{self._index!r}: its fingerprint differs. Bring back its weights or plugin, or run the "
+                        "pipeline"
+                    )
+                self._steps[model.fingerprint] = EmbedStep(config, side="query")
+            return self._steps[model.fingerprint]
+
+    def _config(self, model: IndexedModel) -> EmbedderConfig:
+        """The declared config of the same model, whose device or path may be newer than what the index kept."""
+        for config in self._configs:
+            with suppress(EmbeddingsOrchError):  # another model's weights may be missing
+                if config.fingerprint() == model.fingerprint:
+                    return config
+        return config_from(model.provider, model.settings)
+
+
+def stored(
+    reader: IndexReader, models: list[IndexedModel], item: str, every: bool, named: bool
+) -> list[tuple[IndexedModel, Vectors]]:
+    """The vectors that an item has, of all models or of the first that has one.
+
+    Raises:
+        EmbeddingsOrchError: there is no such item, or it has no vector.
+    """
+    row = reader.row(item, ["id", *(model.column for model in models)])
+    if row is None:
+        raise EmbeddingsOrchError(f"there is no item {item!r} in the index")
+    found = [(model, np.asarray(row[model.column], np.float32)) for model in models if row[model.column] is not None]
+    if not found:
+        names = ", ".join(model.column for model in models)
+        raise EmbeddingsOrchError(f"the item {item!r} has no vector ({names}), so nothing can be like it")
+    return found if every or named else found[:1]
+
+
+def checked(vector: Sequence[float] | Vectors, model: IndexedModel, metric: str) -> Vectors:
+    """A vector that a user gives, as float32, shape (dimensions,).
+
+    Raises:
+        EmbeddingsOrchError: it has another shape, or numbers that nothing is near to.
+    """
+    query = np.asarray(vector, dtype=np.float32)
+    if query.shape != (model.dimensions,):
+        raise EmbeddingsOrchError(
+            f"the vector has shape {query.shape}; {model.column} has {model.dimensions} dimensions"
+        )
+    # LanceDB would answer either with no hits.
+    if not np.isfinite(query).all():
+        raise EmbeddingsOrchError("the vector holds NaN or infinity")
+    if metric == "cosine" and not query.any():
+        raise EmbeddingsOrchError("the vector is all zeros, which is near to nothing by cosine")
+    return query

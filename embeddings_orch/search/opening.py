@@ -1,0 +1,81 @@
+"""Finds an index by its name: in a project's YAML files, or in a store alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from embeddings_orch.embedder import EmbedderConfig
+from embeddings_orch.errors import SpecError, StoreError
+from embeddings_orch.plugins import suggestion
+from embeddings_orch.project import Declared, Found, find, select
+from embeddings_orch.store import Store
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an index is, and the declared configs of its pipeline's models."""
+
+    store: Store
+    pipeline: str
+    configs: tuple[EmbedderConfig, ...] = ()
+
+
+def find_index(
+    name: str,
+    *,
+    file: str | Path | None = None,
+    pipeline: str | None = None,
+    store: Store | str | Path | None = None,
+) -> Place:
+    """Find an index; see `Index.open`.
+
+    Raises:
+        SpecError: there is no such index, or there are several; a YAML is wrong.
+        StoreError: the store cannot be used, or nothing of that name is published there.
+    """
+    opened = store if isinstance(store, Store) or store is None else Store(str(store))
+    if opened is not None and file is None:
+        return Place(opened, pipeline or _published(opened, name))
+    found = find(file=Path(file) if file is not None else None)
+    declared = select(found, pipeline).load() if pipeline is not None else _declaring(found, name)
+    if name not in declared.spec.indexes:
+        raise SpecError(f"there is no index {name!r}{suggestion(name, declared.spec.indexes)}")
+    configs = tuple(embedding.config for embedding in declared.spec.embeddings.values())
+    return Place(opened or Store(declared.spec.store.uri), declared.name, configs)
+
+
+def _declaring(found: list[Found], name: str) -> Declared:
+    """The only pipeline that declares an index."""
+    if len(found) == 1:
+        return found[0].load()
+    loaded: list[Declared] = []
+    broken: list[SpecError] = []
+    for one in found:
+        try:
+            loaded.append(one.load())
+        except SpecError as error:  # of another pipeline, perhaps
+            broken.append(error)
+    having = [one for one in loaded if name in one.spec.indexes]
+    if len(having) > 1:
+        several = ", ".join(one.name for one in having)
+        raise SpecError(f"several pipelines have an index {name!r}; choose one with pipeline=: {several}")
+    if having:
+        return having[0]
+    if broken:
+        raise broken[0]
+    names = [index for one in loaded for index in one.spec.indexes]
+    raise SpecError(f"there is no index {name!r} in any pipeline{suggestion(name, names)}")
+
+
+def _published(store: Store, name: str) -> str:
+    """The only pipeline that has published an index in a store."""
+    pointers = store.published.all() if store.exists else {}
+    having = [pipeline for (pipeline, index), pointer in pointers.items() if index == name and pointer.generation]
+    if len(having) == 1:
+        return having[0]
+    if having:
+        several = ", ".join(sorted(having))
+        raise StoreError(f"several pipelines have published an index {name!r}; choose one with pipeline=: {several}")
+    names = sorted({index for (_, index), pointer in pointers.items() if pointer.generation})
+    raise StoreError(f"no index {name!r} is published in {store.uri}{suggestion(name, names)}")

@@ -1,0 +1,44 @@
+"""The picture of a query, in whatever form it is given, as the bytes of a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from embeddings_orch.contents import Picture, encoded
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.search.urls import fetch
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
+
+
+def picture_bytes(picture: Picture, *, allow_urls: bool = False) -> bytes:
+    """The bytes of a picture's file.
+
+    Args:
+        picture: a path, an encoded file's bytes, a Pillow image, a uint8 array of shape (height, width[, channels]),
+            or an http(s) URL.
+        allow_urls: whether a URL is fetched; one on a private address never is.
+
+    Raises:
+        EmbeddingsOrchError: it cannot be read, or is a URL and those are not allowed.
+    """
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str) and _URL.match(picture):
+        if not allow_urls:
+            raise EmbeddingsOrchError("the query picture is a URL, and URLs are off; allow them with allow_urls=True")
+        return fetch(picture)
+    if isinstance(picture, str | Path):
+        path = Path(picture).expanduser()
+        try:
+            return path.read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise EmbeddingsOrchError(f"the query picture {path} cannot be read: {reason}") from error
+    try:
+        return encoded(picture, "the query picture")
+    except (OSError, TypeError, ValueError) as error:
+        said = str(error)
+        named = said if said.startswith("the query picture") else f"the query picture cannot be used: {said}"
+        raise EmbeddingsOrchError(named) from error

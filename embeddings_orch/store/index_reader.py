@@ -1,0 +1,111 @@
+"""Reads of one version of an index table: by vector, by words, by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from embeddings_orch.errors import StoreError
+from embeddings_orch.store.base import short, store_errors, text
+
+ROW = "_rowid"
+"""The column by which `IndexReader.take` finds a row again."""
+
+
+class IndexReader:
+    """Searches one version, opened once; for one thread.
+
+    Args:
+        table: a LanceDB table that is checked out.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the version."""
+        return self._table.schema
+
+    def nearest(
+        self,
+        vector: Any,
+        column: str,
+        *,
+        metric: str,
+        limit: int,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        search: dict[str, int] | None = None,
+    ) -> pa.Table:
+        """Nearest rows, with ``_distance``, nearest first; rows without a vector are never among them.
+
+        Raises:
+            StoreError: the filter is wrong.
+        """
+        query = self._table.search(vector, vector_column_name=column, query_type="vector")
+        query = tuned(query.distance_type(metric).limit(limit), search)
+        return self._answer(query, where, columns, "_distance")
+
+    def keyword(
+        self,
+        words: str,
+        full_text: Sequence[str],
+        *,
+        limit: int,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Rows with some of the words, with ``_score``, best first: BM25 of the column that scores highest.
+
+        Raises:
+            StoreError: the filter is wrong.
+        """
+        from lancedb.query import MultiMatchQuery
+
+        # A query object, so that no character of the words is read as syntax.
+        query = self._table.search(MultiMatchQuery(words, list(full_text)), query_type="fts").limit(limit)
+        return self._answer(query, where, columns, "_score")
+
+    def take(self, rows: Sequence[int], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Rows by their ``_rowid``: their columns as plain values, by id."""
+        if not rows:
+            return {}
+        with store_errors(f"index table {self._table.name}"):
+            found = self._table.take_row_ids(list(rows)).select(list(columns)).to_arrow().to_pylist()
+        return {row["id"]: row for row in found}
+
+    def row(self, item: str, columns: Sequence[str]) -> dict[str, Any] | None:
+        """Columns of the row with an id, None where there is none."""
+        with store_errors(f"index table {self._table.name}"):
+            query = self._table.search().where(f"id = {text(item)}").select(list(columns)).limit(1)
+            found: list[dict[str, Any]] = query.to_arrow().to_pylist()
+        return found[0] if found else None
+
+    def _answer(self, query: Any, where: str | None, columns: Sequence[str] | None, measure: str) -> pa.Table:
+        if columns is not None:
+            # The measure has to be asked for, the row's place has a switch of its own.
+            query = query.select([*(name for name in columns if name != ROW), measure])
+            query = query.with_row_id(True) if ROW in columns else query
+        if where:
+            query = query.where(where, prefilter=True)
+        try:
+            return query.to_arrow()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise StoreError(f"search failed{self._filter_hint(where)}: {short(error)}") from error
+
+    def _filter_hint(self, where: str | None) -> str:
+        if not where:
+            return ""
+        names = [name for name in self.schema.names if not name.startswith("_")]
+        return f" (filter: {where}; columns: {', '.join(names)})"
+
+
+def tuned(query: Any, search: dict[str, int] | None) -> Any:
+    """A vector query with the parameters of approximate search."""
+    if not search:
+        return query
+    # No most: a filter that leaves few rows makes the search go on until it has found enough.
+    return query.minimum_nprobes(search["nprobes"]).maximum_nprobes(0).refine_factor(search["refine_factor"])
