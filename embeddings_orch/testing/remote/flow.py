@@ -42,7 +42,7 @@ class FlowPromises(RemoteBase):
             batches = [[one] for one in prepared(step, items)]
             step(batches[0])
             self.calm()
-            self.server.latency = 0.5
+            self.server.latency = 1.5
             with ThreadPoolExecutor(_THREADS) as pool:
                 running = [pool.submit(step, batch) for batch in batches]
                 _until(lambda: self.sent() >= 2, "two requests are under way")
