@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
 from pathlib import Path
 
 from cldr import CLDR_ROOT, Annotation, read_annotations, read_groups
@@ -128,7 +127,8 @@ def render_gallery(out: Path, font_path: Path, cldr: Path, size: int, colours: i
         for file_name, note in rows:
             writer.writerow((file_name, note.name, SEPARATOR.join(note.keywords), groups[note.character]))
     for name, source in LICENSES.items():
-        shutil.copyfile(source, out / name)
+        # Without the first line, which tells the format of Debian's file: the licences begin below it.
+        (out / name).write_text(source.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
     readme = README.format(count=len(rows), size=size, colours=colours, separator=SEPARATOR)
     (out / "README").write_text(readme, encoding="utf-8")
     return len(rows)
