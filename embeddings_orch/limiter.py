@@ -56,7 +56,8 @@ class Limiter:
     """
 
     def __init__(self, account: str, limits: RateLimits, folder: Path | None = None) -> None:
-        store = _FileStore(options={"PATH": _state_file(account, folder)})
+        path = _state_file(account, folder)
+        store = MemoryStore() if path is None else _FileStore(options={"PATH": path})
         self._limits = [
             (name, GCRARateLimiter(per_min(rate, _burst(rate)), store), _burst(rate))
             for name, rate in (("requests", limits.requests_per_minute), ("tokens", limits.tokens_per_minute))
@@ -108,12 +109,8 @@ class _FileBackend(MemoryStoreBackend):
 
     def __init__(self, server: str | None = None, options: dict[str, Any] | None = None) -> None:
         super().__init__(server, options)
-        path: Path | None = self.options.get("PATH")
-        if path is not None:
-            self._path = path
-            self.lock = cast(Any, _Locked(path.with_suffix(".lock")))
-            self.get = self._get  # type: ignore[method-assign]
-            self.set = self._set  # type: ignore[method-assign]
+        self._path: Path = self.options["PATH"]
+        self.lock = cast(Any, _Locked(self._path.with_suffix(".lock")))
 
     def _read(self) -> dict[str, float]:
         try:
@@ -122,11 +119,13 @@ class _FileBackend(MemoryStoreBackend):
         except (OSError, ValueError, AttributeError, TypeError):
             return {}
 
-    def _get(self, key: str) -> float | None:
+    def get(self, key: str) -> float | None:
+        """The number of a limit."""
         value = self._read().get(key)
         return value if value is not None and value <= time.monotonic() + _HORIZON else None
 
-    def _set(self, key: str, value: float, timeout: int) -> None:
+    def set(self, key: str, value: Any, timeout: int) -> None:
+        """Keep the number of a limit."""
         kept = {**self._read(), key: value}
         # A file that is replaced whole is never read half written, whoever is killed when.
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
