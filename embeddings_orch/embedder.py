@@ -141,7 +141,7 @@ class Embedder(ABC, Generic[ConfigT]):
     """Turns contents into vectors. Subclasses implement `embed`; the rest has defaults."""
 
     config_class: ClassVar[type[EmbedderConfig]]
-    modalities: ClassVar[frozenset[Modality]]
+    modalities: frozenset[Modality]
     kinds: ClassVar[tuple[str, ...]] = ()
     """Kinds shown on the asset in Dagster's UI."""
 

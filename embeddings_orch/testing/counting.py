@@ -35,7 +35,7 @@ class CountingEmbedder(Embedder[CountingConfig]):
     """Deterministic and instant; the same content has the same vector everywhere."""
 
     config_class: ClassVar[type[EmbedderConfig]] = CountingConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text", "audio"})
+    modalities: frozenset[Modality] = frozenset({"image", "text", "audio"})
     calls: ClassVar[list[int]] = []
     """Items of each call in this process, of all instances."""
 

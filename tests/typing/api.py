@@ -99,7 +99,7 @@ class LengthEmbedder(Embedder[LengthConfig]):
     """Embeds a text by its length."""
 
     config_class = LengthConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    modalities: frozenset[Modality] = frozenset({"text"})
 
     def dimensions(self) -> int:
         """Two."""

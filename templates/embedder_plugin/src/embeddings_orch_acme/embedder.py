@@ -25,7 +25,7 @@ class AcmeEmbedder(Embedder[AcmeConfig]):
     """Embeds texts; retries, packing, rate limits, bisection and normalising are the core's."""
 
     config_class: ClassVar[type[EmbedderConfig]] = AcmeConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    modalities: frozenset[Modality] = frozenset({"text"})
     kinds: ClassVar[tuple[str, ...]] = ("acme",)
 
     def __init__(self, config: AcmeConfig) -> None:

@@ -23,14 +23,14 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
     """Embeds texts and, with some models, pictures by InvokeModel of Amazon Bedrock."""
 
     config_class = BedrockConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    modalities: frozenset[Modality] = frozenset({"image", "text"})
     kinds: ClassVar[tuple[str, ...]] = ("aws",)
 
     def __init__(self, config: BedrockConfig) -> None:
         super().__init__(config)
         self._model = config.model
         # Of this model; the class says what any of them reads.
-        self.modalities = frozenset(self._model.items)  # type: ignore[misc]
+        self.modalities = frozenset(self._model.items)
         self._lock = threading.Lock()
         self._connection: Connection | None = None
 

@@ -33,7 +33,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
     """
 
     config_class = Multi2VecClipConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    modalities: frozenset[Modality] = frozenset({"image", "text"})
     kinds: ClassVar[tuple[str, ...]] = ("weaviate",)
 
     def __init__(self, config: Multi2VecClipConfig, clock: Callable[[], float] = time.monotonic) -> None:

@@ -34,7 +34,7 @@ class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
     """
 
     config_class = RoboflowClipConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    modalities: frozenset[Modality] = frozenset({"image", "text"})
     kinds: ClassVar[tuple[str, ...]] = ("roboflow",)
 
     def __init__(self, config: RoboflowClipConfig) -> None:

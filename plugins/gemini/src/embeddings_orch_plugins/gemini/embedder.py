@@ -36,12 +36,12 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
     """Embeds texts, and with gemini-embedding-2 pictures, one vector for each."""
 
     config_class = GeminiConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    modalities: frozenset[Modality] = frozenset({"image", "text"})
     kinds: ClassVar[tuple[str, ...]] = ("googlecloud",)
 
     def __init__(self, config: GeminiConfig) -> None:
         super().__init__(config)
-        self.modalities = modalities_of(config)  # type: ignore[misc]  # they depend on the model
+        self.modalities = modalities_of(config)  # they depend on the model
         self._lock = threading.Lock()
         self._client: genai.Client | None = None
 

@@ -23,7 +23,7 @@ class ImageBindEmbedder(Embedder[ImageBindConfig]):
     """Embeds pictures, texts and sounds with one model, loaded once, when first needed."""
 
     config_class = ImageBindConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset(KEYS)
+    modalities: frozenset[Modality] = frozenset(KEYS)
     kinds: ClassVar[tuple[str, ...]] = ("pytorch",)
 
     def __init__(self, config: ImageBindConfig) -> None:

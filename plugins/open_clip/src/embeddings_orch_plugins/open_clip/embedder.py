@@ -23,7 +23,7 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
     """Embeds images and texts with one CLIP model, loaded once, when first needed."""
 
     config_class = OpenClipConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    modalities: frozenset[Modality] = frozenset({"image", "text"})
     kinds: ClassVar[tuple[str, ...]] = ("pytorch",)
 
     def __init__(self, config: OpenClipConfig) -> None:

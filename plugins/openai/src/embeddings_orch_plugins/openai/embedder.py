@@ -31,7 +31,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
     """
 
     config_class = OpenAIConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    modalities: frozenset[Modality] = frozenset({"text"})
     kinds: ClassVar[tuple[str, ...]] = ("openai",)
 
     def __init__(self, config: OpenAIConfig, counter: TokenCounter = COUNTER) -> None:

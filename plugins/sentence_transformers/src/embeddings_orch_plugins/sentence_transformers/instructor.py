@@ -45,7 +45,7 @@ class InstructorEmbedder(SentenceModelEmbedder[InstructorConfig]):
     """Embeds texts with an instruction of their side."""
 
     config_class = InstructorConfig
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    modalities: frozenset[Modality] = frozenset({"text"})
 
     def dimensions(self) -> int | None:
         """The length of the vectors, from the files of a local model or from the loaded one, else None."""
