@@ -74,7 +74,7 @@ def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
         if min_side and image.format in ("JPEG", "MPO"):
             image.draft(None, (2 * min_side, 2 * min_side))
         image.load()
-        turn = _TRANSPOSED.get(_orientation(image))
+        turn = _TRANSPOSED.get(orientation(image))
         rgb = _rgb(image)
         # Without its orientation, so that nobody turns it twice.
         rgb.info = {}
@@ -100,13 +100,13 @@ def image_size(source: bytes | str | PathLike[str]) -> tuple[int, int] | None:
 def stream_size(file: IO[bytes]) -> tuple[int, int] | None:
     """`image_size` of an open file."""
     try:
-        image = _identify(file)
+        image = identify(file)
         if image is None:
             return None
         width, height = image.size
         # Pillow has already turned the size of a TIFF.
         turned = isinstance(image, TiffImagePlugin.TiffImageFile)
-        swapped = not turned and _orientation(image) in _SIDES_SWAPPED
+        swapped = not turned and orientation(image) in _SIDES_SWAPPED
     except Exception:
         # Whatever is wrong with the header, decoding it says so.
         return None
@@ -132,7 +132,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     if not data:
         raise ItemError("empty file")
     try:
-        image = _identify(BytesIO(data))
+        image = identify(BytesIO(data))
     except Exception as error:
         if _looks_like_text(data):
             raise ItemError(f"not a picture: {_found(data)} found") from error
@@ -142,7 +142,8 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     return image
 
 
-def _identify(file: IO[bytes]) -> ImageFile.ImageFile | None:
+def identify(file: IO[bytes]) -> ImageFile.ImageFile | None:
+    """A picture whose header was read, None where it is of no format that is decoded here."""
     # Not Image.open: it applies Image.MAX_IMAGE_PIXELS, which is one setting for the whole process.
     Image.init()
     prefix = file.read(16)
@@ -155,7 +156,8 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile | None:
     return None
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def orientation(image: ImageFile.ImageFile) -> int:
+    """EXIF's orientation, 1 to 8; 1 is upright."""
     try:
         # Not PngImageFile.getexif, which decodes the whole picture to look behind it.
         return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))

@@ -40,16 +40,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What pictures a model takes.
+    """What pictures a model takes; all take PNG and JPEG.
 
     Attributes:
-        formats: as Pillow names them; others are sent as PNG.
         size: bytes of the file.
         side: pixels of the longer side, None for any.
         tokens: counted for one, at the most; 0 where none are.
     """
 
-    formats: frozenset[str]
     size: int
     side: int | None = None
     tokens: int = 0

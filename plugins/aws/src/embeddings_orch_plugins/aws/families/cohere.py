@@ -45,7 +45,7 @@ V3 = Model(
     items={"text": 96, "image": 1},
     # Of the request's schema: a longer text is refused whatever "truncate" says.
     characters=2048,
-    pictures=Pictures(frozenset({"PNG", "JPEG"}), _LARGEST, tokens=4096),
+    pictures=Pictures(_LARGEST, tokens=4096),
     truncates=("end", "start", "none"),
     input_types=("search_document", "search_query"),
     allowed_types=_TYPES,
@@ -58,7 +58,7 @@ V4 = Model(
     tokens=128_000,
     items={"text": 96, "image": 96},
     # Pictures are brought to 2,458,624 pixels at the most, 3,136 squares of 28 x 28.
-    pictures=Pictures(frozenset({"PNG", "JPEG", "WEBP", "GIF"}), _LARGEST, tokens=4096),
+    pictures=Pictures(_LARGEST, tokens=4096),
     truncates=("end", "start", "none"),
     input_types=("search_document", "search_query"),
     allowed_types=_TYPES,

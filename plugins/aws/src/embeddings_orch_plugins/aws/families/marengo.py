@@ -6,7 +6,7 @@ from typing import Any
 
 from embeddings_orch_plugins.aws.families.base import Call, Model, Pictures, Rows, base64_of, found
 
-_PICTURES = Pictures(frozenset({"PNG", "JPEG"}), 5 * 2**20)
+_PICTURES = Pictures(5 * 2**20)
 
 
 def _v2_7(call: Call) -> dict[str, Any]:

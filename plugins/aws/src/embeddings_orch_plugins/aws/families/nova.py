@@ -37,7 +37,7 @@ MULTIMODAL = Model(
     items={"text": 1, "image": 1},
     # Of the request's schema: a longer text is refused whatever "truncationMode" says.
     characters=8192,
-    pictures=Pictures(frozenset({"PNG", "JPEG", "GIF", "WEBP"}), FILE),
+    pictures=Pictures(FILE),
     truncates=("end", "start", "none"),
     input_types=("GENERIC_INDEX", "GENERIC_RETRIEVAL"),
     allowed_types=(

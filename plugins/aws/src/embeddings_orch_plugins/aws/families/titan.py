@@ -51,6 +51,6 @@ IMAGE = Model(
     dimensions=(1024, 384, 256),
     tokens=256,
     items={"text": 1, "image": 1},
-    pictures=Pictures(frozenset({"PNG", "JPEG"}), FILE, side=2048),
+    pictures=Pictures(FILE, side=2048),
     tokens_key="inputTextTokenCount",
 )
