@@ -48,14 +48,36 @@ def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content],
         OSError: a path cannot be read.
     """
     step.side = side
-    vectors: list[Vectors] = []
-    failures: list[Failure] = []
-    for outcome in _outcomes(step, _batches(step, modality, _named(modality, contents), failures)):
-        vectors += outcome.vectors
-        failures += outcome.failures
+    vectors, failures = vectors_by_place(step, modality, _named(modality, contents))
     if failures:
-        raise ItemError(_message(modality, failures))
-    return np.stack(vectors) if vectors else np.empty((0, step.embedder.dimensions() or 0), dtype=np.float32)
+        raise ItemError(failures_message(modality, failures))
+    if not vectors:
+        return np.empty((0, step.embedder.dimensions() or 0), dtype=np.float32)
+    return np.stack(list(vectors.values()))
+
+
+def vectors_by_place(
+    step: EmbedStep, modality: Modality, contents: Iterable[tuple[bytes | str, str]]
+) -> tuple[dict[int, Vectors], list[Failure]]:
+    """Vectors of the contents that can be embedded, and why the others cannot.
+
+    Args:
+        step: embeds them, on the side that it has.
+        modality: of all contents.
+        contents: each as a model is given it, and what to call it in messages; read as they are needed.
+
+    Returns:
+        The vectors by the contents' places, in order, shape (dimensions,) each; the failures, whose keys are places.
+
+    Raises:
+        TerminalError: the model cannot be had, or the provider refuses.
+    """
+    vectors: dict[int, Vectors] = {}
+    failures: list[Failure] = []
+    for outcome in _outcomes(step, _batches(step, modality, contents, failures)):
+        vectors.update((int(key), vector) for key, vector in zip(outcome.keys, outcome.vectors, strict=True))
+        failures += outcome.failures
+    return vectors, failures
 
 
 def _named(modality: Modality, contents: Iterable[Any]) -> Iterator[tuple[bytes | str, str]]:
@@ -131,7 +153,8 @@ def _called(modality: Modality) -> str:
     return NAMES.get(modality, modality)
 
 
-def _message(modality: Modality, failures: list[Failure]) -> str:
+def failures_message(modality: Modality, failures: list[Failure]) -> str:
+    """What an error says of contents without a vector; names the first of them."""
     listed = "; ".join(f"{failure.uri}: {failure.reason}" for failure in failures[:LISTED_FAILURES])
     more = f"; and {len(failures) - LISTED_FAILURES} more" if len(failures) > LISTED_FAILURES else ""
     return f"{len(failures)} of the {_called(modality)}s have no vector: {listed}{more}"

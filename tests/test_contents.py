@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from embeddings_orch.contents import vectors_of
+from embeddings_orch.contents import vectors_by_place, vectors_of
 from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.errors import ItemError
 from embeddings_orch.testing.counting import CountingConfig
@@ -29,3 +29,12 @@ def test_sounds_come_as_paths_or_bytes(step, tmp_path):
     assert np.array_equal(found[0], found[2])
     with pytest.raises(TypeError, match="^sound 0 is ndarray, not a path or bytes"):
         vectors_of(step, "audio", [np.zeros(9, np.uint8)])
+
+
+def test_what_can_be_embedded_is_by_its_place_and_the_rest_says_why():
+    step = EmbedStep(CountingConfig(reject="bad", batch_size=3, concurrency=2))
+    contents = [("bad" if place in (2, 7) else f"text {place}", f"text {place}") for place in range(10)]
+    vectors, failures = vectors_by_place(step, "text", iter(contents))
+    assert list(vectors) == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert [(failure.key, failure.uri) for failure in failures] == [("2", "text 2"), ("7", "text 7")]
+    assert np.array_equal(vectors[9], vectors_of(step, "text", ["text 9"])[0])

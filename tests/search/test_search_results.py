@@ -1,8 +1,8 @@
 """Hits in the forms that other programs take; pictures in the forms that they have; search without waiting."""
 
 import asyncio
-import importlib.util
 import io
+import sys
 import threading
 from typing import Any
 
@@ -36,16 +36,17 @@ def test_arrow_has_a_row_a_hit_with_the_catalogs_types(gallery, right):
     assert index.search(keyword="picture").to_arrow()["distance"].null_count == 10
 
 
-def test_pandas_has_the_same_or_says_how_to_get_it(gallery, right):
+def test_pandas_has_the_same_or_says_how_to_get_it(gallery, right, monkeypatch):
     gallery.run()
     results = right.opened(gallery).search("a dog", limit=3)
-    if importlib.util.find_spec("pandas") is None:
-        with pytest.raises(EmbeddingsOrchError, match="pandas is not installed; add it with: pip install pandas"):
-            results.to_pandas()
-    else:
-        frame = results.to_pandas()
-        assert list(frame["id"]) == [hit.id for hit in results]
-        assert list(frame.columns) == results.to_arrow().schema.names
+    frame = results.to_pandas()
+    assert list(frame["id"]) == [hit.id for hit in results]
+    assert list(frame["score"]) == [hit.score for hit in results]
+    assert list(frame.columns) == results.to_arrow().schema.names
+
+    monkeypatch.setitem(sys.modules, "pandas", None)  # as where it is not installed
+    with pytest.raises(EmbeddingsOrchError, match="pandas is not installed; add it with: pip install pandas"):
+        results.to_pandas()
 
 
 class Emoji(BaseModel):

@@ -1,0 +1,202 @@
+"""The models behind the registry functions: loaded once in a process, however many functions LanceDB makes of one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from embeddings_orch.contents import vectors_by_place
+from embeddings_orch.embed_step import EmbedStep
+from embeddings_orch.embedder import Embedder, EmbedderConfig, Modality, Side, Vectors, embedder_for
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.fingerprint import digest
+from embeddings_orch.lancedb.sources import Source
+from embeddings_orch.outcome import Failure
+
+MOST_FAILURES = 10_000
+"""Failures that a model remembers; the oldest are forgotten."""
+
+_models: dict[str, Model] = {}
+_lock = threading.Lock()
+
+
+class Model:
+    """One embedder in use, for documents and for queries; for any number of threads.
+
+    Attributes:
+        config: of the embedder.
+        stopped: what ended the last embedding of documents, None where it went to its end.
+    """
+
+    def __init__(self, config: EmbedderConfig) -> None:
+        self.config = config
+        self.stopped: Exception | None = None
+        self._lock = threading.RLock()
+        self._embedder: Embedder[Any] | None = None
+        self._fingerprint = ""
+        self._dimensions: int | None = None
+        self._steps: dict[Side, EmbedStep] = {}
+        self._failures: dict[str, Failure] = {}
+
+    @property
+    def embedder(self) -> Embedder[Any]:
+        """The embedder, made on first use."""
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = embedder_for(self.config)
+            return self._embedder
+
+    @property
+    def dimensions(self) -> int:
+        """The length of the vectors; a model that does not tell it is asked for one.
+
+        Raises:
+            EmbeddingsOrchError: it cannot be had.
+        """
+        known = self._dimensions or self.embedder.dimensions()
+        return known or len(self.query("text", "dimensions"))
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The contents that had no vector when they were embedded last; ``key`` is the sha256 of the source value."""
+        with self._lock:
+            return list(self._failures.values())
+
+    def forget_failures(self) -> None:
+        """Begin with none."""
+        with self._lock:
+            self._failures.clear()
+
+    def check(self, fingerprint: str | None) -> None:
+        """See that this is the model that made a table's vectors.
+
+        Raises:
+            EmbeddingsOrchError: it is not.
+        """
+        with self._lock:
+            if fingerprint is None or self._fingerprint == fingerprint:
+                return
+            self._fingerprint = self.config.fingerprint()
+            if self._fingerprint != fingerprint:
+                named = f"{self.config.provider}, {name}" if (name := _name(self.config)) else self.config.provider
+                raise EmbeddingsOrchError(
+                    f"the model ({named}) on this machine is not the one that made the table's vectors: its "
+                    "fingerprint differs. Bring back its weights or plugin, or embed the rows anew in another table"
+                )
+
+    def documents(self, modality: Modality, sources: Iterable[Source | Failure]) -> list[Vectors | None]:
+        """The vectors of source values, in order, shape (dimensions,) each; None for those that are among `failures`.
+
+        Raises:
+            TerminalError: the model cannot be had, or the provider refuses.
+        """
+        places: list[list[int]] = []
+        keys: list[str] = []
+        failed: dict[str, Failure] = {}
+        count = 0
+
+        def contents() -> Iterator[tuple[str | bytes, str]]:
+            nonlocal count
+            first: dict[str, int] = {}
+            for place, source in enumerate(sources):
+                count = place + 1
+                if isinstance(source, Failure):
+                    failed[source.key] = source
+                elif source.key in first:
+                    places[first[source.key]].append(place)  # paid for once
+                else:
+                    first[source.key] = len(places)
+                    places.append([place])
+                    keys.append(source.key)
+                    yield source.content, source.name
+
+        step, self.stopped = self._step("document"), None
+        try:
+            vectors, failures = vectors_by_place(step, modality, contents())
+        except Exception as error:
+            self.stopped = error
+            self._discard("document", step)
+            raise
+        failed.update((keys[int(one.key)], replace(one, key=keys[int(one.key)])) for one in failures)
+        self._remember(keys, failed)
+        found: list[Vectors | None] = [None] * count
+        for number, vector in vectors.items():
+            self._dimensions = len(vector)
+            for place in places[number]:
+                found[place] = vector
+        return found
+
+    def query(self, modality: Modality, content: str | bytes) -> Vectors:
+        """The vector of a query, shape (dimensions,).
+
+        Raises:
+            EmbeddingsOrchError: it cannot be embedded; the message says why.
+        """
+        vectors, failures = vectors_by_place(self._step("query"), modality, [(content, f"the query {modality}")])
+        if failures:
+            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {failures[0].reason}")
+        self._dimensions = len(vectors[0])
+        return vectors[0]
+
+    def close(self) -> None:
+        """Release the embedder; what comes later makes a new one."""
+        with self._lock:
+            embedder, self._embedder = self._embedder, None
+            self._steps.clear()
+            self._fingerprint = ""
+        if embedder is not None:
+            embedder.close()
+
+    def _step(self, side: Side) -> EmbedStep:
+        with self._lock:
+            if side not in self._steps:
+                self._steps[side] = _Sharing(self.config, side, lambda: self.embedder)
+            return self._steps[side]
+
+    def _discard(self, side: Side, step: EmbedStep) -> None:
+        # One that was stopped makes no request any more, and the key may be mended by the next call.
+        with self._lock:
+            if self._steps.get(side) is step:
+                del self._steps[side]
+
+    def _remember(self, embedded: list[str], failed: dict[str, Failure]) -> None:
+        with self._lock:
+            for key in embedded:
+                self._failures.pop(key, None)
+            self._failures.update(failed)
+            for key in list(self._failures)[:-MOST_FAILURES]:
+                del self._failures[key]
+
+
+class _Sharing(EmbedStep):
+    """A step whose embedder belongs to a model, so that both sides use one."""
+
+    def __init__(self, config: EmbedderConfig, side: Side, shared: Callable[[], Embedder[Any]]) -> None:
+        super().__init__(config, side=side)
+        self._shared = shared
+
+    @property
+    def embedder(self) -> Embedder[Any]:
+        """The model's embedder."""
+        return self._shared()
+
+
+def model_of(config: EmbedderConfig) -> Model:
+    """The model with these settings, the same one in the whole process."""
+    key = digest({"provider": config.provider, "settings": config.settings()})
+    with _lock:
+        return _models.setdefault(key, Model(config))
+
+
+def release() -> None:
+    """Release all models that LanceDB's functions use in this process; a later query loads what it needs again."""
+    with _lock:
+        models = list(_models.values())
+    for model in models:
+        model.close()
+
+
+def _name(config: EmbedderConfig) -> str:
+    return str(getattr(config, "name", ""))

@@ -1,0 +1,128 @@
+"""A published generation as a LanceDB table whose metadata says how its queries are embedded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from lancedb.query import FullTextQuery, LanceHybridQueryBuilder, LanceQueryBuilder, LanceVectorQueryBuilder
+from lancedb.table import LanceTable
+
+from embeddings_orch.embedder import Modality
+from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.lancedb.function import NAME
+from embeddings_orch.search import Index
+from embeddings_orch.store import Store
+from embeddings_orch.store.base import short
+from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.index_reader import tuned
+
+
+def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = None) -> PublishedTable:
+    """Open the published generation of an index as a LanceDB table, whose own API then embeds the queries.
+
+    The table stays at that generation; one that is opened later has what is published then. Nothing is written.
+
+    Args:
+        uri: the store: a folder, or ``s3://bucket/prefix``.
+        index: the index's name.
+        pipeline: the pipeline's name, where several have published an index of that name.
+
+    Raises:
+        StoreError: the store cannot be used, or nothing of that name is published there.
+
+    Example:
+        >>> table = open_table(".embeddings_orch", "emoji_search")  # doctest: +SKIP
+        >>> table.search("dog").limit(3).to_list()  # doctest: +SKIP
+    """
+    found = Index.open(index, pipeline=pipeline, store=uri)
+    return PublishedTable.at(found.store, found.generation())
+
+
+class PublishedTable(LanceTable):  # type: ignore[misc]
+    """One generation, read-only. It differs from LanceDB's own table in three things.
+
+    Its ``schema`` has the metadata by which LanceDB embeds queries; they are not on disk, where LanceDB would embed
+    what the pipeline writes. A search has the index's metric, the tuned parameters of approximate search, and, of
+    several embeddings, the first that reads the query, unless it says others. Writing is refused.
+    """
+
+    generation: Generation
+
+    @classmethod
+    def at(cls, store: Store, generation: Generation) -> Self:
+        """Open a generation of a store.
+
+        Raises:
+            StoreError: it is gone, or cannot be read.
+        """
+        try:
+            table: Self = cls.open(lancedb.connect(store.uri), generation.table)
+            table.checkout(generation.version)
+        except (ValueError, RuntimeError, OSError) as error:
+            gone = f"version {generation.version} of index table {generation.table} cannot be opened"
+            raise StoreError(f"{gone}: {short(error)}") from error
+        table.generation = generation
+        return table
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The generation's schema, with ``embedding_functions`` among its metadata."""
+        schema: pa.Schema = super().schema
+        functions = [
+            {
+                "name": NAME,
+                # It names a column, which nothing reads: the rows have their vectors.
+                "source_column": model.input if model.input in schema.names else "uri",
+                "vector_column": model.column,
+                "model": {**model.settings, "provider": model.provider, "fingerprint": model.fingerprint},
+            }
+            for model in self.generation.models
+        ]
+        return schema.with_metadata({**(schema.metadata or {}), "embedding_functions": json.dumps(functions)})
+
+    def search(
+        self,
+        query: Any = None,
+        vector_column_name: str | None = None,
+        query_type: str = "auto",
+        **options: Any,
+    ) -> LanceQueryBuilder:
+        """LanceDB's search, with the generation's settings as defaults; its builder changes them.
+
+        Raises:
+            EmbeddingsOrchError: the query cannot be embedded, or a model is not the one that made the generation.
+        """
+        given = query is None or isinstance(query, list | np.ndarray | FullTextQuery)
+        if vector_column_name is None and not given and query_type != "fts":
+            vector_column_name = self._column_for("text" if isinstance(query, str) else "image")
+        builder = super().search(query, vector_column_name, query_type, **options)
+        if isinstance(builder, LanceVectorQueryBuilder | LanceHybridQueryBuilder):
+            builder = tuned(builder.distance_type(self.generation.metric), self.generation.search)
+        return builder
+
+    def close(self) -> None:
+        """Release the models that embed the queries; a later search loads them again."""
+        for configured in self.embedding_functions.values():
+            configured.function.close()
+
+    def _column_for(self, modality: Modality) -> str:
+        """The first embedding that reads a query."""
+        for model in self.generation.models:
+            if modality in self.embedding_functions[model.column].function.reads:
+                return model.column
+        names = ", ".join(model.column for model in self.generation.models)
+        raise EmbeddingsOrchError(f"none of the models of index {self.generation.index!r} reads {modality} ({names})")
+
+    def _refused(self, *_: Any, **__: Any) -> NoReturn:
+        raise StoreError(
+            f"the table is generation {self.generation.id} of index {self.generation.index!r} and read-only: change "
+            "the media and run the pipeline, then open the table again"
+        )
+
+    # Of these LanceDB 0.40 refuses some at a checked-out version, writes with others, and leaves it with the last two.
+    add = merge = merge_insert = update = delete = restore = checkout_latest = _refused
