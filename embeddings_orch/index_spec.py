@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from embeddings_orch.source import local_path
@@ -78,3 +87,20 @@ class IndexSpec(Spec):
         ge=1,
         description="How many versions of the current table, and how many earlier tables, gc keeps to go back to.",
     )
+    map: Literal["pca", "umap", "none"] = Field(
+        default="pca",
+        description="How its vectors are laid out on a plane to look at; umap needs the extra of that name.",
+    )
+
+    @field_validator("map")
+    @classmethod
+    def _installed(cls, method: str) -> str:
+        if method == "umap":
+            try:
+                # By its distribution: another one has a module of the same name.
+                version("umap-learn")
+            except PackageNotFoundError as error:
+                raise PydanticCustomError(
+                    "map", "umap-learn is not installed; install it: pip install 'embeddings-orch[umap]'"
+                ) from error
+        return method

@@ -60,8 +60,11 @@ def _flat(spec: type[_PluginSpec], name: str, definitions: dict[str, Any]) -> di
         "properties": {**properties, **config["properties"]},
         "required": required,
         "additionalProperties": False,
+        **({"not": {"required": ["input", "vectors"]}} if spec is EmbeddingSpec else {}),
     }
 
 
 def _described(spec: type[_PluginSpec], key: str) -> dict[str, Any]:
-    return {"type": "string", "description": spec.model_fields[key].description}
+    field = spec.model_fields[key]
+    own = field.json_schema_extra
+    return {**(own if isinstance(own, dict) else {"type": "string"}), "description": field.description}

@@ -23,7 +23,9 @@ from embeddings_orch import plugins
 from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.errors import PluginError
 from embeddings_orch.fingerprint import digest
-from embeddings_orch.index_spec import IndexSpec, Name, Spec
+from embeddings_orch.index_spec import NAME_PATTERN, IndexSpec, Name, Spec
+from embeddings_orch.input_spec import INPUT_SCHEMA, Input
+from embeddings_orch.inputs import Inputs
 from embeddings_orch.source import CATALOG_SCHEMA, SourceConfig, local_path
 
 OWNER_PATTERN = r"^(?:team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
@@ -98,11 +100,42 @@ class EmbeddingSpec(_PluginSpec):
 
     plugin_group = "embedders"
     plugin_key = "provider"
-    own_keys = ("provider", "input")
+    own_keys = ("provider", "input", "vectors")
 
     provider: str = Field(description="The embedder plugin.")
-    input: Name = Field(default="media", description="What is embedded: media, caption, text, or another column.")
+    input: Input = Field(
+        default="media",
+        description="What is embedded: media, caption, text, or another column; or several, each with its weight in "
+        "an item's vector: {media: 0.7, caption: 0.3}.",
+        json_schema_extra=INPUT_SCHEMA,
+    )
+    vectors: Name | None = Field(
+        default=None,
+        description="In place of input: a column of the media with vectors of this model. They are taken as they are.",
+        json_schema_extra={"type": "string", "pattern": NAME_PATTERN},
+    )
     config: EmbedderConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _either(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get("vectors") is not None and value.get("input") is not None:
+            message = "give either 'input', which is embedded, or 'vectors', which are taken as they are"
+            raise PydanticCustomError("plugin", "{message}", {"message": message, "key": "vectors"})
+        return value
+
+    @model_serializer(mode="wrap")
+    def _one_of_both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dumped = self._flat(handler)
+        dumped.pop("vectors" if self.vectors is None else "input", None)
+        return dumped
+
+    @property
+    def inputs(self) -> Inputs:
+        """What it reads of an item."""
+        if self.vectors is not None:
+            return Inputs.ready(self.vectors)
+        return Inputs.weighted({self.input: 1} if isinstance(self.input, str) else self.input)
 
 
 class StoreSpec(Spec):
@@ -218,7 +251,8 @@ class PipelineSpec(Spec):
         """A hash that changes when an index needs a new table: other models, inputs, metric or text columns."""
         spec = self.indexes[index]
         vectors = {
-            name: [self.embeddings[name].config.fingerprint(), self.embeddings[name].input] for name in spec.vectors
+            name: [self.embeddings[name].config.fingerprint(), str(self.embeddings[name].inputs)]
+            for name in spec.vectors
         }
         return digest({"vectors": vectors, "metric": spec.metric, "full_text": sorted(set(spec.full_text))})
 

@@ -110,6 +110,7 @@ _KINDS = {
     "pointer": "published pointer",
     "generation": "generation",
     "table": "table",
+    "map": "map",
     "state": "embedding state",
     "failures": "failures",
     "vectors": "vectors",

@@ -20,6 +20,7 @@ from embeddings_orch.pipeline.media_changes import list_media
 from embeddings_orch.pipeline.preview import preview
 from embeddings_orch.pipeline.publish import publish
 from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.spec import EmbeddingSpec
 
 _SHOWN = 50
 
@@ -97,11 +98,11 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
         code_version=fingerprint[:16],
         metadata={
             "provider": spec.provider,
-            "input": spec.input,
+            "input": str(spec.inputs),
             "fingerprint": fingerprint,
             "config": spec.config.settings(),
         },
-        description=_described(pipeline, f"Vectors of {spec.input} by {spec.provider}: one for each distinct content."),
+        description=_described(pipeline, _vectors_described(spec)),
     )
     def embeddings(context: dg.AssetExecutionContext, config: EmbedConfig) -> dg.MaterializeResult[None]:
         with failing_with_reason():
@@ -126,6 +127,17 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
         )
 
     return embeddings
+
+
+def _vectors_described(spec: EmbeddingSpec) -> str:
+    inputs = spec.inputs
+    if inputs.vectors:
+        return (
+            f"Vectors of {spec.provider} that the column {inputs.vectors} holds: taken as they are, none is embedded."
+        )
+    names = ", ".join(inputs.names)
+    mean = f" An item has the mean of its vectors: {inputs}." if len(inputs.names) > 1 else ""
+    return f"Vectors of {names} by {spec.provider}: one for each distinct content.{mean}"
 
 
 def _embedding_metadata(report: EmbedReport) -> dict[str, Any]:
@@ -156,6 +168,7 @@ def _embedding_metadata(report: EmbedReport) -> dict[str, Any]:
         "cost_usd": round(report.cost_usd, 6),
         "reason": delta.reason,
         "fingerprint": report.fingerprint,
+        **({"ready_made": delta.covered} if delta.ready else {}),
         **column_schema(pa.schema(columns)),
     }
 
@@ -179,6 +192,8 @@ def index_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
     def index(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with failing_with_reason():
             report = build_index(pipeline, name, listener=progress_lines(context))
+        for problem in report.maps.problems:
+            context.log.warning(problem)
         generation = report.generation
         schema = pipeline.store.index(generation.table).schema(generation.version)
         return dg.MaterializeResult(
@@ -190,8 +205,10 @@ def index_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
                 "unchanged": report.unchanged,
                 "deleted": report.deleted,
                 "failed": report.without_vector,
+                **({"cancelled": report.cancelled} if report.cancelled else {}),
                 "generation": generation.id,
                 "search": f"approximate, {generation.search}" if generation.search else "exact",
+                "map": str(report.maps),
                 "seconds": round(report.seconds, 3),
                 "items_per_second": round((report.new + report.changed) / max(report.seconds, 1e-6), 1),
                 **column_schema(schema),

@@ -93,7 +93,11 @@ def contents(table: pa.Table, input: str = MEDIA) -> pa.Table:
     Raises:
         SourceError: the catalog has no such column.
     """
-    content = _content(table, input)
+    return distinct_contents(table, _content(table, input))
+
+
+def distinct_contents(table: pa.Table, content: Content) -> pa.Table:
+    """The contents of a catalog's rows as `contents` returns them."""
     rows = pc.indices_nonzero(pc.is_valid(content.hashes))
     rows = pc.take(rows, pc.sort_indices(table["id"].take(rows)))
     encoded = pc.dictionary_encode(content.hashes.take(rows))
@@ -101,7 +105,7 @@ def contents(table: pa.Table, input: str = MEDIA) -> pa.Table:
     rows = pc.take(rows, pa.array(np.sort(firsts)))
     hashes = content.hashes.take(rows)
     columns = {
-        "key": _keys(hashes),
+        "key": content_keys(hashes, content.part),
         "content_hash": hashes,
         "modality": content.modality.take(rows),
         "uri": table["uri"].take(rows),
@@ -117,30 +121,41 @@ def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:
     Raises:
         SourceError: the catalog has no such column.
     """
-    return _keys(_content(table, input).hashes)
+    return content_keys(_content(table, input).hashes)
 
 
-class _Content(NamedTuple):
+class Content(NamedTuple):
+    """What some rows have to give to a model: hashes (null: nothing), texts where the catalog holds them, modalities.
+
+    Attributes:
+        part: the end of their keys.
+    """
+
     hashes: pa.Array
     texts: pa.Array
     modality: pa.Array
+    part: str = content_key("", 0)
 
 
-def _content(table: pa.Table, input: str) -> _Content:
+def media_content(table: pa.Table) -> Content:
+    """The items themselves."""
+    # Of a picture, `text` is a column of the user's.
+    own = pc.equal(table["modality"], "text")
+    texts = pc.if_else(own, table["text"], pa.scalar(None, pa.string()))
+    return Content(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
+
+
+def _content(table: pa.Table, input: str) -> Content:
     if input == MEDIA:
-        # Of a picture, `text` is a column of the user's.
-        own = pc.equal(table["modality"], "text")
-        texts = pc.if_else(own, table["text"], pa.scalar(None, pa.string()))
-        return _Content(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
+        return media_content(table)
     texts = _flat(cell_texts(_text_column(table, input)))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     hashes = [None if text is None else content_hash(text) for text in texts.to_pylist()]
-    return _Content(pa.array(hashes, pa.string()), texts, pa.repeat("text", table.num_rows))
+    return Content(pa.array(hashes, pa.string()), texts, pa.repeat("text", table.num_rows))
 
 
 def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    own = {field for field in CATALOG_SCHEMA.names if field not in ("caption", "text")}
-    allowed = [field for field in table.column_names if field not in own and field != STAT_COLUMN]
+    allowed = [*own_columns(table), *(field for field in ("caption", "text") if field in table.column_names)]
     if name not in allowed:
         hint = suggestion(name, [MEDIA, *allowed])
         raise SourceError(f"the media have no column {name!r} to embed as text{hint}")
@@ -150,8 +165,14 @@ def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
     return column
 
 
-def _keys(hashes: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(hashes, content_key("", 0), "", null_handling="emit_null")
+def own_columns(table: pa.Table) -> list[str]:
+    """The user's columns of a catalog."""
+    return [name for name in table.column_names if name not in CATALOG_SCHEMA.names and name != STAT_COLUMN]
+
+
+def content_keys(hashes: pa.Array, part: str = Content._field_defaults["part"]) -> pa.Array:
+    """The keys of contents by their hashes, null for null."""
+    return pc.binary_join_element_wise(hashes, part, "", null_handling="emit_null")
 
 
 def _digests_by_id(table: pa.Table) -> dict[str, str]:

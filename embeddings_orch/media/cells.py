@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embeddings_orch.media.lists import is_list, number_lists
+
+_LONG = 64
+"""Floats from which on a list goes by a hash of them: as text, vectors would take most of the time of a scan."""
+
 
 def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Every value as text, nulls kept: a number as short as it can be written, a time as ISO 8601."""
+    """Every value as text, nulls kept: a number as short as it can be written, a time as ISO 8601.
+
+    A list of 64 floats or more is sha256 of them, as float64.
+    """
     column = plain(column)
     if pa.types.is_string(column.type):
         return column
+    if is_list(column.type) and pa.types.is_floating(column.type.value_type):
+        return _float_lists(column)
     if pa.types.is_floating(column.type) or pa.types.is_nested(column.type) or pa.types.is_temporal(column.type):
         # Arrow's own wording of these has changed between its versions.
         return _by_value(column, _text)
@@ -54,6 +66,19 @@ def _family(kind: pa.DataType) -> str:
         "binary": pa.types.is_binary,
     }
     return next((family for family, test in families.items() if test(kind)), "list")
+
+
+def _float_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    texts: list[str | None] = []
+    for row, numbers in enumerate(number_lists(column, np.float64)):
+        if numbers is None or len(numbers) < _LONG:
+            value = column[row].as_py()
+            texts.append(None if value is None else _text(value))
+        else:
+            # One zero and one NaN, as in the text of a shorter list.
+            same = np.where(np.isnan(numbers), np.nan, numbers + 0.0)
+            texts.append(f"sha256:{hashlib.sha256(same.tobytes()).hexdigest()}")
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _by_value(column: pa.ChunkedArray, text: Any) -> pa.ChunkedArray:

@@ -8,7 +8,6 @@ from typing import Any
 from embeddings_orch import plugins
 from embeddings_orch.embed_step import content_hash
 from embeddings_orch.errors import ItemError, TransientError
-from embeddings_orch.media.catalog import MEDIA
 from embeddings_orch.media.decode import decode_text
 from embeddings_orch.source import Source, SourceConfig
 
@@ -23,13 +22,12 @@ def source_for(config: SourceConfig) -> Source[Any]:
     return source_class(config)
 
 
-def read_content(source: Source[Any], row: Mapping[str, Any], input: str = MEDIA) -> bytes | str:
+def read_content(source: Source[Any], row: Mapping[str, Any]) -> bytes | str:
     """Read what a model is given for one row of `embeddings_orch.media.catalog.contents`.
 
     Args:
         source: where the catalog comes from.
-        row: one row of ``contents(table, input)``.
-        input: the input that the contents were made for.
+        row: one row; a column's text is in it, and of what has none the item itself is read.
 
     Raises:
         TransientError: it cannot be read now, or is no longer what was scanned.
@@ -38,8 +36,6 @@ def read_content(source: Source[Any], row: Mapping[str, Any], input: str = MEDIA
     text = row.get("text")
     if text is not None and content_hash(text) == row["content_hash"]:
         return str(text)
-    if input != MEDIA:
-        raise _changed(row)
     try:
         data = source.read(row["uri"])
     except OSError as error:

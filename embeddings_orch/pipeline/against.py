@@ -90,11 +90,12 @@ def _embeddings(
             continue
         config = old[embedding].config
         settings = {field: _shown_at(value, moved) for field, value in config.declared_identity().items()}
-        state = EmbeddingState(config.fingerprint(), old[embedding].input, settings, 0, "", None)
-        reasons = [embedding_reason(state, fingerprint, spec.config, spec.input, 0)]
-        if state.fingerprint != fingerprint and state.input != spec.input:
-            reasons.append(f"input changed: {state.input} -> {spec.input}")
-        differs = state.fingerprint != fingerprint or state.input != spec.input
+        inputs = str(spec.inputs)
+        state = EmbeddingState(config.fingerprint(), str(old[embedding].inputs), settings, 0, "", None)
+        reasons = [embedding_reason(state, fingerprint, spec.config, inputs, 0)]
+        if state.fingerprint != fingerprint and state.input != inputs:
+            reasons.append(f"input changed: {state.input} -> {inputs}")
+        differs = state.fingerprint != fingerprint or state.input != inputs
         yield AssetDifference(
             key,
             "changed" if differs else "unchanged",
@@ -135,7 +136,7 @@ def _index_reason(before: PipelineSpec, now: PipelineSpec, index: str) -> str:
     for vector in new.vectors:
         if vector in old.vectors:
             one, other = before.embeddings[vector], now.embeddings[vector]
-            if (one.config.fingerprint(), one.input) != (other.config.fingerprint(), other.input):
+            if (one.config.fingerprint(), one.inputs) != (other.config.fingerprint(), other.inputs):
                 reasons.append(f"embedding {vector} changed")
     return f"a new table: {', '.join(reasons)}"
 

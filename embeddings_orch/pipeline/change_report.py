@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from PIL import Image, ImageOps
 
+from embeddings_orch.inputs import Inputs
 from embeddings_orch.media.catalog import MEDIA
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.model_change import ColumnChange, Compared, ModelChange, model_label
@@ -142,7 +143,9 @@ def _row(sheet: _Sheet, one: Compared, shown: dict[str, _Shown]) -> str:
 
 def _shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, ids: Iterable[str]) -> dict[str, _Shown]:
     table, version = pipeline.store.index(change.generation.table), change.generation.version
-    used = column.after.input
+    # Of several inputs the item itself, where it is one of them, else the heaviest.
+    names = Inputs.parse(column.after.input).names
+    used = MEDIA if MEDIA in names or not names else names[0]
     columns = list(dict.fromkeys(["id", "uri", "modality", "content_hash", "text", *([] if used == MEDIA else [used])]))
     batches = list(table.scan(version, columns, where=in_list("id", sorted(ids))))
     found: dict[str, _Shown] = {}

@@ -14,6 +14,7 @@ from embeddings_orch.pipeline.index_checks import check_parity, check_vectors
 from embeddings_orch.pipeline.index_delta import current_generation, index_delta
 from embeddings_orch.pipeline.model_change import ModelChange, check_model_change
 from embeddings_orch.pipeline.recall_check import check_recall
+from embeddings_orch.pipeline.vectors import vectors_of
 from embeddings_orch.store.generations import CheckResult, Generation
 
 __all__ = ["EMBEDDING_CHECKS", "INDEX_CHECKS", "IndexChecks", "check_embedding", "check_index", "inspect_index"]
@@ -81,7 +82,7 @@ def _rows(pipeline: Pipeline, index: str, generation: Generation) -> tuple[dict[
     """Ids and digests: of the rows that the catalog asks for, and of those that the generation holds."""
     catalog = pipeline.catalog()
     has_vector: dict[str, pa.Array] = {
-        model.column: pipeline.store.vectors(model.fingerprint).keys() for model in generation.models
+        model.column: vectors_of(pipeline, model.column, catalog).keys() for model in generation.models
     }
     delta = index_delta(pipeline, index, catalog, has_vector, generation.version)
     return dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True)), delta.stored

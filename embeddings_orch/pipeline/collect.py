@@ -94,6 +94,7 @@ def _generation(needs: Needs, garbage: Garbage) -> Garbage | None:
         store.generations.put(generation)
         return None
     store.publications.remove(garbage.name)
+    store.maps.remove([garbage.name])
     return garbage
 
 
@@ -103,6 +104,7 @@ def _table(needs: Needs, garbage: Garbage) -> Garbage | None:
         return None
     if garbage.name.startswith("index."):
         needs.pipeline.store.publications.remove_table(garbage.name)
+        needs.pipeline.store.maps.remove_table(garbage.name)
     return _dropped(table, garbage)
 
 
@@ -117,6 +119,13 @@ def _dropped(table: TableOf, garbage: Garbage) -> Garbage:
     freed = table.bytes
     table.drop()
     return replace(garbage, bytes=freed)
+
+
+def _map(needs: Needs, garbage: Garbage) -> Garbage | None:
+    if needs.pipeline.store.generations.get(garbage.name) is not None:
+        return None
+    needs.pipeline.store.maps.remove([garbage.name])
+    return garbage
 
 
 def _failures(needs: Needs, garbage: Garbage) -> Garbage | None:
@@ -156,6 +165,7 @@ _REMOVE: dict[str, Callable[[Needs, Garbage], Garbage | None]] = {
     "pointer": _pointer,
     "generation": _generation,
     "table": _table,
+    "map": _map,
     "state": _state,
     "failures": _failures,
     "vectors": _vectors,

@@ -9,9 +9,12 @@ import pyarrow.compute as pc
 
 from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.fingerprint import digest
-from embeddings_orch.media.catalog import contents, input_keys
+from embeddings_orch.inputs import Inputs
+from embeddings_orch.media.reading import is_there, item_keys, read_contents
+from embeddings_orch.media.ready import ReadyVectors
 from embeddings_orch.outcome import Failure
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.vectors import Vectors, vectors_of
 from embeddings_orch.store.states import EmbeddingState
 
 
@@ -21,14 +24,16 @@ class EmbeddingDelta:
 
     Attributes:
         wanted: every content of the catalog (columns of `media.catalog.contents`).
-        todo: those to embed.
-        new: to embed, of items that were not there when the asset was last materialized.
-        changed: to embed, of items whose content, or whose model, changed since.
+        todo: those to embed; none of ready-made vectors.
+        new: to embed (or ready-made and not taken yet), of items that were not there when the asset was last
+            materialized.
+        changed: the same, of items whose content, or whose model, changed since.
         unchanged: have a vector already.
         deleted: covered last time, of items that are gone.
-        failed: skipped because they failed for good before.
+        failed: skipped because they failed for good before, or ready-made and not fit to be taken.
         has_vector: keys that have a vector now.
-        rows: of the vectors table, before its keys were read.
+        rows: of the vectors table, before its keys were read; 0 of ready-made ones.
+        vectors: where they are.
     """
 
     fingerprint: str
@@ -44,6 +49,17 @@ class EmbeddingDelta:
     failures: dict[str, Failure]
     state: EmbeddingState | None
     reason: str
+    vectors: Vectors
+
+    @property
+    def ready(self) -> bool:
+        """Whether the vectors are ready-made."""
+        return isinstance(self.vectors, ReadyVectors)
+
+    @property
+    def covered(self) -> int:
+        """Wanted contents that have a vector now."""
+        return pc.sum(pc.is_in(self.wanted["key"], self.has_vector)).as_py() or 0
 
     def will_have_vector(self) -> pa.Array:
         """Keys that have a vector once all that is to do succeeds."""
@@ -66,11 +82,15 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     spec = pipeline.spec.embeddings[name]
     config: EmbedderConfig = spec.config
     fingerprint = config.fingerprint()
-    wanted = contents(catalog, spec.input)
-    vectors = pipeline.store.vectors(fingerprint)
+    vectors = vectors_of(pipeline, name, catalog)
+    wanted = read_contents(catalog, spec.inputs)
     rows = vectors.total()
     have = vectors.keys()
-    failures = without_vector(pipeline.store.failures.of(fingerprint), have)
+    if isinstance(vectors, ReadyVectors):
+        # Looked at anew each time: whether one fits depends on the others.
+        failures, retry_failed = vectors.failures, False
+    else:
+        failures = without_vector(pipeline.store.failures.of(fingerprint), have)
     keys = wanted["key"]
 
     has = pc.is_in(keys, have)
@@ -79,36 +99,50 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     todo = wanted.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
-    old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
-    old_keys: dict[str, str] = {}
-    if old is not None and state is not None and state.input in {*old.schema.names, "media"}:
-        pairs = zip(old["id"].to_pylist(), input_keys(old, state.input).to_pylist(), strict=True)
-        old_keys = {item: key for item, key in pairs if key is not None}
-    known_contents = set(old_keys.values())
-    ids_by_key = _ids_by_key(catalog, spec.input, set(todo["key"].to_pylist()))
+    old_keys = _covered_before(pipeline, state)
+    known_contents = {key for keys_of in old_keys.values() for key in keys_of}
+    inputs, fresh = str(spec.inputs), set(todo["key"].to_pylist())
+    reason = embedding_reason(state, fingerprint, config, inputs, len(fresh))
+    if isinstance(vectors, ReadyVectors):
+        same = state is not None and (state.fingerprint, state.input) == (fingerprint, inputs)
+        fresh = set(have.to_pylist()) - (known_contents if same else set())
+        reason = f"{len(have):,} ready-made; {'vectors differ' if same and fresh else reason}"
+    ids_by_key = _ids_by_key(catalog, spec.inputs, fresh)
     changed = sum(
-        1
-        for key in todo["key"].to_pylist()
-        if key in known_contents or any(item in old_keys for item in ids_by_key.get(key, ()))
+        1 for key in fresh if key in known_contents or any(item in old_keys for item in ids_by_key.get(key, ()))
     )
     wanted_set = set(keys.to_pylist())
     current_ids = set(catalog["id"].to_pylist())
-    gone = {key for item, key in old_keys.items() if item not in current_ids} - wanted_set
+    gone = {key for item, keys_of in old_keys.items() if item not in current_ids for key in keys_of} - wanted_set
     return EmbeddingDelta(
         fingerprint=fingerprint,
         wanted=wanted,
         todo=todo,
-        new=todo.num_rows - changed,
+        new=len(fresh) - changed,
         changed=changed,
-        unchanged=pc.sum(has).as_py() or 0,
+        unchanged=(pc.sum(has).as_py() or 0) - (len(fresh) - todo.num_rows),
         deleted=len(gone),
         failed=pc.sum(skip).as_py() or 0,
         has_vector=have,
         rows=rows,
         failures=failures,
         state=state,
-        reason=embedding_reason(state, fingerprint, config, spec.input, todo.num_rows),
+        reason=reason,
+        vectors=vectors,
     )
+
+
+def _covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> dict[str, list[str]]:
+    """The contents' keys of every item of the catalog that an embedding was last materialized from."""
+    old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
+    if old is None or state is None or not is_there(inputs := Inputs.parse(state.input), old.schema.names):
+        return {}
+    found: dict[str, list[str]] = {}
+    for keys in item_keys(old, inputs):
+        for item, key in zip(old["id"].to_pylist(), keys.to_pylist(), strict=True):
+            if key is not None:
+                found.setdefault(item, []).append(key)
+    return found
 
 
 def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Failure]:
@@ -123,10 +157,10 @@ def covered_digest(wanted: pa.Table, has_vector: pa.Array) -> str:
     return digest(sorted(covered.to_pylist()))
 
 
-def _ids_by_key(catalog: pa.Table, name: str, keys: set[str]) -> dict[str, list[str]]:
+def _ids_by_key(catalog: pa.Table, inputs: Inputs, keys: set[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    if keys:
-        for item, key in zip(catalog["id"].to_pylist(), input_keys(catalog, name).to_pylist(), strict=True):
+    for keys_of in item_keys(catalog, inputs) if keys else ():
+        for item, key in zip(catalog["id"].to_pylist(), keys_of.to_pylist(), strict=True):
             if key in keys:
                 found.setdefault(key, []).append(item)
     return found

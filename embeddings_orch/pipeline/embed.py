@@ -55,8 +55,8 @@ class EmbedReport:
 
     @property
     def reused(self) -> int:
-        """Contents that had a vector before, or have one of another run by now."""
-        return self.delta.unchanged + self.elsewhere
+        """Contents that had a vector before (all ready-made ones), or have one of another run by now."""
+        return self.elsewhere + (self.delta.covered if self.delta.ready else self.delta.unchanged)
 
     @property
     def items_per_second(self) -> float | None:
@@ -86,6 +86,8 @@ def embed(
     catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
     delta = embedding_delta(pipeline, name, pipeline.catalog(), retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
+    if delta.ready:
+        _remember(pipeline, delta)
     meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
     usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[str]
     lock = threading.Lock()
@@ -108,7 +110,7 @@ def embed(
     if delta.todo.num_rows:
         step = step or EmbedStep(config)
         runner = runner or plugins.load("runners", "local")()
-        read = _reader(pipeline, spec.input)
+        read = _reader(pipeline)
         with Claims(pipeline.store) as claims:
             portions = Portions(
                 pipeline.store,
@@ -143,7 +145,7 @@ def embed(
         failed=delta.failed + delta.todo.num_rows - len(embedded) - elsewhere,
         total=delta.wanted.num_rows,
         digest=covered_digest(delta.wanted, has_vector),
-        dimensions=vectors.dimensions(),
+        dimensions=delta.vectors.dimensions(),
         usage=usage,
         seconds=meter.seconds,
         cost_usd=config.prices.cost(usage.tokens, usage.images),
@@ -151,7 +153,7 @@ def embed(
     before = delta.state
     state = EmbeddingState(
         fingerprint=delta.fingerprint,
-        input=spec.input,
+        input=str(spec.inputs),
         settings=config.declared_identity(),
         catalog_version=catalog_version or 0,
         digest=report.digest,
@@ -178,15 +180,22 @@ def _contents(portions: Iterable[pa.Table]) -> Iterator[Content]:
                 yield Content(**row)
 
 
-def _reader(pipeline: Pipeline, used: str) -> Read:
+def _remember(pipeline: Pipeline, delta: EmbeddingDelta) -> None:
+    """Keep why ready-made vectors do not fit, and forget it of those that do by now."""
+    fit = delta.has_vector.to_pylist()
+    pipeline.store.failures.replace(delta.fingerprint, fit, list(delta.failures.values()))
+
+
+def _reader(pipeline: Pipeline) -> Read:
     def read(content: Content) -> Item:
-        # The vector is stored under the hash that the scan saw; other bytes must never get there.
+        # The vector is stored under the hash that the scan saw; other bytes must never get there. A column's text
+        # comes with the content, so that what has none is the item itself.
         row = {
             "uri": content.uri,
             "modality": content.modality,
             "text": content.text,
             "content_hash": content.key.partition(":")[0],
         }
-        return Item(content.key, content.modality, read_content(pipeline.source, row, used), content.uri)
+        return Item(content.key, content.modality, read_content(pipeline.source, row), content.uri)
 
     return read

@@ -23,7 +23,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     """
     spec = pipeline.spec.embeddings[name]
     delta = embedding_delta(pipeline, name, pipeline.catalog())
-    table = pipeline.store.vectors(delta.fingerprint)
+    table = delta.vectors
     total = delta.wanted.num_rows
     wanted = delta.wanted["key"].combine_chunks()
     faults = Faults()
@@ -31,7 +31,8 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
         faults.add(matrix_of(batch.filter(pc.is_in(batch["key"], wanted))["vector"]))
     dimensions = table.dimensions()
     declared = embedder_for(spec.config).dimensions()
-    failed = total - delta.unchanged
+    covered = delta.covered
+    failed = total - covered
     share = failed / total if total else 0.0
     remembered = pc.sum(pc.is_in(pa.array(delta.failures, pa.string()), wanted)).as_py() or 0
     unexplained = failed - remembered
@@ -43,8 +44,8 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
             "coverage",
             unexplained <= 0,
             False,
-            {"contents": total, "with_vector": delta.unchanged, "failed": remembered},
-            f"{delta.unchanged:,} of {total:,} contents have a vector"
+            {"contents": total, "with_vector": covered, "failed": remembered},
+            f"{covered:,} of {total:,} contents have a vector"
             + (f", {unexplained:,} have neither a vector nor a failure" if unexplained > 0 else ""),
         ),
         CheckResult(

@@ -12,14 +12,15 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.needs import Needs
 from embeddings_orch.store.base import TableOf
 from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.maps import MapHeader
 from embeddings_orch.store.prune import removable
 
-Kind = Literal["pointer", "generation", "table", "state", "failures", "vectors", "versions"]
+Kind = Literal["pointer", "generation", "table", "map", "state", "failures", "vectors", "versions"]
 
 _WORTH = 10
 """Old versions of a small table that are worth a clean-up, which makes some itself."""
 
-SMALL_TABLES = ("generations", "published", "publications", "embedding_states", "failures")
+SMALL_TABLES = ("generations", "published", "publications", "embedding_states", "failures", "maps")
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Garbage:
     """One thing that nobody needs any more.
 
     Attributes:
-        name: ``pipeline/index`` of a pointer, ``pipeline/embedding`` of a state, a generation's id, a model's
-            fingerprint for failures, else a table of the store.
-        index: whose generation or table it is, as ``pipeline/index``; else empty.
+        name: ``pipeline/index`` of a pointer, ``pipeline/embedding`` of a state, a generation's id (of maps as well),
+            a model's fingerprint for failures, else a table of the store.
+        index: whose generation, map or table it is, as ``pipeline/index``; else empty.
         bytes: None where they are known only once it is removed.
     """
 
@@ -62,7 +63,7 @@ def make_gc(needs: Needs) -> GcPlan:
     _check_forget(needs)
     kept = needs.generations()
     gone = [one for one in store.generations.all() if one.pipeline in needs.names and one not in kept]
-    garbage = [*_pointers(needs, kept), *_generations(needs, gone), *_tables(needs, kept)]
+    garbage = [*_pointers(needs, kept), *_generations(needs, gone), *_tables(needs, kept), *_maps(needs)]
     garbage += [*_states(needs), *_models(needs), *_catalogs(needs), *_versions(needs, garbage)]
     return GcPlan(needs.pipeline.spec.name, tuple(garbage), frozenset(one.id for one in kept))
 
@@ -127,6 +128,20 @@ def _tables(needs: Needs, kept: Iterable[Generation]) -> Iterator[Garbage]:
                     "none of its generations is kept" if name in recorded else "no generation was recorded of it"
                 )
                 yield _table(table, why, f"{parts[1]}/{parts[2]}")
+
+
+def _maps(needs: Needs) -> Iterator[Garbage]:
+    """Maps whose generation is gone: what a killed gc left, or a run that made one while gc was at work."""
+    store = needs.pipeline.store
+    recorded = {one.id for one in store.generations.all()}
+    lost: dict[str, list[MapHeader]] = {}
+    for one in store.maps.headers():
+        if one.generation not in recorded and one.table.split(".")[1] in needs.names:
+            lost.setdefault(one.generation, []).append(one)
+    for generation, headers in lost.items():
+        if max(one.made_at for one in headers) < needs.used_since:
+            _, name, index, _ = headers[0].table.split(".")
+            yield Garbage("map", generation, "its generation is gone", f"{name}/{index}", rows=len(headers))
 
 
 def _states(needs: Needs) -> Iterator[Garbage]:

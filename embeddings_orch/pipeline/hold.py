@@ -12,8 +12,10 @@ def declared_version(pipeline: Pipeline, index: str) -> str:
     """A hash that changes when the declaration of an index or of one of its models does, in more than how it runs."""
     spec = pipeline.spec.indexes[index]
     # Without defaults: a later version of this package may declare more of them.
-    settings = spec.model_dump(mode="json", exclude_defaults=True)
-    vectors = {name: [_fingerprint(pipeline, name), pipeline.spec.embeddings[name].input] for name in spec.vectors}
+    settings = spec.model_dump(mode="json", exclude_defaults=True, exclude={"map"})
+    vectors = {
+        name: [_fingerprint(pipeline, name), str(pipeline.spec.embeddings[name].inputs)] for name in spec.vectors
+    }
     return digest({"index": settings, "vectors": vectors})
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.embedder import embedder_for
-from embeddings_orch.errors import EmbeddingsOrchError, StoreError
-from embeddings_orch.media.catalog import input_keys
+from embeddings_orch.errors import StoreError
+from embeddings_orch.media.reading import item_keys
+from embeddings_orch.media.ready import ReadyVectors
 from embeddings_orch.pipeline.claiming import alone
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.index_delta import IndexDelta, current_table, index_delta
+from embeddings_orch.pipeline.index_delta import IndexDelta, current_table, index_columns, index_delta
+from embeddings_orch.pipeline.joining import check_lengths, joined, joined_schema, without_vector
+from embeddings_orch.pipeline.maps import MapReport, keep_maps
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.pipeline.recall import tune
-from embeddings_orch.source import STAT_COLUMN
-from embeddings_orch.store.generations import Generation, IndexedModel
+from embeddings_orch.pipeline.vectors import Vectors, indexed_model, vectors_of
+from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.index_table import DIGEST_COLUMN
 from embeddings_orch.store.states import EmbeddingState
-
-_CHUNK_ROWS = 50_000
-"""Rows joined at a time: it bounds the memory of a build."""
 
 _TRIES = 10
 """Builds that may find, one after another, that another writer's rows are among theirs."""
@@ -30,7 +28,12 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What an index step did; counts are of rows."""
+    """What an index step did; counts are of rows.
+
+    Attributes:
+        without_vector: that lack one, for each embedding.
+        cancelled: of these, those whose inputs' vectors cancel each other out.
+    """
 
     asset: str
     generation: Generation
@@ -39,8 +42,10 @@ class IndexReport:
     unchanged: int
     deleted: int
     without_vector: int
+    cancelled: int
     seconds: float
     built: bool
+    maps: MapReport = field(default_factory=MapReport)
 
 
 def _generation_id(table: str, version: int) -> str:
@@ -83,6 +88,7 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
             pipeline.store.generations.put(generation)
     meter.finish()
     delta = work.delta
+    cancelled = sum(_cancelled(pipeline, generation, work, name) for name in spec.vectors)
     return IndexReport(
         asset=pipeline.index_key(index),
         generation=generation,
@@ -90,9 +96,11 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
         changed=len(delta.changed),
         unchanged=delta.unchanged,
         deleted=len(delta.deleted),
-        without_vector=sum(work.without_vector(pipeline, name) for name in spec.vectors),
+        without_vector=sum(work.without_vector(pipeline, name) for name in spec.vectors) + cancelled,
+        cancelled=cancelled,
         seconds=meter.seconds,
         built=built,
+        maps=keep_maps(pipeline, index, generation, anew=built),
     )
 
 
@@ -108,6 +116,7 @@ class _Work:
     state: tuple[int | None, ...]
     latest: int | None
     catalog: pa.Table
+    vectors: dict[str, Vectors]
     has_vector: dict[str, pa.Array]
     delta: IndexDelta
 
@@ -117,21 +126,22 @@ class _Work:
         return pa.array([*self.delta.new, *self.delta.changed], pa.string())
 
     def without_vector(self, pipeline: Pipeline, name: str) -> int:
-        """Rows that an embedding has no vector for."""
-        keys = input_keys(self.catalog, pipeline.spec.embeddings[name].input)
-        covered = pc.sum(pc.is_in(keys.drop_null(), self.has_vector[name])).as_py() or 0
-        return int(self.catalog.num_rows - covered)
+        """Rows of which no input has a vector of an embedding."""
+        return without_vector(self.catalog, pipeline.spec.embeddings[name].inputs, self.has_vector[name])
 
 
 def _state(pipeline: Pipeline, index: str, table: str) -> tuple[int | None, ...]:
-    fingerprints = [
-        pipeline.spec.embeddings[name].config.fingerprint() for name in pipeline.spec.indexes[index].vectors
-    ]
     return (
         pipeline.store.index(table).latest(),
         pipeline.store.catalog(pipeline.spec.name).version(),
-        *(pipeline.store.vectors(fingerprint).version() for fingerprint in fingerprints),
+        *(pipeline.store.vectors(fingerprint).version() for fingerprint in _embedded(pipeline, index).values()),
     )
+
+
+def _embedded(pipeline: Pipeline, index: str) -> dict[str, str]:
+    """The fingerprints of an index's embeddings whose vectors are not ready-made: those are the catalog's."""
+    used = {name: pipeline.spec.embeddings[name] for name in pipeline.spec.indexes[index].vectors}
+    return {name: spec.config.fingerprint() for name, spec in used.items() if not spec.inputs.vectors}
 
 
 def _work(pipeline: Pipeline, index: str) -> _Work:
@@ -139,14 +149,15 @@ def _work(pipeline: Pipeline, index: str) -> _Work:
     state = _state(pipeline, index, table)
     # Read after the versions, so that what is written in between is seen as a change.
     has_vector = {
-        name: pipeline.store.vectors(pipeline.spec.embeddings[name].config.fingerprint()).keys()
-        for name in pipeline.spec.indexes[index].vectors
+        name: pipeline.store.vectors(fingerprint).keys() for name, fingerprint in _embedded(pipeline, index).items()
     }
     catalog = _covered(pipeline, has_vector)
+    vectors = {name: vectors_of(pipeline, name, catalog) for name in pipeline.spec.indexes[index].vectors}
+    has_vector |= {name: one.keys() for name, one in vectors.items() if isinstance(one, ReadyVectors)}
     delta = index_delta(pipeline, index, catalog, has_vector, state[0])
     if delta.table != table:  # another run has just given the catalog other columns
         return _work(pipeline, index)
-    return _Work(state, state[0], catalog, has_vector, delta)
+    return _Work(state, state[0], catalog, vectors, has_vector, delta)
 
 
 def _covered(pipeline: Pipeline, has_vector: dict[str, pa.Array]) -> pa.Table:
@@ -166,9 +177,9 @@ def _lacks(pipeline: Pipeline, name: str, catalog: pa.Table, has_vector: pa.Arra
     """Whether contents have neither a vector nor a failure, although the model embedded an earlier catalog."""
     spec = pipeline.spec.embeddings[name]
     fingerprint = spec.config.fingerprint()
-    if (state.fingerprint, state.input) != (fingerprint, spec.input):
+    if (state.fingerprint, state.input) != (fingerprint, str(spec.inputs)):
         return False
-    keys = input_keys(catalog, spec.input).drop_null()
+    keys = pa.concat_arrays(item_keys(catalog, spec.inputs)).drop_null()
     keys = keys.filter(pc.invert(pc.is_in(keys, has_vector)))
     return len(keys) > 0 and not set(keys.to_pylist()) <= pipeline.store.failures.of(fingerprint).keys()
 
@@ -184,14 +195,17 @@ def _made(pipeline: Pipeline, index: str, work: _Work, meter: Meter) -> Generati
     """Write the rows that differ and record the version; None where another writer's rows are among them."""
     spec, delta, catalog = pipeline.spec.indexes[index], work.delta, work.catalog
     table = pipeline.store.index(delta.table)
-    models = tuple(_indexed_model(pipeline, name, catalog) for name in spec.vectors)
+    models = tuple(indexed_model(pipeline, name, work.vectors[name]) for name in spec.vectors)
+    if work.latest is not None:
+        check_lengths(pipeline.index_key(index), table.schema(work.latest), models)
     if delta.writes or work.latest is None:
-        rows = catalog.drop_columns([STAT_COLUMN]).append_column(DIGEST_COLUMN, delta.digests)
+        rows = catalog.append_column(DIGEST_COLUMN, delta.digests)
         picked = rows.filter(pc.is_in(rows["id"], work.to_write))
-        schema = _schema(rows.schema, models)
+        schema = joined_schema(rows.schema, index_columns(pipeline, rows.column_names), models)
         # A new table holds nothing that could be deleted.
         deleted = [item for item in delta.deleted if item in delta.stored]
-        table.write(_joined(pipeline, picked, models, work.has_vector, schema, meter), schema, deleted)
+        chunks = joined(picked, models, work.vectors, work.has_vector, schema, meter.add)
+        table.write(chunks, schema, deleted)
     # Here and not where rows are written: a run that was killed in between left rows without indexes.
     table.build_indexes(spec.vectors, spec.metric, spec.full_text)
     version = table.latest()
@@ -225,42 +239,9 @@ def _recall(generation: Generation) -> float:
     return min(measured, default=1.0)
 
 
-def _indexed_model(pipeline: Pipeline, name: str, catalog: pa.Table) -> IndexedModel:
-    spec = pipeline.spec.embeddings[name]
-    fingerprint = spec.config.fingerprint()
-    dimensions = pipeline.store.vectors(fingerprint).dimensions() or embedder_for(spec.config).dimensions()
-    if dimensions is None:
-        raise EmbeddingsOrchError(
-            f"{pipeline.embedding_key(name)} has no vector for any of {catalog.num_rows} items, so there is nothing to "
-            "index; materialize it, and look at its failures"
-        )
-    return IndexedModel(name, spec.provider, fingerprint, spec.input, dimensions, spec.config.settings())
-
-
-def _schema(rows: pa.Schema, models: tuple[IndexedModel, ...]) -> pa.Schema:
-    for model in models:
-        rows = rows.append(pa.field(model.column, pa.list_(pa.float32(), model.dimensions)))
-    return rows
-
-
-def _joined(
-    pipeline: Pipeline,
-    rows: pa.Table,
-    models: tuple[IndexedModel, ...],
-    has_vector: dict[str, pa.Array],
-    schema: pa.Schema,
-    meter: Meter,
-) -> Iterator[pa.Table]:
-    for start in range(0, rows.num_rows, _CHUNK_ROWS):
-        chunk = rows.slice(start, _CHUNK_ROWS)
-        for model in models:
-            keys = input_keys(chunk, model.input)
-            # A vector that came since is not in the row's digest.
-            keys = pc.if_else(pc.is_in(keys, has_vector[model.column]), keys, pa.scalar(None, pa.string()))
-            column = pipeline.store.vectors(model.fingerprint).take(keys)
-            type_ = schema.field(model.column).type
-            if column.type != type_:  # no vector at all was there to tell the dimensions
-                column = pa.nulls(chunk.num_rows, type_)
-            chunk = chunk.append_column(model.column, column)
-        yield chunk
-        meter.add(chunk.num_rows)
+def _cancelled(pipeline: Pipeline, generation: Generation, work: _Work, name: str) -> int:
+    """Rows without a vector although one of their inputs has one; there are none where there is one input."""
+    if len(pipeline.spec.embeddings[name].inputs.names) < 2:
+        return 0
+    held = pipeline.store.index(generation.table).count(generation.version, name)
+    return max(0, generation.rows - held - work.without_vector(pipeline, name))

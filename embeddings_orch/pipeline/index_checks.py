@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.embedder import embedder_for
-from embeddings_orch.media.catalog import MEDIA, input_keys
+from embeddings_orch.inputs import Inputs
+from embeddings_orch.media.catalog import MEDIA
+from embeddings_orch.media.reading import is_there, item_keys
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.joining import without_vector
 from embeddings_orch.pipeline.vector_faults import Faults
 from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
 from embeddings_orch.store.vectors import matrix_of
@@ -58,7 +62,8 @@ class _Column:
     """One vector column as it was read.
 
     Attributes:
-        without: rows that have something to embed and no vector.
+        without: rows that have something to embed, or a ready-made vector, and no vector.
+        cancelled: of these, those whose inputs' vectors cancel each other out.
         dimensions: of the column; ``declared`` is what the model says, None where it does not say.
     """
 
@@ -66,6 +71,7 @@ class _Column:
     dimensions: int
     declared: int | None
     without: int = 0
+    cancelled: int = 0
     faults: Faults = field(default_factory=Faults)
 
     @property
@@ -83,19 +89,43 @@ class _Column:
 
 def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> _Column:
     table = pipeline.store.index(generation.table)
-    read = _CONTENT_COLUMNS if model.input == MEDIA else (model.input,)
+    inputs = Inputs.parse(model.input)
+    read = ["id", *_read_columns(inputs)]
     found = _Column(
         model,
         dimensions=int(table.schema(generation.version).field(model.column).type.list_size),
         declared=_declared(pipeline, generation, model),
     )
+    catalog = keys = None
     for batch in table.scan(generation.version, [model.column, *read]):
         has = pc.is_valid(batch[model.column])
         found.faults.add(matrix_of(batch[model.column].filter(has)))
-        lacking = pa.table(batch.select(list(read)).filter(pc.invert(has)))
-        if lacking.num_rows:
-            found.without += len(input_keys(lacking, model.input).drop_null())
+        lacking = pa.table(batch.select(read).filter(pc.invert(has)))
+        if not lacking.num_rows:
+            continue
+        if inputs.vectors:
+            # An index has no copy of such a column.
+            catalog = pipeline.catalog() if catalog is None else catalog
+            lacking = catalog.filter(pc.is_in(catalog["id"], lacking["id"].combine_chunks()))
+        found.without += _with_content(lacking, inputs)
+        if len(inputs.names) > 1:
+            keys = pipeline.store.vectors(model.fingerprint).keys() if keys is None else keys
+            found.cancelled += lacking.num_rows - without_vector(lacking, inputs, keys)
     return found
+
+
+def _read_columns(inputs: Inputs) -> list[str]:
+    """The columns of an index that tell what an embedding is given."""
+    columns = [column for name in inputs.names for column in (_CONTENT_COLUMNS if name == MEDIA else (name,))]
+    return list(dict.fromkeys(columns))
+
+
+def _with_content(rows: pa.Table, inputs: Inputs) -> int:
+    """Rows that have something for an embedding."""
+    if not is_there(inputs, rows.column_names):  # a catalog that has moved on
+        return 0
+    has = [pc.is_valid(keys).to_numpy(zero_copy_only=False) for keys in item_keys(rows, inputs)]
+    return int(np.logical_or.reduce(has).sum())
 
 
 def _declared(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> int | None:
@@ -107,6 +137,7 @@ def _declared(pipeline: Pipeline, generation: Generation, model: IndexedModel) -
 
 def _failed_share(columns: list[_Column], limit: float) -> CheckResult:
     worst = max(columns, key=lambda column: column.share)
+    cancelled = f"; of {worst.cancelled:,} the inputs' vectors cancel each other out" if worst.cancelled else ""
     return CheckResult(
         "failed_share",
         worst.share <= limit,
@@ -117,9 +148,10 @@ def _failed_share(columns: list[_Column], limit: float) -> CheckResult:
             "share": round(worst.share, 6),
             "limit": limit,
             "embedding": worst.model.column,
+            **({"cancelled": worst.cancelled} if worst.cancelled else {}),
         },
         f"{worst.without:,} of {worst.items:,} items have no vector of {worst.model.column} "
-        f"({worst.share:.2%}; the limit is {limit:.2%})",
+        f"({worst.share:.2%}; the limit is {limit:.2%}){cancelled}",
     )
 
 

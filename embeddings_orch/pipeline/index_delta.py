@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,7 +13,8 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import SpecError, StoreError
 from embeddings_orch.fingerprint import digest
 from embeddings_orch.index_spec import IndexSpec
-from embeddings_orch.media.catalog import input_keys, row_digests
+from embeddings_orch.media.catalog import row_digests
+from embeddings_orch.media.reading import item_keys
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.source import STAT_COLUMN
@@ -40,10 +42,16 @@ class IndexDelta:
 
 def table_name(pipeline: Pipeline, index: str, catalog: pa.Table) -> str:
     """The table of an index: another one for other models, inputs, metric, text columns or catalog columns."""
-    columns = [[field.name, str(field.type)] for field in catalog.schema if field.name != STAT_COLUMN]
+    columns = [[name, str(catalog.schema.field(name).type)] for name in index_columns(pipeline, catalog.schema.names)]
     # With the names, because a generation's id is made of this hash and has to be one of its own in the store.
     version = digest([pipeline.spec.name, index, pipeline.spec.index_version(index), columns])
     return f"index.{pipeline.spec.name}.{index}.{version[:12]}"
+
+
+def index_columns(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
+    """The catalog's columns that an index holds: not those of ready-made vectors, which are in its vector columns."""
+    left_out = {spec.inputs.vectors for spec in pipeline.spec.embeddings.values()}
+    return [name for name in names if name != STAT_COLUMN and name not in left_out]
 
 
 def current_table(pipeline: Pipeline, index: str) -> str:
@@ -104,20 +112,21 @@ def index_delta(
 
 def _check_columns(pipeline: Pipeline, index: str, spec: IndexSpec, catalog: pa.Table) -> None:
     asset = pipeline.index_key(index)
-    texts = [field.name for field in catalog.schema if field.type == pa.string() and field.name != STAT_COLUMN]
+    columns = index_columns(pipeline, catalog.schema.names)
+    texts = [name for name in columns if catalog.schema.field(name).type == pa.string()]
     for column in spec.full_text:
         if column not in texts:
             raise SpecError(f"{asset}: full_text names {column!r}, which is no text column{suggestion(column, texts)}")
     for name in spec.vectors:
-        if name in catalog.schema.names:
+        if name in columns:
             raise SpecError(f"{asset}: the embedding {name!r} has the name of a media column; rename one of them")
 
 
 def _digests(pipeline: Pipeline, spec: IndexSpec, catalog: pa.Table, has_vector: dict[str, pa.Array]) -> pa.Array:
-    parts = [row_digests(catalog)]
+    parts = [row_digests(catalog.select(index_columns(pipeline, catalog.column_names)))]
     for name in spec.vectors:
-        keys = input_keys(catalog, pipeline.spec.embeddings[name].input)
-        parts.append(pc.if_else(pc.is_in(keys, has_vector[name]), keys, ""))
+        for keys in item_keys(catalog, pipeline.spec.embeddings[name].inputs):
+            parts.append(pc.if_else(pc.is_in(keys, has_vector[name]), keys, ""))
     columns = [
         pa.array(part, pa.string()).to_pylist() if isinstance(part, list) else part.to_pylist() for part in parts
     ]

@@ -105,8 +105,9 @@ def _embeddings(
     for name, spec in pipeline.spec.embeddings.items():
         state, key = states.get(name), pipeline.embedding_key(name)
         old = state.fingerprint if state else None
-        if state is None or old != wanted[name] or state.input != spec.input:
-            reason = embedding_reason(state, wanted[name], spec.config, spec.input, 0)
+        inputs = str(spec.inputs)
+        if state is None or old != wanted[name] or state.input != inputs:
+            reason = embedding_reason(state, wanted[name], spec.config, inputs, 0)
         elif (recorded.get(key) or "").partition("-")[0] != short(wanted[name]):
             reason = "not recorded in this Dagster instance"
         else:

@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
 from embeddings_orch.embedder import Vectors
-from embeddings_orch.media.catalog import contents
+from embeddings_orch.media.reading import read_contents
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.projection import principal_axes
 from embeddings_orch.pipeline.thumbnail import thumbnail
+from embeddings_orch.pipeline.vectors import vectors_of
 from embeddings_orch.store.vectors import matrix_of
 
 SIZE = (880, 480)
@@ -42,9 +44,10 @@ def preview(
         An encoded JPEG, or None where there are fewer than three vectors.
     """
     spec = pipeline.spec.embeddings[name]
-    wanted = contents(pipeline.catalog(), spec.input)
-    table = pipeline.store.vectors(spec.config.fingerprint())
-    covered = wanted.filter(pc.is_in(wanted["key"], table.keys()))
+    catalog = pipeline.catalog()
+    wanted = read_contents(catalog, spec.inputs)
+    vectors = vectors_of(pipeline, name, catalog)
+    covered = wanted.filter(pc.is_in(wanted["key"], vectors.keys()))
     if covered.num_rows < 3:
         return None
     step = max(1, -(-covered.num_rows // _ITEMS))
@@ -53,7 +56,7 @@ def preview(
     width, height = (_WORDS, 20) if any(labels) else (_TILE, _TILE)
     columns = min(SIZE[0] // width, max(1, round((rows.num_rows * SIZE[0] * height / (SIZE[1] * width)) ** 0.5)))
     lines = -(-rows.num_rows // columns)
-    places = _layout(matrix_of(table.take(rows["key"].combine_chunks())), columns, lines)
+    places = _layout(matrix_of(vectors.take(rows["key"].combine_chunks())), columns, lines)
     image = Image.new("RGB", (columns * width, lines * height), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(11)
@@ -85,12 +88,11 @@ def _layout(vectors: Vectors, columns: int, rows: int) -> list[tuple[int, int]]:
 
     Neighbours in the model stay near each other, and no two share a cell.
     """
-    centred = vectors - vectors.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    flat = centred @ axes[:2].T
+    mean, axes, _ = principal_axes(vectors)
+    flat = (vectors - mean) @ axes.T
     places = np.zeros((len(vectors), 2), dtype=int)
     for column, members in enumerate(np.array_split(np.argsort(flat[:, 0], kind="stable"), columns)):
-        down = members[np.argsort(flat[members, -1], kind="stable")]
+        down = members[np.argsort(flat[members, 1], kind="stable")]
         top = (rows - len(down)) // 2
         places[down] = [(column, top + row) for row in range(len(down))]
     return [(int(column), int(row)) for column, row in places]

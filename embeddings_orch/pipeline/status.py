@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.media.catalog import MEDIA, contents
+from embeddings_orch.media.reading import is_there, read_contents
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.delta import without_vector
 from embeddings_orch.pipeline.needs import Needs
+from embeddings_orch.pipeline.vectors import vectors_of
 from embeddings_orch.store.generations import Generation
 
 LISTED = 10
@@ -69,12 +70,12 @@ def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict
             continue
         fingerprint = spec.config.fingerprint()
         remembered = pipeline.store.failures.remembered(fingerprint)
-        have = pipeline.store.vectors(fingerprint).keys()
-        failures = without_vector({key: one.failure for key, one in remembered.items()}, have)
         # A column that the declaration names and the catalog has not yet had is for the next run to report.
-        if catalog is None or not failures or spec.input not in {MEDIA, *catalog.schema.names}:
+        if catalog is None or not remembered or not is_there(spec.inputs, catalog.schema.names):
             continue
-        wanted = contents(catalog, spec.input).select(["key", "uri"])
+        have = vectors_of(pipeline, name, catalog).keys()
+        failures = without_vector({key: one.failure for key, one in remembered.items()}, have)
+        wanted = read_contents(catalog, spec.inputs).select(["key", "uri"])
         ids = dict(zip(catalog["uri"].to_pylist(), catalog["id"].to_pylist(), strict=True))
         for row in wanted.filter(pc.is_in(wanted["key"], pa.array(failures, pa.string()))).to_pylist():
             failure = failures[row["key"]]

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embeddings_orch.embedder import Vectors
-
-NORM_TOLERANCE = 1e-3
-"""By how much the length of a vector may differ from 1."""
+from embeddings_orch.media.ready import NORM_TOLERANCE
 
 
 @dataclass

@@ -20,6 +20,7 @@ from embeddings_orch.store.creating import make_table
 from embeddings_orch.store.failures import FailuresTable
 from embeddings_orch.store.generations import GenerationsTable
 from embeddings_orch.store.index_table import IndexTable
+from embeddings_orch.store.maps import MapsTable
 from embeddings_orch.store.migrations import migrate
 from embeddings_orch.store.publications import PublicationsTable
 from embeddings_orch.store.published import PublishedTable
@@ -214,6 +215,11 @@ class Store:
     def generations(self) -> GenerationsTable:
         """All built index generations."""
         return GenerationsTable(self)
+
+    @cached_property
+    def maps(self) -> MapsTable:
+        """The maps of the generations' vectors."""
+        return MapsTable(self)
 
     @cached_property
     def publications(self) -> PublicationsTable:

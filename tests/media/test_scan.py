@@ -35,13 +35,13 @@ def test_the_source_of_a_config_is_found_by_its_name(tmp_path, monkeypatch):
 def test_a_model_is_given_the_bytes_of_a_picture_and_the_text_of_a_text(folder, tmp_path):
     rows = content_rows(folder)
     assert read_content(folder, rows["a.png"]) == (tmp_path / "a.png").read_bytes()
-    assert read_content(folder, rows["b.txt"], "media") == "words"
+    assert read_content(folder, rows["b.txt"]) == "words"
     assert read_content(folder, {**rows["b.txt"], "text": None}) == "words"
 
 
 def test_a_model_is_given_a_caption(folder):
     rows = content_rows(folder, "caption")
-    assert read_content(folder, rows["a.png"], "caption") == "red"
+    assert read_content(folder, rows["a.png"]) == "red"
 
 
 def test_text_that_is_not_utf_8_fails_as_an_item(folder, tmp_path):
@@ -67,4 +67,4 @@ def test_what_changed_since_the_scan_is_not_embedded_under_the_old_hash(folder, 
 def test_a_caption_that_does_not_match_its_hash_is_not_embedded(folder):
     row = {**content_rows(folder, "caption")["a.png"], "text": "blue"}
     with pytest.raises(TransientError, match="changed since"):
-        read_content(folder, row, "caption")
+        read_content(folder, row)

@@ -1,0 +1,76 @@
+"""What an embedding reads of an item: one input, several with weights, or a vector that is ready-made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+_READY = "ready-made "
+_DIGITS = 9
+"""Of a weight: more than a vector's numbers have."""
+
+_LEAST = 1e-9
+"""A lighter input is not seen in a sum; and alone it must still weigh something."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of an embedding; as text (`str`) they are what a store keeps, equal where the vectors are.
+
+    Attributes:
+        weights: of each input (``media`` or a column), with the sum 1, the heaviest first; empty where ``vectors`` is
+            given.
+        vectors: the column of ready-made vectors, else empty.
+
+    Example:
+        >>> str(Inputs.weighted({"caption": 3, "media": 7}))
+        '0.7 media + 0.3 caption'
+        >>> Inputs.parse("0.7 media + 0.3 caption") == Inputs.weighted({"caption": 0.3, "media": 0.7})
+        True
+        >>> str(Inputs.weighted({"media": 1})), str(Inputs.ready("clip_vector"))
+        ('media', 'ready-made clip_vector')
+    """
+
+    weights: tuple[tuple[str, float], ...] = ()
+    vectors: str = ""
+
+    @classmethod
+    def weighted(cls, weights: Mapping[str, float]) -> Self:
+        """Inputs of which an item's vector is the weighted mean; weights are finite and greater than 0."""
+        # By the largest first: the sum of two very large weights would be infinite.
+        largest = max(weights.values())
+        total = sum(weight / largest for weight in weights.values())
+        shares = {name: max(weight / largest / total, _LEAST) for name, weight in weights.items()}
+        rounded = [(name, float(f"{share:.{_DIGITS}g}")) for name, share in shares.items()]
+        return cls(tuple(sorted(rounded, key=lambda one: (-one[1], one[0]))))
+
+    @classmethod
+    def ready(cls, column: str) -> Self:
+        """Vectors that a column of the media holds."""
+        return cls(vectors=column)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote."""
+        if text.startswith(_READY):
+            return cls.ready(text.removeprefix(_READY))
+        parts = [part.rpartition(" ") for part in text.split(" + ")]
+        return cls(tuple((name, float(weight or 1)) for weight, _, name in parts))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs that are embedded."""
+        return tuple(name for name, _ in self.weights)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The inputs that are embedded, or the column of vectors."""
+        return self.names or (self.vectors,)
+
+    def __str__(self) -> str:
+        if self.vectors:
+            return f"{_READY}{self.vectors}"
+        if len(self.weights) == 1:
+            return self.weights[0][0]
+        return " + ".join(f"{weight:.{_DIGITS}g} {name}" for name, weight in self.weights)
