@@ -146,7 +146,7 @@ class EmbedStep:
         return Prepared(item.key, item.uri, item.modality, content, tokens, size)
 
     def __call__(self, batch: Sequence[Prepared]) -> Outcome:
-        """Embed one batch of one modality.
+        """Embed one batch of one modality and side.
 
         Raises:
             TerminalError: nothing can succeed any more; a `StoppedError` carries what this batch gave before.
@@ -246,7 +246,7 @@ class EmbedStep:
         return True
 
     def _request(self, part: list[Prepared], usage: Usage, suspect_retries: int = 0) -> Vectors:
-        request = Batch(part[0].modality, [item.content for item in part], self.side)
+        request = Batch(part[0].modality, [item.content for item in part], part[0].side or self.side)
         tokens = sum(item.tokens for item in part)
         return self._requester.send(self.embedder, request, tokens, usage, suspect_retries)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from embeddings_orch.embedder import Modality, Vectors
+from embeddings_orch.embedder import Modality, Side, Vectors
 from embeddings_orch.errors import TerminalError
 from embeddings_orch.retry import Attempts
 
@@ -55,6 +55,7 @@ class Prepared:
     Attributes:
         tokens: at the most, 0 where it has none.
         size: bytes, 0 where it is no text or encoded file.
+        side: what the content is; None for what its embed step is for. One side in a batch.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Prepared:
     content: Any
     tokens: int = 0
     size: int = 0
+    side: Side | None = None
 
 
 @dataclass

@@ -9,11 +9,10 @@ from itertools import islice
 
 import numpy as np
 
-from embeddings_orch.embed_step import EmbedStep, content_hash, content_key
-from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Vectors, config_from
+from embeddings_orch.embedder import EmbedderConfig, Modality, Vectors, config_from
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.outcome import Failure
 from embeddings_orch.plugins import suggestion
+from embeddings_orch.search.pool import ModelPool, PooledModel, vector_or_raise
 from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.index_reader import IndexReader
 
@@ -25,12 +24,16 @@ class QueryModels:
         index: the index's name, for messages.
         configs: declared configs; one with the fingerprint of a model is used instead of the settings that were kept
             when the index was built.
+        pool: where the models are, shared with others; default a pool of its own.
     """
 
-    def __init__(self, index: str, configs: Iterable[EmbedderConfig] = ()) -> None:
+    def __init__(self, index: str, configs: Iterable[EmbedderConfig] = (), pool: ModelPool | None = None) -> None:
         self._index = index
         self._configs = tuple(configs)
-        self._steps: dict[str, EmbedStep] = {}
+        self._shared = pool is not None
+        self._pool = pool or ModelPool()
+        self._known: dict[str, EmbedderConfig] = {}
+        self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def chosen(
@@ -70,38 +73,32 @@ class QueryModels:
         Raises:
             EmbeddingsOrchError: it cannot be embedded; the message says why.
         """
-        step = self._step(model)
-        prepared = step.prepare(Item(content_key(content_hash(content)), modality, content, f"the query {modality}"))
-        if isinstance(prepared, Failure):
-            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {prepared.reason}")
-        outcome = step([prepared])
-        if outcome.failures:
-            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {outcome.failures[0].reason}")
-        return outcome.vectors[0]
+        called = f"the query {modality}"
+        found = self.model(model)
+        prepared = found.prepare(modality, [content], "query", [called])
+        return vector_or_raise(found.embed(prepared)[0], called)
 
     def close(self) -> None:
-        """Release the models; a later query loads them again."""
-        with self._lock:
-            steps = list(self._steps.values())
-            self._steps.clear()
-        for step in steps:
-            step.close()
+        """Release the models, where they are shared with nobody; a later query loads them again."""
+        if not self._shared:
+            self._pool.close()
 
     def _reads(self, model: IndexedModel, modality: Modality | None) -> bool:
-        return modality is None or modality in self._step(model).embedder.modalities
+        return modality is None or modality in self.model(model).modalities
 
-    def _step(self, model: IndexedModel) -> EmbedStep:
-        with self._lock:
-            if model.fingerprint not in self._steps:
-                config = self._config(model)
-                if config.fingerprint() != model.fingerprint:
-                    raise EmbeddingsOrchError(
-                        f"the model {model.column!r} ({model.provider}) on this machine is not the one that made index "
-                        f"{self._index!r}: its fingerprint differs. Bring back its weights or plugin, or run the "
-                        "pipeline"
-                    )
-                self._steps[model.fingerprint] = EmbedStep(config, side="query")
-            return self._steps[model.fingerprint]
+    def model(self, model: IndexedModel) -> PooledModel:
+        """The model of a vector column, as it embeds queries; it is loaded when it is first needed.
+
+        Raises:
+            EmbeddingsOrchError: it is not the one that made the index, or its weights cannot be read.
+        """
+        if (known := self._known.get(model.fingerprint)) is None:
+            with self._lock:
+                lock = self._locks.setdefault(model.fingerprint, threading.Lock())
+            with lock:  # of this model alone: its weights may take long to read
+                known = self._known.get(model.fingerprint) or self._config(model)
+                self._known[model.fingerprint] = known
+        return self._pool.model(known, model.fingerprint)
 
     def _config(self, model: IndexedModel) -> EmbedderConfig:
         """The declared config of the same model, whose device or path may be newer than what the index kept."""
@@ -109,7 +106,14 @@ class QueryModels:
             with suppress(EmbeddingsOrchError):  # another model's weights may be missing
                 if config.fingerprint() == model.fingerprint:
                     return config
-        return config_from(model.provider, model.settings)
+        config = config_from(model.provider, model.settings)
+        if config.fingerprint() != model.fingerprint:
+            raise EmbeddingsOrchError(
+                f"the model {model.column!r} ({model.provider}) on this machine is not the one that made index "
+                f"{self._index!r}: its fingerprint differs. Bring back its weights or plugin, or run the "
+                "pipeline"
+            )
+        return config
 
 
 def stored(

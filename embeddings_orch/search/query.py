@@ -18,6 +18,8 @@ from embeddings_orch.search.models import QueryModels, checked, stored
 from embeddings_orch.search.opening import find_index
 from embeddings_orch.search.page import page
 from embeddings_orch.search.pictures import picture_bytes
+from embeddings_orch.search.pool import ModelPool, PooledModel
+from embeddings_orch.search.readers import Readers
 from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
 from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.search.results import Hit, Results
@@ -35,16 +37,26 @@ class Index:
         name: the index's name.
         configs: declared embedder configs; one with the fingerprint of a model of the index is used for queries
             instead of the settings that were kept when the index was built.
+        pool: models that are shared with other indexes, and not released with this one; default its own.
 
     Example:
         >>> Index.open("emoji_search").search("dog", limit=3)  # doctest: +SKIP
     """
 
-    def __init__(self, store: Store, pipeline: str, name: str, configs: Iterable[EmbedderConfig] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pipeline: str,
+        name: str,
+        configs: Iterable[EmbedderConfig] = (),
+        *,
+        pool: ModelPool | None = None,
+    ) -> None:
         self.store = store
         self.pipeline = pipeline
         self.name = name
-        self._models = QueryModels(name, configs)
+        self._models = QueryModels(name, configs, pool)
+        self._readers = Readers(store)
 
     @classmethod
     def open(
@@ -80,6 +92,14 @@ class Index:
     def close(self) -> None:
         """Release the query models; a later search loads them again."""
         self._models.close()
+
+    def model(self, indexed: IndexedModel) -> PooledModel:
+        """The model of a vector column, as it embeds queries; it is loaded when it is first needed.
+
+        Raises:
+            EmbeddingsOrchError: it is not the one that made the index, or its weights cannot be read.
+        """
+        return self._models.model(indexed)
 
     def generation(self) -> Generation:
         """The generation that is published now.
@@ -177,10 +197,14 @@ class Index:
             raise EmbeddingsOrchError(
                 f"index {self.name!r} has no full text to search for words; declare its columns: full_text: [caption]"
             )
-        reader = self.store.index(generation.table).reader(generation.version)
-        queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
-        found = page(asked, queries, Candidates(reader, generation, where, asked.id))
-        results = self._results(generation, reader, found)
+        reader = self._readers.of(generation)
+        try:
+            queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
+            found = page(asked, queries, Candidates(reader, generation, where, asked.id))
+            results = self._results(generation, reader, found)
+        except StoreError:
+            self._readers.forget(generation)
+            raise
         if rerank is None or asked.words is None:
             return results
         reranked = rerank.reranked(asked.words, results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ ROW = "_rowid"
 
 
 class IndexReader:
-    """Searches one version, opened once; for one thread.
+    """Searches one version, opened once; for any number of threads.
 
     Args:
         table: a LanceDB table that is checked out.
@@ -24,7 +25,7 @@ class IndexReader:
     def __init__(self, table: Any) -> None:
         self._table = table
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The schema of the version."""
         return self._table.schema

@@ -1,5 +1,8 @@
 """Search: what brute force finds, in the index that is published, by the model that made it."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -186,6 +189,32 @@ def test_an_open_index_follows_the_next_publish(gallery):
 
     assert (len(first.hits), len(second.hits)) == (12, 13)
     assert first.generation != second.generation
+
+
+def test_an_open_index_reads_a_store_that_was_deleted_and_built_again(gallery):
+    gallery.run()
+    index = opened(gallery)
+    before = index.search("anything", limit=50)
+    shutil.rmtree(gallery.pipeline().spec.store.uri)
+    gone = before.hits[0].id
+    gallery.remove(gone)
+    gallery.run()
+
+    after = index.search("anything", limit=50)
+
+    assert {hit.id for hit in before.hits} - {hit.id for hit in after.hits} == {gone}
+
+
+def test_many_threads_share_an_open_index(gallery):
+    gallery.run()
+    index = opened(gallery)
+    queries = [vector_of(f"query {number}".encode()) for number in range(60)]
+    alone = [index.search(vector=query, limit=5) for query in queries]
+
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda query: index.search(vector=query, limit=5), queries))
+
+    assert together == alone
 
 
 def test_a_rebuild_that_is_not_published_changes_no_hit(gallery):
