@@ -1,4 +1,5 @@
 # make demo   set up, materialize the emoji pipeline through Dagster, search it
+# make serve  the search page on what the demo published
 # make dev    the Dagster UI on the same definitions and the same Dagster home
 # make test   set up, lint, types, definitions, all tests
 
@@ -6,12 +7,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
-EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e $(plugin))
-DEMO := -e . -e plugins/open_clip -e plugins/sentence_transformers
+EDITABLE := -e .[serve] $(foreach plugin,$(PLUGINS),-e $(plugin))
+DEMO := -e .[serve] -e plugins/open_clip -e plugins/sentence_transformers
 PORT ?= 3000
+SEARCH_PORT ?= 8080
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo dev test lint types clean
+.PHONY: demo serve dev test lint types clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "embeddings_orch needs Python 3.11 to 3.13; set PYTHON=")'
@@ -27,6 +29,9 @@ $(VENV)/.dev: $(VENV)/.demo
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m definitions.demo
+
+serve: $(VENV)/.demo
+	@$(BIN)/embeddings-orch serve --port $(SEARCH_PORT) --open
 
 dev: $(VENV)/.dev
 	@$(BIN)/python -c "from pathlib import Path; from embeddings_orch.project import prepare_home; prepare_home(Path.cwd())"

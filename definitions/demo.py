@@ -53,7 +53,8 @@ def main() -> int:
         output.hits_table(strip.results, limit=5)
     read = source_for(pipeline.spec.media.config).read
     print(f"\ncontact sheet: {contact_sheet(strips, read, ROOT / 'out' / 'demo.png')}")
-    print("next: make dev, and see the run at http://127.0.0.1:3000")
+    print("next: make serve, and search with your own words and pictures at http://127.0.0.1:8080")
+    print("      make dev, and see the run in Dagster's UI at http://127.0.0.1:3000")
     return 0
 
 

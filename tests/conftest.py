@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,30 +168,45 @@ class Gallery:
         return {name: store.open(name).version for name in store.table_names()}  # type: ignore[union-attr]
 
 
+def laid_out(root: Path, pictures: int = 12, **attributes: Any) -> Gallery:
+    """A gallery of so many pictures with captions, one embedding ``toy`` and one index ``found``, not run yet."""
+    gallery = Gallery(root)
+    gallery.media.mkdir(parents=True)
+    for number in range(pictures):
+        name = f"p{number:03}.png"
+        gallery.captions[name] = {"caption": f"picture {number}"}
+        gallery.add(name)
+    gallery.write_captions()
+    model = {"provider": "counting", "name": "toy", "log": str(gallery.log)}
+    gallery.declare(
+        **{
+            "name": "gallery",
+            "store": {"uri": "store"},
+            "media": {"source": "folder", "path": "media"},
+            "embeddings": {"toy": model},
+            "indexes": {"found": {"vectors": ["toy"], "full_text": ["caption"]}},
+            **attributes,
+        }
+    )
+    return gallery
+
+
 @pytest.fixture
 def make_gallery(tmp_path: Path) -> Callable[..., Gallery]:
     """Makes a gallery in a folder of its own: ``make_gallery(pictures=12, folder="gallery", **attributes)``."""
 
     def make(pictures: int = 12, folder: str = "gallery", **attributes: Any) -> Gallery:
-        gallery = Gallery(tmp_path / folder)
-        gallery.media.mkdir(parents=True)
-        for number in range(pictures):
-            name = f"p{number:03}.png"
-            gallery.captions[name] = {"caption": f"picture {number}"}
-            gallery.add(name)
-        gallery.write_captions()
-        model = {"provider": "counting", "name": "toy", "log": str(gallery.log)}
-        gallery.declare(
-            **{
-                "name": "gallery",
-                "store": {"uri": "store"},
-                "media": {"source": "folder", "path": "media"},
-                "embeddings": {"toy": model},
-                "indexes": {"found": {"vectors": ["toy"], "full_text": ["caption"]}},
-                **attributes,
-            }
-        )
-        return gallery
+        return laid_out(tmp_path / folder, pictures, **attributes)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def shared_gallery(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Gallery]:
+    """As `make_gallery`, for galleries that all tests of a module read and none changes."""
+
+    def make(pictures: int = 12, folder: str = "gallery", **attributes: Any) -> Gallery:
+        return laid_out(tmp_path_factory.mktemp("shared") / folder, pictures, **attributes)
 
     return make
 
@@ -209,3 +225,55 @@ def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     return home
+
+
+@dataclass
+class Running:
+    """A server in a thread of its own.
+
+    Attributes:
+        url: where it answers.
+        http: a client of it, for this thread.
+        app: its application; ``app.state`` has what it shares.
+    """
+
+    url: str
+    http: Any
+    app: Any
+
+
+@contextmanager
+def serving() -> Iterator[Callable[..., Running]]:
+    """Serves galleries until it ends."""
+    import httpx
+
+    from embeddings_orch.search.server.app import create_app
+    from embeddings_orch.search.server.running import bound, in_thread
+    from embeddings_orch.search.server.served import Served
+    from embeddings_orch.search.server.settings import ServeSettings
+
+    with ExitStack() as stack:
+
+        def serve(*galleries: Gallery, **settings: Any) -> Running:
+            chosen = ServeSettings(port=0, **settings)
+            specs = [gallery.pipeline().spec for gallery in galleries]
+            app = create_app(Served(specs, chosen.batch_wait), chosen)
+            url = stack.enter_context(in_thread(app, bound(chosen)))
+            http = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
+            return Running(url, http, app)
+
+        yield serve
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[..., Running]]:
+    """Serves galleries over HTTP on a free port: ``served(gallery, ..., max_limit=5)`` takes `ServeSettings`."""
+    with serving() as serve:
+        yield serve
+
+
+@pytest.fixture(scope="module")
+def shared_served() -> Iterator[Callable[..., Running]]:
+    """As `served`, for servers that all tests of a module ask."""
+    with serving() as serve:
+        yield serve

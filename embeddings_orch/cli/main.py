@@ -14,6 +14,7 @@ from embeddings_orch.cli.generations import failures, gc, generations, publish, 
 from embeddings_orch.cli.plan import plan
 from embeddings_orch.cli.run_command import run
 from embeddings_orch.cli.search import search
+from embeddings_orch.cli.serve import serve
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -25,6 +26,7 @@ def main() -> None:
 main.add_command(plan)
 main.add_command(run)
 main.add_command(search)
+main.add_command(serve)
 
 
 @main.command(short_help="Show what is published, and what failed.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embeddings_orch.cli.common import FILE, json_option, pipeline_options, print_json
+from embeddings_orch.cli.desktop import shown
 from embeddings_orch.errors import EmbeddingsOrchError
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def search(
     if sheet is not None or opens:
         path = _draw(chosen, results, text or keyword or "", image, like, sheet)
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)
-        if opens and not _shown(path.absolute()):
+        if opens and not shown(path.absolute().as_uri()):
             click.echo("there is no display to open it on", err=True)
 
 
@@ -118,14 +117,3 @@ def _draw(chosen: Any, results: Results, words: str, image: Path | None, like: s
         return contact_sheet([strip], source_for(chosen.spec.media.config).read, path)
     except (OSError, ValueError) as error:  # Pillow's for a file type that it does not know
         raise EmbeddingsOrchError(f"the sheet {path} cannot be written: {error}") from error
-
-
-def _shown(path: Path) -> bool:
-    """Open a file as the desktop does; False where there is no desktop."""
-    import webbrowser
-
-    displays = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    # Else a browser for terminals could take this one over.
-    if sys.platform not in ("darwin", "win32") and not any(os.environ.get(name) for name in displays):
-        return False
-    return webbrowser.open(path.as_uri())

@@ -80,27 +80,35 @@ def right():
     return SimpleNamespace(Brute=Brute, rrf=rrf, relative=relative, vector_of=vector_of, opened=opened, words=WORDS)
 
 
+def with_words(gallery, metric="cosine", full_text=("caption",)):
+    """Gives a gallery captions of words and an embedding of them, and runs it."""
+    numbers = np.random.default_rng(7)
+    for place, name in enumerate(sorted(gallery.captions)):
+        caption = " ".join(numbers.choice(WORDS, size=int(numbers.integers(1, 6))))
+        gallery.captions[name] = {
+            "caption": caption,
+            "title": str(numbers.choice(WORDS)),
+            "shelf": str(place % 5),
+        }
+    gallery.write_captions()
+    gallery.model(normalize=False)
+    gallery.model("words", input="caption", name="words", dim=6, normalize=False)
+    gallery.declare(indexes={"found": {"vectors": ["toy", "words"], "metric": metric, "full_text": list(full_text)}})
+    gallery.run()
+    return gallery
+
+
 @pytest.fixture
 def words_gallery(make_gallery):
     """60 pictures whose captions are words, with an embedding of the picture and one of the caption."""
 
     def make(metric="cosine", pictures=60, full_text=("caption",)):
-        gallery = make_gallery(pictures=pictures)
-        numbers = np.random.default_rng(7)
-        for place, name in enumerate(sorted(gallery.captions)):
-            caption = " ".join(numbers.choice(WORDS, size=int(numbers.integers(1, 6))))
-            gallery.captions[name] = {
-                "caption": caption,
-                "title": str(numbers.choice(WORDS)),
-                "shelf": str(place % 5),
-            }
-        gallery.write_captions()
-        gallery.model(normalize=False)
-        gallery.model("words", input="caption", name="words", dim=6, normalize=False)
-        gallery.declare(
-            indexes={"found": {"vectors": ["toy", "words"], "metric": metric, "full_text": list(full_text)}}
-        )
-        gallery.run()
-        return gallery
+        return with_words(make_gallery(pictures=pictures), metric, full_text)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def words(shared_gallery):
+    """A `words_gallery` that all tests of a module read and none changes."""
+    return with_words(shared_gallery(pictures=60))

@@ -1,0 +1,60 @@
+"""The API key and the sessions of browsers: compared in a time that tells nothing of them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+COOKIE = "embeddings_orch_session"
+SESSION_SECONDS = 12 * 3600
+_SESSIONS = 1000
+
+
+class Keys:
+    """Knows the API key, and the sessions that were opened with it; for any number of threads.
+
+    Args:
+        key: the API key.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, key: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._digest = _digest(key)
+        self._clock = clock
+        self._sessions: OrderedDict[bytes, float] = OrderedDict()  # digest of a session's token: when it ends
+        self._lock = threading.Lock()
+
+    def is_key(self, given: str) -> bool:
+        """Whether this is the key."""
+        # Digests are all of one length, which a comparison's time would tell otherwise.
+        return hmac.compare_digest(_digest(given), self._digest)
+
+    def open_session(self) -> str:
+        """The token of a new session."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._sessions[_digest(token)] = self._clock() + SESSION_SECONDS
+            while len(self._sessions) > _SESSIONS:
+                self._sessions.popitem(last=False)
+        return token
+
+    def is_session(self, token: str) -> bool:
+        """Whether a session is open."""
+        with self._lock:
+            # Looked up by digest: what a dict's time tells of that leads to no token.
+            ends = self._sessions.get(_digest(token))
+            return ends is not None and self._clock() < ends
+
+    def close_session(self, token: str) -> None:
+        """End a session."""
+        with self._lock:
+            self._sessions.pop(_digest(token), None)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

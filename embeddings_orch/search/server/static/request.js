@@ -1,0 +1,74 @@
+/** The request of a search for what the state asks. */
+
+import { condition } from "./where.js";
+
+/** The models that can read words or pictures; one that does not tell is asked. */
+export const reading = (models, modality) => models.filter((one) => !one.modalities || one.modalities.includes(modality));
+
+/** Whether anything is asked; else the page shows a look into the index. */
+export const asks = (state) => Boolean(state.text.trim() || state.like || state.picture);
+
+/**
+ * The body for /v1/search, without limit and offset.
+ * @param {Object} state
+ * @param {Object} index as /v1/indexes tells it
+ * @param {Object} generation
+ * @param {string|null} picture base64 of the query's picture
+ * @returns {{body: Object, kind: string, note?: string}} `kind` says how scores came about
+ */
+export function request(state, index, generation, picture) {
+  const text = state.text.trim();
+  const models = generation.models;
+  const body = { index: `${index.pipeline}/${index.index}`, ...condition(state.filters, index.columns) };
+  // Else what is published when it is asked.
+  if (state.generation || state.against) body.generation = generation.id;
+  if (!asks(state)) return { body: { ...body, ...look(state.seed, models[0]) }, kind: "look" };
+
+  const other = state.like !== null || picture !== null;
+  if (state.like !== null) body.id = state.like;
+  else if (picture !== null) body.image = { base64: picture };
+  const words = index.full_text.length > 0;
+  const readers = state.like !== null ? models : reading(models, picture !== null ? "image" : "text");
+  if (text && !other) {
+    if (!readers.length && words) return { body: { ...body, keyword: text }, kind: "words" };
+    body.text = text;
+    if (state.alpha !== null && words) Object.assign(body, { hybrid: true, alpha: state.alpha });
+  } else if (text && words) {
+    Object.assign(body, { keyword: text, alpha: state.alpha ?? 0.5 });
+  }
+  const named = readers.find((one) => one.column === state.column);
+  if (state.column === "*" && readers.length > 1) body.columns = readers.map((one) => one.column);
+  else if (named ?? readers[0]) body.column = (named ?? readers[0]).column;
+  const note = text && other && !words ? "The words are not used: this index has no full text." : undefined;
+  return { body, kind: kind(body, index.metric), note };
+}
+
+function kind(body, metric) {
+  if (body.alpha === 0) return "words";
+  if (body.alpha !== undefined && body.alpha < 1) return "relative";
+  return body.columns ? (body.alpha === 1 ? "relative" : "rank") : metric;
+}
+
+/** What a score means, by the kind of a request. */
+export const MEANING = {
+  cosine: "Cosine similarity: 1 is the same direction, 0 unrelated",
+  dot: "Inner product: higher is nearer",
+  l2: "1 / (1 + squared distance): 1 is the same place",
+  words: "BM25 of the words: higher is better",
+  relative: "Relative score of words and vectors together, from 0 to 1",
+  rank: "Reciprocal ranks of several embeddings together",
+};
+
+/** A vector of any direction, the same for the same seed: its neighbours are a look into the index, in pages. */
+function look(seed, model) {
+  let bits = 0x9e3779b9 ^ (seed * 0x85ebca6b);
+  const random = () => {
+    bits = (bits + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(bits ^ (bits >>> 15), 1 | bits);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const vector = Array.from({ length: model.dimensions }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));
+  const norm = Math.hypot(...vector) || 1;
+  return { vector: vector.map((one) => Number((one / norm).toFixed(5))), column: model.column };
+}

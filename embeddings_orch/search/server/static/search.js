@@ -1,0 +1,53 @@
+/** Searches of which only the newest is answered. */
+
+import * as api from "./api.js";
+
+export class Search {
+  #controller = null;
+
+  /** The answer, null where a newer search was begun or `stop` was called; throws what the server says. */
+  async run(body) {
+    this.stop();
+    const own = (this.#controller = new AbortController());
+    try {
+      const answer = await api.search(body, own.signal);
+      return own === this.#controller ? answer : null;
+    } catch (error) {
+      if (own !== this.#controller || error.name === "AbortError") return null;
+      throw error;
+    } finally {
+      if (own === this.#controller) this.#controller = null;
+    }
+  }
+
+  /** Gives up the search that is under way. */
+  stop() {
+    this.#controller?.abort();
+    this.#controller = null;
+  }
+}
+
+/** Tells how long something takes: at once, after 300 ms, and after 2 s, when a model is being loaded. */
+export class Patience {
+  #timers = [];
+
+  constructor(tell) {
+    this.tell = tell;
+  }
+
+  begin() {
+    this.#clear();
+    this.tell("begun");
+    this.#timers = [setTimeout(() => this.tell("waiting"), 300), setTimeout(() => this.tell("long"), 2000)];
+  }
+
+  end() {
+    this.#clear();
+    this.tell("done");
+  }
+
+  #clear() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers = [];
+  }
+}
