@@ -167,7 +167,7 @@ def _tell(served: Served, settings: ServeSettings, url: str) -> None:
     console.print(table)
     for one in unpublished:
         console.print(f"{one.key} is not published yet: {one.publish_command}", style="yellow", highlight=False)
-    console.print(f"serving on {url}, the API is told at {url}/docs", highlight=False, soft_wrap=True)
+    console.print(f"serving on {url} (the API: {url}/docs)", highlight=False, soft_wrap=True)
     if settings.api_key_env is None and not _loopback(settings.host):
         console.print("warning: there is no API key; whoever reaches the port may search", style="yellow")
 
