@@ -7,6 +7,7 @@ from typing import ClassVar, assert_type
 
 import dagster as dg
 import numpy as np
+from fastapi import FastAPI
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -33,9 +34,13 @@ from embeddings_orch.embedder import (
 )
 from embeddings_orch.errors import ItemError, ProviderError, TransientError
 from embeddings_orch.fingerprint import identity, operational
+from embeddings_orch.lancedb import PublishedTable, open_table
 from embeddings_orch.outcome import Failure, Outcome, Prepared
 from embeddings_orch.retry import Attempts, Retrier, RetryPolicy
 from embeddings_orch.search import Hit, Results
+from embeddings_orch.search.server import ServeSettings
+from embeddings_orch.search.server.app import create_app
+from embeddings_orch.search.server.served import Served
 from embeddings_orch.testing.conformance import EmbedderConformance
 
 # Declaring a pipeline
@@ -82,6 +87,10 @@ async def asked() -> Results:
 
 assert_type(results.to_pydantic(Caption), list[Caption])
 index.search(text=3)  # type: ignore[arg-type]
+
+assert_type(open_table(".embeddings_orch", "found", pipeline="photos"), PublishedTable)
+assert_type(create_app(Served([spec]), ServeSettings(port=0, api_key_env="SEARCH_KEY")), FastAPI)
+ServeSettings(ports=1)  # type: ignore[call-arg]
 
 # Writing an embedder
 
