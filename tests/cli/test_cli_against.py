@@ -307,6 +307,7 @@ def test_an_interrupted_comparison_leaves_nothing(repository, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background of a shell ignore it
     )
     try:
         deadline = time.monotonic() + 60
