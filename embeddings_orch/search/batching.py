@@ -171,14 +171,17 @@ class Batcher:
         """The lane whose turn it is, to gather a batch; None after a while without work, and when all is over."""
         with self._changed:
             until = self._clock() + LINGER
-            while not self._closed and self._clock() < until:
+            while not self._closed:
                 for key, lane in self._lanes.items():
                     if len(lane) and not lane.gathering:
                         lane.gathering = True
                         self._lanes[key] = self._lanes.pop(key)
                         return lane
+                # Only now: who handed something in while this thread was waking up counted on it.
+                if (left := until - self._clock()) <= 0:
+                    break
                 self._idle += 1
-                self._pause(self._changed, until - self._clock())
+                self._pause(self._changed, left)
                 self._idle -= 1
             # Before the lock is let go: who hands something in later starts another thread.
             self._threads.discard(threading.current_thread())

@@ -133,7 +133,10 @@ class PooledModel:
         self._step.close()
 
     def _prepared(self, modality: Modality, content: str | bytes, side: Side, name: str) -> Prepared | Embedded:
-        key = content_key(content_hash(content))
+        try:
+            key = content_key(content_hash(content))
+        except UnicodeEncodeError:
+            return Failure("", name, "it has half of a surrogate pair, which is no text")
         known = self._recent.get((self.fingerprint, modality, key)) if side == "query" else None
         if known is not None:
             return known

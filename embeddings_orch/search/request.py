@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, get_args
@@ -86,6 +87,8 @@ class Request:
         weights = self.weights
         if self.columns is not None and not self.columns:
             raise EmbeddingsOrchError("columns names no embedding")
+        if twice := [name for name, times in Counter(self.columns or ()).items() if times > 1]:
+            raise EmbeddingsOrchError(f"columns names {twice[0]!r} more than once; weights say how much each counts")
         if weights is None:
             return
         if not weights or not all(math.isfinite(one) and one >= 0 for one in weights.values()) or not self._weighing:

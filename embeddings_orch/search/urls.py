@@ -21,6 +21,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_INSIDE = tuple(map(ipaddress.ip_network, ("fec0::/10", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48")))
+"""Of one site, with an IPv4 address as its end, and translated by a site of its own: RFC 3879, 4291, 2765 and 8215."""
+
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -30,7 +33,7 @@ def is_public(address: Address) -> bool:
         inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if address in _NAT64:
             inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if not all(is_public(one) for one in inside if one is not None):
+        if not all(is_public(one) for one in inside if one is not None) or any(address in one for one in _INSIDE):
             return False
         if address.ipv4_mapped is not None:
             return True

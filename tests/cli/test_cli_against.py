@@ -16,6 +16,11 @@ import yaml
 COMMAND = Path(sys.executable).with_name("embeddings-orch")
 
 
+def heed_interrupts():
+    """What a shell starts in the background ignores them, and so does what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Repository:
     """A git repository with a project in a folder of it."""
 
@@ -307,7 +312,7 @@ def test_an_interrupted_comparison_leaves_nothing(repository, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background of a shell ignore it
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it runs nothing of ours
     )
     try:
         deadline = time.monotonic() + 60

@@ -189,3 +189,9 @@ def test_texts_are_read_and_filtered_by_day_number_and_truth(visit, served, make
     page.status("2 items of 10")
     page.page.get_by_role("button", name="false 6").click()
     page.page.get_by_role("heading", name="Nothing found").wait_for()
+
+
+def test_an_address_changes_nothing_but_the_state(visit, server):
+    page = visit(server, "/?min.__proto__=5&has.__proto__=x&is.__proto__=y")
+    page.status("12 items of 12")
+    assert page.page.evaluate("[({}).min, ({}).has, ({}).values]") == [None, None, None]

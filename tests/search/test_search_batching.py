@@ -336,6 +336,32 @@ def lane_after(callers, at=100.0):
     return lane, add, limits
 
 
+def test_what_comes_while_an_idle_thread_wakes_up_to_leave_is_embedded():
+    now, later = [100.0], []
+    step = EmbedStep(CountingConfig(name="toy"), side="query")
+    first, second = (
+        step.prepare(Item(content_key(content_hash(one)), "text", one, "the query")) for one in ("first", "second")
+    )
+
+    def pause(condition, seconds):
+        now[0] += seconds
+        condition.release()
+        if not later:
+            later.extend(batcher.submit([second]))
+        condition.acquire()
+
+    batcher = Batcher(step, batch_wait=0.0, clock=lambda: now[0], pause=pause)
+    try:
+        batcher.embed([first], timeout=LONG)
+        for _ in range(1000):
+            if later:
+                break
+            time.sleep(0.01)
+        np.testing.assert_allclose(later[0].result(10), expected("second"), rtol=1e-5)
+    finally:
+        batcher.close()
+
+
 def test_as_many_are_waited_for_as_came_before():
     lane, add, limits = lane_after(3)
     add("first")

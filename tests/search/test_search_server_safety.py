@@ -1,6 +1,7 @@
 """What the server refuses: files by path, too much, other hosts' names, other sites' pages, a wrong key."""
 
 import base64
+import json
 import logging
 import socket
 import struct
@@ -10,6 +11,8 @@ import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+
+from embeddings_orch.search.server import running
 
 KEY = "correct horse battery staple"
 POST = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -409,3 +412,83 @@ def test_an_idle_connection_holds_nothing_up(server):
     finally:
         for one in idle:
             one.close()
+
+
+def test_a_request_that_never_begins_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(running, "_HEAD_SECONDS", 0.2)
+    answered = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for sent in (b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n", answered + b"GET / HTTP/1.1\r\nHost: "):
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(sent)
+            got = b""
+            while part := connection.recv(65_536):
+                got += part
+            assert got.startswith(b"HTTP/1.1 200" if sent.startswith(answered) else b"")
+
+
+def test_a_request_that_takes_longer_than_its_head_may_is_answered(make_gallery, served, monkeypatch):
+    monkeypatch.setattr(running, "_HEAD_SECONDS", 0.2)
+    gallery = make_gallery()
+    gallery.run()
+    gallery.model(delay=0.6)
+    assert served(gallery).http.post("/v1/search", json={"text": "a slow one"}).status_code == 200
+
+
+@pytest.mark.parametrize("others", ['a={"x":1, "y":2}', "path=/", "a@b=1", 'a="un'])
+def test_a_session_is_found_among_the_cookies_of_other_programs(locked, others):
+    opened = locked.http.post("/v1/session", json={"key": KEY})
+    cookie = opened.headers["set-cookie"].partition(";")[0]
+    locked.http.cookies.clear()
+    assert locked.http.get("/v1/indexes", headers={"Cookie": f"{others}; {cookie}"}).status_code == 200
+
+
+def test_an_origin_that_is_no_address_is_another_site(http):
+    answer = http.post("/v1/search", json={"text": "red"}, headers={"Origin": "http://["})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "red", "index": "x" * 2000},
+        {"text": "red", "column": "x" * 2000},
+        {"text": "red", "columns": ["x" * 2000]},
+        {"text": "red", "columns": [f"c{number}" for number in range(101)]},
+        {"text": "red", "columns": ["toy", "toy"]},
+        {"text": "red", "weights": {"x" * 2000: 1.0}},
+        {"text": "red", "generation": "x" * 2000},
+        {"id": "x" * 20_000},
+        {"id": "\ud800"},
+        {"text": "red", "x" * 100_000: 1},
+    ],
+    ids=lambda body: "-".join(list(body)[:2])[:30],
+)
+def test_names_have_a_limit(http, body):
+    answer = http.post("/v1/search", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+    assert len(answer.content) < 3000
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/embeddings", {"model": "toy", "input": "\ud800"}, 400),
+        ("/v1/embeddings", {"model": "toy", "input": {"text": "a\udfff"}}, 400),
+        ("/vectorize", {"texts": ["\ud800"]}, 500),
+        ("/clip/embed_text", {"text": ["\ud800"]}, 400),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_text(http, path, body, status):
+    answer = http.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert "surrogate" in answer.text
+
+
+def test_why_there_is_no_model_is_told_to_who_has_the_key_only(words, served, monkeypatch):
+    monkeypatch.setenv("SEARCH_KEY", KEY)
+    http = served(words, api_key_env="SEARCH_KEY", model="a-secret-name").http
+    answer = http.get("/.well-known/ready")
+    assert answer.status_code == 503
+    assert "a-secret-name" not in answer.text
+    assert "a-secret-name" in http.get("/meta", headers={"X-API-Key": KEY}).text

@@ -147,3 +147,22 @@ def test_a_picture_of_very_many_pixels_is_not_unpacked(make_gallery, served):
     assert answer.status_code == 404
     assert "too many pixels" in answer.json()["error"]["message"]
     assert time.perf_counter() - started < 2
+
+
+def test_a_page_may_ask_for_all_its_thumbnails_at_once(make_gallery, served):
+    gallery = make_gallery(pictures=2)
+    for number in range(60):
+        gallery.add(f"n{number}.png", noise(900, 900, seed=number))
+    gallery.run()
+    one = served(gallery)
+    answers = []
+
+    def ask(number):
+        answers.append(httpx.get(f"{one.url}{AT}n{number}.png", trust_env=False, timeout=60).status_code)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(answers) == {200}

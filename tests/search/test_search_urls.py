@@ -213,6 +213,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
         *((one, False) for one in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254")),
         *((one, False) for one in ("0.0.0.0", "100.64.0.1", "224.0.0.1", "255.255.255.255", "198.18.0.1")),
         *((one, False) for one in ("::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1")),
+        *((one, False) for one in ("fec0::1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::a00:1")),
         *((one, False) for one in ("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::")),
     ],
 )

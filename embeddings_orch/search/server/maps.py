@@ -76,7 +76,8 @@ def _tag(one: ServedIndex, generation: Generation, column: str) -> str:
     """What changes when the answer does."""
     header = one.index.store.maps.header(generation.id, column)
     made = "asked" if header is None else f"{header.method} {header.made_at.isoformat()}"
-    return f'"{hashlib.sha256(f"{generation.id} {column} {made}".encode()).hexdigest()[:32]}"'
+    told = " ".join((*one.identity(generation), column, made))
+    return f'"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'
 
 
 def _map(one: ServedIndex, generation: Generation, column: str) -> Map:

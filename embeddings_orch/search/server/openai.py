@@ -34,7 +34,9 @@ class EmbeddingsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     input: Any = Field(description="A text, or up to 2,048 of them; pictures as data URIs or {image: data URI}.")
-    model: str = Field(description="`pipeline/embedding`; or `embedding` or the model's name, where it is unique.")
+    model: str = Field(
+        max_length=1000, description="`pipeline/embedding`; or `embedding` or the model's name, where it is unique."
+    )
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, description="Refused unless it is what the model has.")
     user: str | None = Field(None, description="Not used.")

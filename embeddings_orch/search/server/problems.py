@@ -112,7 +112,8 @@ def http_problem(status: int, detail: str) -> Problem:
 
 def _place(location: Sequence[Any]) -> str:
     parts = [str(part) for part in location]
-    return ".".join(parts[1:] if parts[:1] in (["body"], ["query"], ["path"]) else parts)
+    # Of any length, where a client made it up.
+    return ".".join(parts[1:] if parts[:1] in (["body"], ["query"], ["path"]) else parts)[:200]
 
 
 def _status(error: EmbeddingsOrchError) -> int:

@@ -10,8 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search.server.settings import ServeSettings
@@ -19,6 +21,9 @@ from embeddings_orch.search.server.settings import ServeSettings
 _BACKLOG = 2048
 _CONNECTIONS = 500
 _HEADERS = 64 * 1024
+_HEAD_SECONDS = 30.0
+"""Seconds that a request's line and headers may take to arrive: who never sends them would keep a connection."""
+
 _START = 60.0
 
 
@@ -99,13 +104,42 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(H11Protocol):
+    """Closes a connection whose next request does not begin in time; uvicorn does so only between requests."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._stop()
+        elif self._late is None:
+            self._late = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 def _server(app: FastAPI) -> _Server:
     config = uvicorn.Config(
         app,
         access_log=False,  # it shows query strings, and a key may be in one; there is one of our own
         log_config=None,
         ws="none",
-        http="h11",  # httptools takes headers of any size into memory
+        http=_Protocol,  # httptools takes headers of any size into memory
         h11_max_incomplete_event_size=_HEADERS,
         limit_concurrency=_CONNECTIONS,
         lifespan="on",

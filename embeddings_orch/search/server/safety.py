@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import unquote_plus, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embeddings_orch.search.server.body_key import no_key, put_off
@@ -97,7 +97,8 @@ class Gate:
             return True
         if any(self._keys.is_key(one) for one in given):
             return True
-        return self._keys.is_session(_cookie(headers.get("cookie", "")))
+        # The standard library's parser drops all of them for one of another program that it cannot read.
+        return self._keys.is_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
 
 
 def _check_origin(headers: Headers) -> None:
@@ -106,9 +107,16 @@ def _check_origin(headers: Headers) -> None:
     if origin is None:
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
             return
-    elif urlsplit(origin).netloc.lower() == headers.get("host", "").lower():
+    elif _netloc(origin) == headers.get("host", "").lower():
         return
     raise Problem(403, "requests from the pages of other sites are refused")
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _open(method: str, path: str) -> bool:
@@ -151,11 +159,3 @@ def _taken(scope: Scope) -> list[str]:
         return []
     scope["query_string"] = b"&".join(kept)
     return [unquote_plus(part.partition(b"=")[2].decode("latin-1")) for part in parts if part not in kept]
-
-
-def _cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""

@@ -26,7 +26,13 @@ router = APIRouter(tags=["search"])
 MAX_OFFSET = 100_000
 _MAX_TEXT = 100_000
 _MAX_DIMENSIONS = 100_000
+_MAX_COLUMNS = 100
+_MAX_ID = 10_000
 _LARGE_AT_ONCE = 2
+
+
+Name = Annotated[str, Field(max_length=1000)]
+"""A name; looking for the one that is nearest to it takes long where it is long."""
 
 
 class Strict(BaseModel):
@@ -51,25 +57,27 @@ class ImageQuery(Strict):
 class SearchRequest(Strict):
     """A search; the fields are those of `Index.search` in Python."""
 
-    index: str | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
-    pipeline: str | None = None
+    index: Name | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
+    pipeline: Name | None = None
     text: str | None = Field(None, max_length=_MAX_TEXT)
     image: ImageQuery | None = None
     vector: list[float] | None = Field(None, max_length=_MAX_DIMENSIONS, description="Of the model of `column`.")
-    id: str | None = Field(None, description="More like this item.")
+    id: str | None = Field(None, max_length=_MAX_ID, description="More like this item.")
     keyword: str | None = Field(None, max_length=_MAX_TEXT)
     hybrid: bool = False
     alpha: float | None = Field(None, description="The vectors' share: 0 is keywords only, 1 vectors only.")
-    weights: dict[str, float] | None = Field(None, description="Embeddings, each with its share.")
+    weights: dict[Name, float] | None = Field(
+        None, max_length=_MAX_COLUMNS, description="Embeddings, each with its share."
+    )
     fusion: Literal["rrf", "relative"] | None = None
-    column: str | None = Field(None, description="The one embedding to search.")
-    columns: list[str] | None = None
+    column: Name | None = Field(None, description="The one embedding to search.")
+    columns: list[Name] | None = Field(None, max_length=_MAX_COLUMNS)
     where: str | None = Field(None, max_length=_MAX_TEXT, description="SQL over the columns; `:name` is of `params`.")
     params: dict[str, Any] | None = None
     limit: int = Field(10, ge=1)
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     candidates: int = Field(CANDIDATES, ge=1, le=MAX_OFFSET)
-    generation: str | None = Field(None, description="Default the published one.")
+    generation: Name | None = Field(None, description="Default the published one.")
 
 
 @router.post("/v1/search", summary="Search an index")

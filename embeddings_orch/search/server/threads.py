@@ -17,6 +17,8 @@ _WAITING = 8
 
 _LIGHT = 8
 _PICTURES = 2
+_PAGE = 512
+"""Calls that may wait for what a page asks for by the hundred: its thumbnails, all at once over HTTP/2."""
 
 
 class Lanes:
@@ -32,19 +34,20 @@ class Lanes:
         self._seconds = seconds
         self._lanes: dict[str, _Lane] = {}
 
-    async def run(self, lane: str, call: Callable[[], T], *, at_once: int | None = None) -> T:
+    async def run(self, lane: str, call: Callable[[], T], *, at_once: int | None = None, waiting: int = 0) -> T:
         """A call in a thread of a lane. One that is given up ends for its client; its thread does so by itself.
 
         Args:
             lane: its name.
             call: what blocks.
             at_once: calls of the lane that run side by side; default the server's ``concurrency``.
+            waiting: calls that may wait, at the least.
 
         Raises:
             Problem: 503 too many wait already, 504 it took too long.
         """
         if lane not in self._lanes:
-            self._lanes[lane] = _Lane(lane.strip(), at_once or self._concurrency)
+            self._lanes[lane] = _Lane(lane.strip(), at_once or self._concurrency, waiting)
         future = asyncio.wrap_future(self._lanes[lane].submit(call))
         done, _ = await asyncio.wait([future], timeout=self._seconds)
         if not done:
@@ -54,11 +57,11 @@ class Lanes:
 
     async def light(self, call: Callable[[], T]) -> T:
         """A call that reads a little of the store."""
-        return await self.run(" light", call, at_once=_LIGHT)
+        return await self.run(" light", call, at_once=_LIGHT, waiting=_PAGE)
 
     async def pictures(self, call: Callable[[], T]) -> T:
         """A call that decodes pictures, which take much memory: few at a time."""
-        return await self.run(" pictures", call, at_once=_PICTURES)
+        return await self.run(" pictures", call, at_once=_PICTURES, waiting=_PAGE)
 
     def close(self) -> None:
         """Run nothing any more; what runs ends by itself."""
@@ -69,9 +72,9 @@ class Lanes:
 class _Lane:
     """Threads, and how many calls they have."""
 
-    def __init__(self, name: str, at_once: int) -> None:
+    def __init__(self, name: str, at_once: int, waiting: int) -> None:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=f"serve {name}")
-        self._most = at_once * (1 + _WAITING)
+        self._most = at_once + max(at_once * _WAITING, waiting)
         self._calls = 0
         self._lock = threading.Lock()
 

@@ -99,7 +99,9 @@ async def ready(request: Request) -> Response:
     try:
         model = await blocking(own, lambda: clip_model(own))
     except EmbeddingsOrchError as error:
-        raise Problem(503, str(error)) from error
+        # Without the reason where there is a key: whoever has none may ask.
+        reason = str(error) if own.keys is None else "the model cannot be had; /meta says why"
+        raise Problem(503, reason) from error
     if not model.loaded:
         model.warm_up()
         raise Problem(503, "the model is not loaded yet", headers={"Retry-After": "1"})

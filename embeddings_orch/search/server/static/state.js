@@ -18,7 +18,7 @@ const START = Object.freeze({
 /** The state of an address. */
 export function parse(search, kept = {}) {
   const params = new URLSearchParams(search);
-  const filters = {};
+  const filters = Object.create(null); // a column may be called __proto__
   for (const [key, value] of params) {
     const dot = key.indexOf(".");
     const [kind, name] = [key.slice(0, dot), key.slice(dot + 1)];
