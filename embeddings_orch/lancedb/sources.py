@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from embeddings_orch.embed_step import content_hash
 from embeddings_orch.embedder import Modality
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.outcome import Failure
+from embeddings_orch.search.pictures import is_url
 from embeddings_orch.search.urls import fetch
 
 READERS = 8
@@ -25,7 +25,6 @@ READERS = 8
 
 _AHEAD = 64
 _SHOWN = 60
-_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _source(modality: Modality, value: Any, number: int, allow_urls: bool) -> So
 
 def _file(modality: Modality, place: str, allow_urls: bool) -> Source | Failure:
     key, shown = content_hash(place), _short(place)
-    if _URL.match(place):
+    if is_url(place):
         if not allow_urls:
             return Failure(key, shown, "it is a URL, and URLs are off; allow them with allow_urls=True")
         try:

@@ -62,7 +62,7 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         """
         try:
             table: Self = cls.open(lancedb.connect(store.uri), generation.table)
-            table.checkout(generation.version)
+            super(PublishedTable, table).checkout(generation.version)
         except (ValueError, RuntimeError, OSError) as error:
             gone = f"version {generation.version} of index table {generation.table} cannot be opened"
             raise StoreError(f"{gone}: {short(error)}") from error
@@ -124,5 +124,5 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
             "the media and run the pipeline, then open the table again"
         )
 
-    # Of these LanceDB 0.40 refuses some at a checked-out version, writes with others, and leaves it with the last two.
-    add = merge = merge_insert = update = delete = restore = checkout_latest = _refused
+    # Of these LanceDB 0.40 refuses some at a checked-out version, writes with others, and leaves it with the last.
+    add = merge = merge_insert = update = delete = restore = checkout = checkout_latest = _refused

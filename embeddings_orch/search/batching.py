@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from dataclasses import dataclass
 
 from embeddings_orch.embed_step import EmbedStep
 from embeddings_orch.embedder import Modality, Side
 from embeddings_orch.errors import CancelledError
 from embeddings_orch.outcome import Failure, Outcome, Prepared, StoppedError
 from embeddings_orch.packing import Limits
+from embeddings_orch.search.batch_report import BatchReport, Listener
 from embeddings_orch.search.lanes import Embedded, Entry, Lane
 
 BATCH_WAIT = 0.004
@@ -27,32 +27,6 @@ MEMORY = 0.1
 """Seconds after a batch in which as many callers as it had are expected again."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class BatchReport:
-    """One batch that was run, for metrics.
-
-    Attributes:
-        items: contents that were embedded, each once.
-        callers: who waited for them when the batch was done.
-        waits: seconds from being handed in to the start of the batch, one for each content.
-        seconds: inside the model or the provider, retries included.
-        failed: contents without a vector.
-    """
-
-    provider: str
-    fingerprint: str
-    modality: Modality
-    side: Side
-    items: int
-    callers: int
-    waits: tuple[float, ...]
-    seconds: float
-    failed: int
-
-
-Listener = Callable[[BatchReport], None]
 
 
 class Batcher:

@@ -12,6 +12,11 @@ from embeddings_orch.search.urls import fetch
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is an http(s) URL, and not a path."""
+    return _URL.match(text) is not None
+
+
 def picture_bytes(picture: Picture, *, allow_urls: bool = False) -> bytes:
     """The bytes of a picture's file.
 
@@ -25,7 +30,7 @@ def picture_bytes(picture: Picture, *, allow_urls: bool = False) -> bytes:
     """
     if isinstance(picture, bytes):
         return picture
-    if isinstance(picture, str) and _URL.match(picture):
+    if isinstance(picture, str) and is_url(picture):
         if not allow_urls:
             raise EmbeddingsOrchError("the query picture is a URL, and URLs are off; allow them with allow_urls=True")
         return fetch(picture)

@@ -16,7 +16,8 @@ from embeddings_orch.embedder import EmbedderConfig, Item, Modality, Side, Vecto
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, TerminalError, UnavailableError
 from embeddings_orch.outcome import Failure, Prepared
 from embeddings_orch.remote import RemoteConfig
-from embeddings_orch.search.batching import BATCH_WAIT, Batcher, Listener
+from embeddings_orch.search.batch_report import Listener
+from embeddings_orch.search.batching import BATCH_WAIT, Batcher
 from embeddings_orch.search.lanes import Embedded
 from embeddings_orch.search.recent import RECENT_BYTES, Recent
 

@@ -179,6 +179,7 @@ def test_every_way_to_write_is_refused(gallery):
         lambda: table.delete("true"),
         table.restore,
         table.checkout_latest,
+        lambda: table.checkout(1),
     ):
         with pytest.raises(StoreError, match="read-only: change the media and run the pipeline"):
             write()

@@ -13,7 +13,8 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.project import Declared
-from embeddings_orch.search.batching import BATCH_WAIT, BatchReport, Listener
+from embeddings_orch.search.batch_report import BatchReport, Listener
+from embeddings_orch.search.batching import BATCH_WAIT
 from embeddings_orch.search.pool import ModelPool
 from embeddings_orch.search.query import Index
 from embeddings_orch.search.server.problems import Problem
