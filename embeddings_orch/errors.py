@@ -26,6 +26,10 @@ class StoreError(EmbeddingsOrchError):
     """The store cannot be opened, is of another format, or lacks what was asked for."""
 
 
+class FilterError(StoreError):
+    """A search's filter is wrong; without it the search goes well."""
+
+
 class PublishRefusedError(EmbeddingsOrchError):
     """A generation was not published: its checks did not pass."""
 

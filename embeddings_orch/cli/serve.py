@@ -71,6 +71,7 @@ def serve(
 
     settings = ServeSettings(api_key_env=api_key_env, **{**options, "max_body": options["max_body"] * _MIB})
     served = Served.of(_declared(file, pipeline), settings.batch_wait)
+    _check_model(served, settings.model)
     app = create_app(served, settings)
     listening = bound(settings)
     _log()
@@ -110,6 +111,17 @@ def _check_key(host: str, api_key_env: str | None, no_key: bool) -> None:
             f"--host {host} is reached from other machines: give an API key with --api-key-env NAME, "
             "or let everybody search with --no-key"
         )
+
+
+def _check_model(served: Served, name: str | None) -> None:
+    from embeddings_orch.search.server.problems import Problem
+    from embeddings_orch.search.server.vectors import named_config
+
+    if name is not None:
+        try:
+            named_config(served, name)
+        except Problem as error:
+            raise click.BadParameter(str(error), param_hint="--model") from None
 
 
 def _loopback(host: str) -> bool:

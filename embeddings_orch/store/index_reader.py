@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.errors import StoreError
+from embeddings_orch.errors import FilterError, StoreError
 from embeddings_orch.store.base import short, store_errors, text
 
 ROW = "_rowid"
@@ -44,10 +44,14 @@ class IndexReader:
         """Nearest rows, with ``_distance``, nearest first; rows without a vector are never among them.
 
         Raises:
-            StoreError: the filter is wrong.
+            FilterError: the filter is wrong.
+            StoreError: the version cannot be read.
         """
-        query = self._table.search(vector, vector_column_name=column, query_type="vector")
-        query = tuned(query.distance_type(metric).limit(limit), search)
+
+        def query() -> Any:
+            found = self._table.search(vector, vector_column_name=column, query_type="vector")
+            return tuned(found.distance_type(metric).limit(limit), search)
+
         return self._answer(query, where, columns, "_distance")
 
     def keyword(
@@ -62,12 +66,15 @@ class IndexReader:
         """Rows with some of the words, with ``_score``, best first: BM25 of the column that scores highest.
 
         Raises:
-            StoreError: the filter is wrong.
+            FilterError: the filter is wrong.
+            StoreError: the version cannot be read.
         """
         from lancedb.query import MultiMatchQuery
 
-        # A query object, so that no character of the words is read as syntax.
-        query = self._table.search(MultiMatchQuery(words, list(full_text)), query_type="fts").limit(limit)
+        def query() -> Any:
+            # A query object, so that no character of the words is read as syntax.
+            return self._table.search(MultiMatchQuery(words, list(full_text)), query_type="fts").limit(limit)
+
         return self._answer(query, where, columns, "_score")
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -85,17 +92,30 @@ class IndexReader:
             found: list[dict[str, Any]] = query.to_arrow().to_pylist()
         return found[0] if found else None
 
-    def _answer(self, query: Any, where: str | None, columns: Sequence[str] | None, measure: str) -> pa.Table:
+    def _answer(
+        self, make: Callable[[], Any], where: str | None, columns: Sequence[str] | None, measure: str
+    ) -> pa.Table:
+        try:
+            query = self._chosen(make(), columns, measure)
+            return (query.where(where, prefilter=True) if where else query).to_arrow()
+        except (ValueError, RuntimeError, OSError) as error:
+            kind = FilterError if where and self._answers(self._chosen(make(), columns, measure)) else StoreError
+            raise kind(f"search failed{self._filter_hint(where)}: {short(error)}") from error
+
+    def _chosen(self, query: Any, columns: Sequence[str] | None, measure: str) -> Any:
         if columns is not None:
             # The measure has to be asked for, the row's place has a switch of its own.
             query = query.select([*(name for name in columns if name != ROW), measure])
             query = query.with_row_id(True) if ROW in columns else query
-        if where:
-            query = query.where(where, prefilter=True)
+        return query
+
+    def _answers(self, query: Any) -> bool:
+        """Whether a query without a filter goes well: LanceDB has no error of its own for filters."""
         try:
-            return query.to_arrow()
-        except (ValueError, RuntimeError, OSError) as error:
-            raise StoreError(f"search failed{self._filter_hint(where)}: {short(error)}") from error
+            query.to_arrow()
+        except (ValueError, RuntimeError, OSError):
+            return False
+        return True
 
     def _filter_hint(self, where: str | None) -> str:
         if not where:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -32,7 +33,7 @@ class Process:
     def __enter__(self):
         for line in self.process.stdout:
             self.out += line
-            if found := re.search(r"serving on (http://\S+),", line):
+            if found := re.search(r"serving on (http://[^\s,]+)", line):
                 self.url = found[1]
                 break
         return self
@@ -119,6 +120,8 @@ def test_a_port_in_use_is_one_clear_error(make_gallery, process):
         (("--api-key-env", "PATH", "--no-key"), 2, "exclude each other"),
         (("--pipeline", "nope"), 2, "there is no pipeline 'nope'"),
         (("--host", "198.51.100.1", "--no-key"), 1, "cannot listen on 198.51.100.1"),
+        (("--model", "tyo"), 2, "there is no model 'tyo'; did you mean 'toy'?"),
+        (("--model", "gallery/tyo", "--host", "198.51.100.1", "--no-key"), 2, "allowed: gallery/toy, toy"),
     ],
 )
 def test_what_would_be_unsafe_or_wrong_is_refused_with_what_to_do(make_gallery, cli, arguments, status, words):
@@ -153,3 +156,37 @@ def test_a_broken_pipeline_is_told_and_the_others_are_served(make_gallery):
         _, err = one.stopped(signal.SIGTERM, within=20)
     assert [entry["pipeline"] for entry in found] == ["gallery"]
     assert "error: broken:" in err
+
+
+def test_the_extra_names_whatever_the_server_imports():
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
+    installed = {re.match(r"[\w-]+", one)[0].replace("-", "_") for one in named} | {"PIL", "embeddings_orch"}
+    for file in (root / "embeddings_orch" / "search" / "server").glob("*.py"):
+        imported = {
+            name.partition(".")[0] for name in re.findall(r"^\s*(?:import|from) ([\w.]+)", file.read_text(), re.M)
+        }
+        # anyio is what starlette's own API is made of.
+        assert imported - set(sys.stdlib_module_names) - installed <= {"anyio"}, file.name
+
+
+def test_a_plugin_that_fails_does_not_keep_the_server_from_starting(make_gallery, tmp_path):
+    gallery = make_gallery()
+    gallery.run()
+    (tmp_path / "sitecustomize.py").write_text(
+        "from embeddings_orch.testing.counting import CountingEmbedder as one\n"
+        "def reads(self): raise RuntimeError('a secret of the plugin')\n"
+        "one.modalities = property(reads)\n"
+    )
+    with Process(gallery.file, PYTHONPATH=str(tmp_path)) as one:
+        assert "gallery/found" in one.out
+        assert one.url is not None
+        for _ in range(100):
+            health = httpx.get(f"{one.url}/health", trust_env=False).json()
+            if health["models"]["gallery/found"] != "loading":
+                break
+            time.sleep(0.05)
+        _, err = one.stopped(signal.SIGTERM, within=20)
+    assert health["models"] == {"gallery/found": "failed (RuntimeError)"}
+    assert "Traceback" in err

@@ -313,3 +313,69 @@ def test_two_servers_in_one_process_count_for_themselves(words, served):
     first.http.post("/v1/search", json={"keyword": "red"})
     assert 'kind="keyword"' in first.http.get("/metrics").text
     assert 'kind="keyword"' not in second.http.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/favicon.ico",
+        "/static/app.js",
+        "/health",
+        "/docs",
+        "/openapi.json",
+        "/metrics",
+        "/.well-known/live",
+        "/v1/indexes",
+        "/v1/indexes/gallery/found/facets",
+        "/v1/indexes/gallery/found/map",
+        "/v1/indexes/gallery/found/items/p000.png",
+        "/v1/indexes/gallery/found/thumbnails/p000.png",
+        "/v1/indexes/gallery/found/items/nope.png",
+        "/nowhere",
+    ],
+)
+def test_head_is_answered_as_get_without_a_body(http, path):
+    got, head = http.get(path), http.head(path)
+    assert head.status_code == got.status_code
+    assert head.content == b""
+    own = ("date", "content-length") if path == "/metrics" else ("date",)
+    assert [one for one in head.headers.items() if one[0] not in own] == [
+        one for one in got.headers.items() if one[0] not in own
+    ]
+    assert http.get("/health").status_code == 200  # by the same connection
+
+
+def test_head_is_counted_and_logged_as_head_and_is_no_post(words, served, caplog):
+    http = served(words).http
+    with caplog.at_level("INFO", logger="embeddings_orch.access"):
+        assert http.head("/v1/indexes").status_code == 200
+        assert http.head("/v1/search").status_code == 405
+    assert "HEAD /v1/indexes 200" in caplog.text
+    assert (
+        'embeddings_orch_requests_total{method="HEAD",route="/v1/indexes",status="200"} 1.0'
+        in http.get("/metrics").text
+    )
+
+
+def test_a_blank_filter_is_none(http):
+    wanted = http.post("/v1/search", json={"text": "red"}).json()["hits"]
+    assert http.post("/v1/search", json={"text": "red", "where": "  \n"}).json()["hits"] == wanted
+
+
+@pytest.mark.parametrize("asked", [{"text": "red"}, {"keyword": "picture"}])
+def test_a_filter_is_blamed_for_its_own_mistakes_only(make_gallery, served, right, asked):
+    gallery = make_gallery()
+    gallery.run()
+    http = served(gallery).http
+    fine = {**asked, "where": "width > 0"}
+    assert http.post("/v1/search", json=fine).status_code == 200
+    wrong = http.post("/v1/search", json={**asked, "where": "colour = 1"})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "where")
+    files = list((gallery.root / "store").rglob(f"{right.opened(gallery).generation().table}.lance/data/*.lance"))
+    assert files
+    for file in files:
+        file.write_bytes(b"")
+    http = served(gallery).http
+    broken = http.post("/v1/search", json=fine)
+    assert (broken.status_code, broken.json()["error"]["param"]) == (503, None), broken.text

@@ -74,7 +74,17 @@ def test_the_options_of_the_page_are_those_of_the_command():
 
 
 def test_the_limits_of_the_page_are_those_of_the_server():
-    from embeddings_orch.search.server import bodies, filtering, running, searching, thumbnails
+    from embeddings_orch.search.server import (
+        bodies,
+        filtering,
+        openai,
+        roboflow,
+        running,
+        searching,
+        thumbnails,
+        vectors,
+        weaviate,
+    )
     from embeddings_orch.search.server.settings import ServeSettings
 
     default = ServeSettings()
@@ -83,6 +93,9 @@ def test_the_limits_of_the_page_are_those_of_the_server():
         f"{default.max_body // 2**20} MiB, {bodies._BODY_SECONDS:g} seconds; {running._HEADERS // 1024} KiB",
         f"{default.max_pixels // 10**6} million pixels",
         f"{default.max_limit:,} hits, offset {searching.MAX_OFFSET:,}, {default.seconds:g} seconds",
+        f"| {openai.MOST_INPUTS:,} texts, and",
+        f"{roboflow.MOST_PROMPTS} on Roboflow's routes; {default.seconds:g} seconds |",
+        f"| {vectors.MAX_TEXT:,} characters;",
         f"| {default.concurrency}, and {default.concurrency * 8} that wait",
         f"{filtering.MOST_TERMS} terms, {filtering.DEEPEST} deep, {filtering.MOST_VALUES:,} values",
         f"files up to {thumbnails._MAX_FILE // 2**20} MiB",
@@ -90,3 +103,4 @@ def test_the_limits_of_the_page_are_those_of_the_server():
         f"| connections | {running._CONNECTIONS} |",
     ):
         assert told in limits
+    assert weaviate.MOST_ITEMS == openai.MOST_INPUTS

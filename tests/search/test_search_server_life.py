@@ -1,5 +1,6 @@
 """A server's life: it follows what is published, and outlives slow and broken models."""
 
+import logging
 import threading
 import time
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from embeddings_orch.pipeline.rollback import rollback
+from embeddings_orch.testing.counting import CountingEmbedder
 
 
 class Asking:
@@ -197,3 +199,120 @@ def test_the_models_of_what_is_published_are_loaded_at_the_start(make_gallery, s
         time.sleep(0.05)
     assert models == {"one/found": "ready", "two/found": "not published"}
     assert gallery.calls() == [("text", 1)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        (
+            "/v1/embeddings",
+            {"model": "toy", "input": [f"text {n}" for n in range(20)]},
+            lambda body: body["error"]["message"],
+        ),
+        ("/vectorize", {"texts": [f"text {n}" for n in range(20)]}, lambda body: body["error"]),
+        ("/clip/embed_text", {"text": [f"text {n}" for n in range(20)]}, lambda body: body["message"]),
+    ],
+)
+def test_embeddings_that_take_too_long_are_given_up_and_leave_their_places(make_gallery, served, path, body, said):
+    gallery = make_gallery(pictures=1)
+    gallery.model(delay=0.4, batch_size=1)
+    http = served(gallery, seconds=0.7).http
+    answer = http.post(path, json=body)
+    assert answer.status_code == 504
+    assert "0.7 s" in said(answer.json())
+    time.sleep(1.0)
+    assert len(gallery.calls()) <= 3
+
+
+def test_a_model_that_is_slow_to_prepare_keeps_no_other_waiting(make_gallery, served, monkeypatch):
+    gallery = make_gallery(pictures=1)
+    gallery.model(name="slow")
+    gallery.model("quick", name="quick")
+    prepare = CountingEmbedder.prepare
+
+    def slowly(self, item):
+        if self.config.name == "slow":
+            time.sleep(1.0)
+        return prepare(self, item)
+
+    monkeypatch.setattr(CountingEmbedder, "prepare", slowly)
+    one = served(gallery, concurrency=1)
+
+    def ask(number):
+        body = {"model": "toy", "input": f"text {number}"}
+        httpx.post(f"{one.url}/v1/embeddings", json=body, trust_env=False, timeout=60)
+
+    waiting = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.3)
+    started = time.perf_counter()
+    assert one.http.post("/v1/embeddings", json={"model": "quick", "input": "a dog"}).status_code == 200
+    assert time.perf_counter() - started < 0.6
+    for thread in waiting:
+        thread.join()
+
+
+def test_a_plugin_that_fails_in_its_own_way_is_told_and_the_others_are_served(
+    make_gallery, served, monkeypatch, caplog, capsys
+):
+    bad, good = make_gallery(folder="bad", name="bad"), make_gallery(folder="good", name="good")
+    bad.model(name="bad")
+    for gallery in (bad, good):
+        gallery.run()
+
+    def reads(self):
+        if self.config.name == "bad":
+            raise RuntimeError("a secret of the plugin")
+        return frozenset({"text", "image"})
+
+    monkeypatch.setattr(CountingEmbedder, "modalities", property(reads))
+    with caplog.at_level(logging.WARNING):
+        one = served(bad, good, load=True)
+        for _ in range(100):
+            models = one.http.get("/health").json()["models"]
+            if "loading" not in models.values():
+                break
+            time.sleep(0.05)
+        listed = one.http.get("/v1/indexes")
+    assert models == {"bad/found": "failed (RuntimeError)", "good/found": "ready"}
+    entries = {entry["pipeline"]: entry for entry in listed.json()["indexes"]}
+    assert entries["bad"]["models"][0]["error"] == "RuntimeError; the server's log has the details"
+    assert entries["bad"]["models"][0]["modalities"] is None
+    assert entries["good"]["models"][0]["error"] is None
+    assert "a secret of the plugin" not in listed.text
+    assert [record for record in caplog.records if record.exc_info and "bad/found" in record.getMessage()]
+    assert one.http.post("/v1/search", json={"text": "red", "pipeline": "good"}).status_code == 200
+    assert one.http.post("/v1/search", json={"keyword": "picture", "pipeline": "bad"}).status_code == 200
+
+
+def test_what_fails_while_it_is_listed_is_told(make_gallery, served, monkeypatch, caplog):
+    from embeddings_orch.search.server import listing
+
+    bad, good = make_gallery(folder="bad", name="bad"), make_gallery(folder="good", name="good")
+    for gallery in (bad, good):
+        gallery.run()
+    maps_of = listing.maps_of
+
+    def broken(one, generation):
+        if one.index.pipeline == "bad":
+            raise KeyError("a secret of the plugin")
+        return maps_of(one, generation)
+
+    monkeypatch.setattr(listing, "maps_of", broken)
+    listed = served(bad, good).http.get("/v1/indexes")
+    errors = {entry["pipeline"]: entry["error"] for entry in listed.json()["indexes"]}
+    assert errors == {"bad": "KeyError; the server's log has the details", "good": None}
+    assert "KeyError" in caplog.text
+
+
+def test_the_list_remembers_the_columns_of_what_is_published_only(make_gallery, served):
+    gallery = make_gallery()
+    one = served(gallery)
+    for number in range(3):
+        gallery.add(f"new{number}.png", caption="new")
+        gallery.run()
+        time.sleep(0.25)
+        (entry,) = one.http.get("/v1/indexes").json()["indexes"]
+        assert [column["name"] for column in entry["columns"]][:2] == ["id", "uri"]
+    assert len(one.app.state.own.listing._columns) == 1

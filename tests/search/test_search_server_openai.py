@@ -207,3 +207,13 @@ def test_a_client_that_goes_away_frees_its_place(shared_gallery, served):
 
     assert asyncio.run(run()) == [200, 200]
     assert len(asked.calls()) <= 3
+
+
+def test_our_openai_provider_finds_the_text_that_is_too_long(server):
+    settings = {"base_url": f"{server.url}/v1", "api_key_env": None, "retry": {"max_retries": 0}}
+    step = EmbedStep(config_from("openai", {"name": "words", **settings}))
+    texts = ["a dog", "x" * 100_001, "red"]
+    outcome = step([step.prepare(Item(str(place), "text", one, f"t{place}")) for place, one in enumerate(texts)])
+    assert outcome.keys == ["0", "2"]
+    assert [failure.key for failure in outcome.failures] == ["1"]
+    step.close()

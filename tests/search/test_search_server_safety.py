@@ -492,3 +492,47 @@ def test_why_there_is_no_model_is_told_to_who_has_the_key_only(words, served, mo
     assert answer.status_code == 503
     assert "a-secret-name" not in answer.text
     assert "a-secret-name" in http.get("/meta", headers={"X-API-Key": KEY}).text
+
+
+LONG = "x" * 100_001
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words_of_it"),
+    [
+        ("/v1/search", {"text": LONG}, 400, '"param":"text"'),
+        ("/v1/embeddings", {"model": "toy", "input": ["fine", LONG]}, 400, '"param":"input[1]"'),
+        ("/vectorize", {"texts": ["fine", LONG]}, 500, "texts[1] cannot be embedded"),
+        ("/clip/embed_text", {"text": ["fine", LONG]}, 400, "text 1 cannot be embedded"),
+        ("/clip/compare", {"subject": "a", "subject_type": "text", "prompt": ["fine", LONG]}, 400, "prompt 1 cannot"),
+    ],
+)
+def test_a_long_text_is_refused_before_a_model_reads_it(http, path, body, status, words_of_it):
+    answer = http.post(path, json=body)
+    assert (answer.status_code, words_of_it in answer.text) == (status, True), answer.text
+    assert "100,000" in answer.text or "100000" in answer.text
+    assert len(answer.content) < 1000
+    fits = json.loads(json.dumps(body).replace(LONG, LONG[1:]))
+    assert http.post(path, json=fits).status_code == 200
+
+
+def test_two_servers_of_one_host_have_sessions_of_their_own(locked, words, served, monkeypatch):
+    import httpx
+
+    monkeypatch.setenv("OTHER_KEY", "another key of another server")
+    other = served(words, api_key_env="OTHER_KEY")
+    with httpx.Client(trust_env=False) as browser:
+        assert browser.post(f"{locked.url}/v1/session", json={"key": KEY}).status_code == 200
+        assert browser.post(f"{other.url}/v1/session", json={"key": "another key of another server"}).status_code == 200
+        assert browser.get(f"{locked.url}/v1/indexes").status_code == 200
+        assert browser.delete(f"{locked.url}/v1/session").status_code == 200
+        assert browser.get(f"{locked.url}/v1/indexes").status_code == 401
+        assert browser.get(f"{other.url}/v1/indexes").status_code == 200
+
+
+@pytest.mark.parametrize("where", ["width::int > 1", "'5' :: int = 5", "(width)::bigint = 1"])
+def test_a_filter_has_no_cast_in_short_either(http, where):
+    answer = http.post("/v1/search", json={"keyword": "red", "where": where})
+    assert answer.status_code == 400
+    assert "the cast ::" in answer.json()["error"]["message"]
+    assert http.post("/v1/search", json={"keyword": "red", "where": "caption != 'a::b'"}).status_code == 200

@@ -145,3 +145,21 @@ def test_servers_of_different_models_are_told_apart(server, shared_gallery, serv
     with pytest.raises(TerminalError, match="run different models"):
         vectors_of(step, "text", ["a dog"])
     step.close()
+
+
+@pytest.mark.parametrize("field", ["texts", "images"])
+def test_a_request_has_so_many_items_at_the_most(server, field):
+    answer = server.http.post("/vectorize", json={field: ["x"] * 2049})
+    assert answer.status_code == 422
+    assert f"{field}: List should have at most 2048 items" in answer.json()["error"]
+
+
+def test_our_provider_finds_the_text_that_is_too_long(server):
+    settings = {"name": "emoji-s", "inference_url": server.url, "retry": {"max_retries": 0}}
+    step = EmbedStep(config_from("multi2vec-clip", settings))
+    texts = ["a dog", "a boat", "x" * 100_001, "red"]
+    outcome = step([step.prepare(Item(str(place), "text", one, f"t{place}")) for place, one in enumerate(texts)])
+    assert outcome.keys == ["0", "1", "3"]
+    assert [failure.key for failure in outcome.failures] == ["2"]
+    assert "100,000 characters" in outcome.failures[0].reason
+    step.close()

@@ -31,6 +31,7 @@ from embeddings_orch.search.server import (
 from embeddings_orch.search.server.bodies import Bodies
 from embeddings_orch.search.server.body_key import BodyKeys
 from embeddings_orch.search.server.caches import ByteCache
+from embeddings_orch.search.server.heading import Heads
 from embeddings_orch.search.server.keys import Keys
 from embeddings_orch.search.server.listing import Listing
 from embeddings_orch.search.server.loading import end_within, load_models
@@ -96,6 +97,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
         redoc_url=None,
         middleware=[
             Middleware(Observed, metrics=own.metrics),
+            Middleware(Heads),
             Middleware(SecurityHeaders),
             Middleware(GZipMiddleware, minimum_size=2048, compresslevel=5),
             Middleware(Errors),

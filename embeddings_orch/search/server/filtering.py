@@ -66,6 +66,7 @@ _TOKENS = re.compile(
     r"""
     (?P<comment> -- | /\* )
   | (?P<call> (?: [^\W\d]\w* | "(?:[^"]|"")*" | `[^`]*` ) (?= \s* (?: \( | :[A-Za-z_] ) | ' ) )
+  | (?P<cast> :: )
   | (?P<quoted> '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` )
   | (?P<open> ['"`] )
   | (?P<term> :?[^\W\d]\w* | [-=<>!+*/%.|:~^] )
@@ -81,7 +82,7 @@ def checked_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
     """Refuse a filter that could take too much of the server.
 
     Raises:
-        Problem: 400, it is too long or too deep, has a comment, or a function that is not one of `FUNCTIONS`.
+        Problem: 400, it is too long or too deep, has a comment, a cast, or a function that is not one of `FUNCTIONS`.
     """
     for name, value in (params or {}).items():
         if isinstance(value, list) and len(value) > MOST_VALUES:
@@ -95,6 +96,8 @@ def checked_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
             raise _refused(f"has the function {token[0]}; allowed here: {', '.join(sorted(FUNCTIONS))}")
         if kind == "comment":
             raise _refused("has a comment")
+        if kind == "cast":
+            raise _refused("has the cast ::")
         if kind == "other":
             raise _refused(f"has {token[0]!r} outside of quotes")
         if kind == "open":

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-COOKIE = "embeddings_orch_session"
 SESSION_SECONDS = 12 * 3600
 _SESSIONS = 1000
+_PORT = re.compile(r":([0-9]{1,5})$")
 
 
 class Keys:
@@ -54,6 +55,17 @@ class Keys:
         """End a session."""
         with self._lock:
             self._sessions.pop(_digest(token), None)
+
+
+def cookie_name(host: str, port: int | None) -> str:
+    """What the session's cookie is called: browsers send one server's cookies to the others of its host too.
+
+    Args:
+        host: the request's Host header.
+        port: the one that the server listens on, where the header has none.
+    """
+    found = _PORT.search(host)
+    return f"embeddings_orch_session_{found[1] if found else port}"
 
 
 def _digest(text: str) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search.server.columns import columns_of
+from embeddings_orch.search.server.observed import record
 from embeddings_orch.search.server.served import FRESH, Served, ServedIndex
 from embeddings_orch.secrets import redact
 from embeddings_orch.store.generations import Generation, IndexedModel
@@ -26,9 +26,9 @@ class Listing:
         self._clock = clock
         self._lock = threading.Lock()
         self._read: tuple[float, list[dict[str, Any]]] | None = None
-        self._columns: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+        self._columns: dict[str, tuple[tuple[str, str, str], list[dict[str, str]]]] = {}  # by index, of one generation
         self._modalities: dict[str, list[str]] = {}
-        self._failed: dict[str, float] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
 
     def indexes(self) -> list[dict[str, Any]]:
         """Each index as ``GET /v1/indexes`` has it; one whose store cannot be read has an error instead."""
@@ -53,8 +53,8 @@ class Listing:
         }
         try:
             self._fill(entry, one)
-        except EmbeddingsOrchError as error:
-            entry["error"] = redact(str(error))
+        except Exception as error:
+            entry["error"] = _told(f"listing {one.key}", error)
         return entry
 
     def _fill(self, entry: dict[str, Any], one: ServedIndex) -> None:
@@ -96,13 +96,15 @@ class Listing:
 
     def _columns_of(self, one: ServedIndex, generation: Generation) -> list[dict[str, str]]:
         identity = one.identity(generation)
-        if identity not in self._columns:
+        kept = self._columns.get(one.key)
+        if kept is None or kept[0] != identity:
             schema = one.index.store.index(generation.table).schema(generation.version)
             found = columns_of(schema, generation)
-            self._columns[identity] = [{"name": name, "type": kind} for name, kind in found.items()]
-        return self._columns[identity]
+            kept = self._columns[one.key] = identity, [{"name": name, "type": kind} for name, kind in found.items()]
+        return kept[1]
 
     def _model(self, one: ServedIndex, model: IndexedModel) -> dict[str, Any]:
+        reads, error = self._reads(one, model)
         return {
             "column": model.column,
             "provider": model.provider,
@@ -110,22 +112,32 @@ class Listing:
             "input": model.input,
             "dimensions": model.dimensions,
             "fingerprint": model.fingerprint[:12],
-            "modalities": self._reads(one, model),
+            "modalities": reads,
+            "error": error,
         }
 
-    def _reads(self, one: ServedIndex, model: IndexedModel) -> list[str] | None:
-        """What a model reads; None where it cannot be had on this machine."""
+    def _reads(self, one: ServedIndex, model: IndexedModel) -> tuple[list[str] | None, str | None]:
+        """What a model reads; None, and why, where it cannot be had on this machine."""
         key = model.fingerprint
         if key in self._modalities:
-            return self._modalities[key]
+            return self._modalities[key], None
         now = self._clock()
-        if now - self._failed.get(key, -_AGAIN) < _AGAIN:
-            return None
-        with suppress(EmbeddingsOrchError):
+        if key in self._failed and now - self._failed[key][0] < _AGAIN:
+            return None, self._failed[key][1]
+        try:
             self._modalities[key] = sorted(one.index.model(model).modalities, reverse=True)
-            return self._modalities[key]
-        self._failed[key] = now
-        return None
+        except Exception as error:
+            self._failed[key] = now, _told(f"asking the model {model.column} of {one.key} what it reads", error)
+            return None, self._failed[key][1]
+        return self._modalities[key], None
+
+
+def _told(what: str, error: Exception) -> str:
+    """What clients are told of an error: all of one of ours, of a plugin's own the type alone."""
+    if isinstance(error, EmbeddingsOrchError):
+        return redact(str(error))
+    record(what, error)
+    return f"{type(error).__name__}; the server's log has the details"
 
 
 def maps_of(one: ServedIndex, generation: Generation) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.search.server.observed import record
 from embeddings_orch.search.server.served import Served, ServedIndex
 
 _log = logging.getLogger("embeddings_orch.serve")
@@ -19,7 +20,8 @@ def load_models(served: Served, states: dict[str, str]) -> None:
 
     Args:
         served: the indexes.
-        states: gets ``loading``, then ``ready``, ``not published`` or ``failed`` by ``pipeline/index``.
+        states: gets ``loading``, then ``ready``, ``not published``, ``failed`` or ``failed (type of the error)`` by
+            ``pipeline/index``.
     """
     states.update((one.key, "loading") for one in served.indexes)
     threading.Thread(target=lambda: _load(served, states), name="load-models", daemon=True).start()
@@ -39,6 +41,10 @@ def _load(served: Served, states: dict[str, str]) -> None:
         except EmbeddingsOrchError as error:
             states[one.key] = "failed"
             _log.warning("the models of %s cannot be loaded: %s", one.key, error)
+        except Exception as error:
+            # A plugin's own, whose text may hold anything.
+            states[one.key] = f"failed ({type(error).__name__})"
+            record(f"loading the models of {one.key}", error)
 
 
 def _load_index(one: ServedIndex) -> str:

@@ -76,7 +76,7 @@ class Errors:
             await self.app(scope, receive, watched)
         except Exception as error:
             if not isinstance(error, EmbeddingsOrchError | HTTPException):
-                _record(scope, error)
+                record(f"{scope['method']} {_shown(scope)}", error)
             if begun:
                 raise
             problem = http_problem(error.status_code, error.detail) if isinstance(error, HTTPException) else None
@@ -84,8 +84,8 @@ class Errors:
             await answer(scope, receive, send)
 
 
-def _record(scope: Scope, error: Exception) -> None:
-    what = f"{scope['method']} {_shown(scope)}"
+def record(what: str, error: Exception) -> None:
+    """Log a mistake that is not the client's, with its traceback."""
     if shows_secret(error):
         # The traceback would show it.
         log.error("%s failed: %s: %s", what, type(error).__name__, redact(str(error)))

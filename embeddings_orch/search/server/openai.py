@@ -21,7 +21,7 @@ from embeddings_orch.search.server.answers import json_answer
 from embeddings_orch.search.server.pictures import picture_at, picture_of
 from embeddings_orch.search.server.problems import Problem
 from embeddings_orch.search.server.state import State, state
-from embeddings_orch.search.server.vectors import answer_with, blocking, embedded, model_names, named_model
+from embeddings_orch.search.server.vectors import answer_with, blocking, embedded, model_names, named_model, of_model
 
 router = APIRouter(tags=["openai"])
 
@@ -52,7 +52,7 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     inputs = _inputs(body.input)
     model = await blocking(own, lambda: named_model(own.served, body.model))
     if body.dimensions is not None:
-        _check_dimensions(body.dimensions, await blocking(own, lambda: model.dimensions))
+        _check_dimensions(body.dimensions, await of_model(own, model, lambda: model.dimensions))
     modalities, contents = await blocking(own, lambda: _contents(inputs, own))
     found: list[Embedded | None] = [None] * len(contents)
     for modality in dict.fromkeys(modalities):

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from embeddings_orch.errors import (
     EmbeddingsOrchError,
+    FilterError,
     ItemError,
     PluginError,
     ProviderError,
@@ -117,7 +118,7 @@ def _place(location: Sequence[Any]) -> str:
 
 
 def _status(error: EmbeddingsOrchError) -> int:
-    if isinstance(error, ItemError):
+    if isinstance(error, ItemError | FilterError):
         return 400
     if isinstance(error, RateLimitedError):
         return 429

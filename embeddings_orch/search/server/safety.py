@@ -11,7 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embeddings_orch.search.server.body_key import no_key, put_off
-from embeddings_orch.search.server.keys import COOKIE, Keys
+from embeddings_orch.search.server.keys import Keys, cookie_name
 from embeddings_orch.search.server.problems import Problem
 from embeddings_orch.search.server.settings import ServeSettings
 
@@ -78,7 +78,7 @@ class Gate:
         if scope["method"] not in _READING:
             _check_origin(headers)
         needed = self._keys is not None and not _open(scope["method"], scope["path"])
-        if needed and not self._has_key(headers, given) and not put_off(scope):
+        if needed and not self._has_key(headers, given, cookie_of(scope)) and not put_off(scope):
             raise no_key()
         await self.app(scope, receive, send)
 
@@ -88,7 +88,7 @@ class Gate:
             return
         raise Problem(403, f"the server is not called {name[:100]!r}; allow the name with --allowed-host")
 
-    def _has_key(self, headers: Headers, given: list[str]) -> bool:
+    def _has_key(self, headers: Headers, given: list[str], cookie: str) -> bool:
         assert self._keys is not None
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._keys.is_key(token.strip()):
@@ -98,7 +98,12 @@ class Gate:
         if any(self._keys.is_key(one) for one in given):
             return True
         # The standard library's parser drops all of them for one of another program that it cannot read.
-        return self._keys.is_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
+        return self._keys.is_session(cookie_parser(headers.get("cookie", "")).get(cookie, ""))
+
+
+def cookie_of(scope: Scope) -> str:
+    """The name of the session's cookie for a request."""
+    return cookie_name(Headers(scope=scope).get("host", ""), (scope.get("server") or ("", None))[1])
 
 
 def _check_origin(headers: Headers) -> None:

@@ -6,10 +6,10 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from starlette.responses import Response
 
-from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.errors import EmbeddingsOrchError, FilterError, StoreError
 from embeddings_orch.search.request import CANDIDATES
 from embeddings_orch.search.results import Results
 from embeddings_orch.search.server.answers import json_answer
@@ -19,12 +19,12 @@ from embeddings_orch.search.server.problems import Problem
 from embeddings_orch.search.server.rows import gone, is_gone, read_row
 from embeddings_orch.search.server.served import ServedIndex
 from embeddings_orch.search.server.state import State, state
+from embeddings_orch.search.server.vectors import MAX_TEXT
 from embeddings_orch.store.generations import Generation
 
 router = APIRouter(tags=["search"])
 
 MAX_OFFSET = 100_000
-_MAX_TEXT = 100_000
 _MAX_DIMENSIONS = 100_000
 _MAX_COLUMNS = 100
 _MAX_ID = 10_000
@@ -59,11 +59,11 @@ class SearchRequest(Strict):
 
     index: Name | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
     pipeline: Name | None = None
-    text: str | None = Field(None, max_length=_MAX_TEXT)
+    text: str | None = Field(None, max_length=MAX_TEXT)
     image: ImageQuery | None = None
     vector: list[float] | None = Field(None, max_length=_MAX_DIMENSIONS, description="Of the model of `column`.")
     id: str | None = Field(None, max_length=_MAX_ID, description="More like this item.")
-    keyword: str | None = Field(None, max_length=_MAX_TEXT)
+    keyword: str | None = Field(None, max_length=MAX_TEXT)
     hybrid: bool = False
     alpha: float | None = Field(None, description="The vectors' share: 0 is keywords only, 1 vectors only.")
     weights: dict[Name, float] | None = Field(
@@ -72,12 +72,17 @@ class SearchRequest(Strict):
     fusion: Literal["rrf", "relative"] | None = None
     column: Name | None = Field(None, description="The one embedding to search.")
     columns: list[Name] | None = Field(None, max_length=_MAX_COLUMNS)
-    where: str | None = Field(None, max_length=_MAX_TEXT, description="SQL over the columns; `:name` is of `params`.")
+    where: str | None = Field(None, max_length=MAX_TEXT, description="SQL over the columns; `:name` is of `params`.")
     params: dict[str, Any] | None = None
     limit: int = Field(10, ge=1)
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     candidates: int = Field(CANDIDATES, ge=1, le=MAX_OFFSET)
     generation: Name | None = Field(None, description="Default the published one.")
+
+    @field_validator("where")
+    @classmethod
+    def _said(cls, where: str | None) -> str | None:
+        return where if where and not where.isspace() else None
 
 
 @router.post("/v1/search", summary="Search an index")
@@ -128,7 +133,7 @@ def _searched(one: ServedIndex, body: SearchRequest, image: bytes | None) -> tup
             if latest.id == generation.id:
                 raise gone(one, generation) from error
             return latest, _search(one, body, image, latest)
-        if body.where is not None:
+        if isinstance(error, FilterError):
             raise Problem(400, str(error), param="where") from error
         raise
     except EmbeddingsOrchError:

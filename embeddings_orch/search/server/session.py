@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from embeddings_orch.search.server.answers import json_answer
-from embeddings_orch.search.server.keys import COOKIE, SESSION_SECONDS
+from embeddings_orch.search.server.keys import SESSION_SECONDS
 from embeddings_orch.search.server.problems import Problem
+from embeddings_orch.search.server.safety import cookie_of
 from embeddings_orch.search.server.state import state
 
 router = APIRouter(tags=["session"])
@@ -33,7 +35,7 @@ async def open_session(body: SessionRequest, request: Request) -> Response:
     if not keys.is_key(body.key):
         raise Problem(401, "the API key is wrong", param="key")
     answer.set_cookie(
-        COOKIE,
+        cookie_of(request.scope),
         keys.open_session(),
         max_age=SESSION_SECONDS,
         httponly=True,
@@ -47,8 +49,9 @@ async def open_session(body: SessionRequest, request: Request) -> Response:
 async def close_session(request: Request) -> Response:
     """End the session and take the cookie back."""
     keys = state(request).keys
+    name = cookie_of(request.scope)
     if keys is not None:
-        keys.close_session(request.cookies.get(COOKIE, ""))
+        keys.close_session(cookie_parser(request.headers.get("cookie", "")).get(name, ""))
     answer = json_answer({"ok": True})
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(name, httponly=True, samesite="strict")
     return answer

@@ -52,7 +52,7 @@ class Lanes:
         done, _ = await asyncio.wait([future], timeout=self._seconds)
         if not done:
             future.cancel()
-            raise Problem(504, f"this took more than {self._seconds:g} s and was given up")
+            raise given_up(self._seconds)
         return future.result()
 
     async def light(self, call: Callable[[], T]) -> T:
@@ -67,6 +67,11 @@ class Lanes:
         """Run nothing any more; what runs ends by itself."""
         for lane in self._lanes.values():
             lane.close()
+
+
+def given_up(seconds: float) -> Problem:
+    """The answer to what took more than some seconds."""
+    return Problem(504, f"this took more than {seconds:g} s and was given up")
 
 
 class _Lane:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -12,7 +14,7 @@ from starlette.responses import Response
 
 from embeddings_orch.embedder import EmbedderConfig, Modality, Side
 from embeddings_orch.errors import PluginError
-from embeddings_orch.outcome import Prepared
+from embeddings_orch.outcome import Failure, Prepared
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.search.lanes import Embedded
 from embeddings_orch.search.pool import PooledModel
@@ -20,8 +22,12 @@ from embeddings_orch.search.server.pictures import is_large
 from embeddings_orch.search.server.problems import Problem
 from embeddings_orch.search.server.served import Served
 from embeddings_orch.search.server.state import State, state
+from embeddings_orch.search.server.threads import given_up
 
 ResultT = TypeVar("ResultT")
+
+MAX_TEXT = 100_000
+"""Characters of a text; a tokenizer takes seconds and much memory for what a model cuts off anyway."""
 
 _LANE = " embed"
 _LARGE = 2
@@ -47,6 +53,20 @@ def title(config: EmbedderConfig) -> str:
     return str(getattr(config, "name", None) or getattr(config, "clip_version_id", None) or config.provider)
 
 
+def named_config(served: Served, name: str) -> EmbedderConfig:
+    """What a model is declared as, by name; see `model_names`.
+
+    Raises:
+        Problem: 404 there is no such model.
+    """
+    names = model_names(served)
+    if name not in names:
+        raise Problem(
+            404, f"there is no model {name!r}{suggestion(name, sorted(names))}", param="model", kind="model_not_found"
+        )
+    return names[name]
+
+
 def named_model(served: Served, name: str) -> PooledModel:
     """The model of a name; see `model_names`.
 
@@ -54,12 +74,7 @@ def named_model(served: Served, name: str) -> PooledModel:
         Problem: 404 there is no such model.
         EmbeddingsOrchError: it cannot be had.
     """
-    names = model_names(served)
-    if name not in names:
-        raise Problem(
-            404, f"there is no model {name!r}{suggestion(name, sorted(names))}", param="model", kind="model_not_found"
-        )
-    return served.pool.model(names[name])
+    return served.pool.model(named_config(served, name))
 
 
 def clip_model(own: State) -> PooledModel:
@@ -89,7 +104,8 @@ async def embedded(
 ) -> list[Embedded]:
     """The vectors of contents, in order, shape (dimensions,), or why one has none.
 
-    Contents are decoded in a thread, and a client that goes away frees its places in the model's batches.
+    Contents are decoded in a thread, and a client that goes away, or has waited for as long as a search may take, frees
+    its places in the model's batches. A text that is too long is a failure.
 
     Args:
         request: whose contents they are.
@@ -100,25 +116,36 @@ async def embedded(
         names: what to call them in messages.
 
     Raises:
-        Problem: 400 the model does not read the modality.
+        Problem: 400 the model does not read the modality, 504 it took too long.
         TerminalError: the model cannot be had, or the provider refuses.
     """
     own = state(request)
+    ends = _ends(request, own.settings.seconds)
 
     def prepared() -> list[Prepared | Embedded]:
         if modality not in (reads := model.modalities):
             known = " and ".join(sorted(reads))
             raise Problem(400, f"the model {title(model.config)!r} reads {known}, not {modality}", param=modality)
-        return model.prepare(modality, contents, side, names)
+        short = [not _too_long(one) for one in contents]
+        ready = iter(model.prepare(modality, list(compress(contents, short)), side, list(compress(names, short))))
+        too_long = f"the text has more than {MAX_TEXT:,} characters"
+        return [next(ready) if fits else Failure("", name, too_long) for fits, name in zip(short, names, strict=True)]
 
     large = any(isinstance(one, bytes) and is_large(one) for one in contents)
-    ready = await (own.lanes.run(f"{_LANE} large", prepared, at_once=_LARGE) if large else blocking(own, prepared))
-    return await _while_connected(request, model.aembed(ready))
+    ready = await (
+        own.lanes.run(f"{_LANE} large", prepared, at_once=_LARGE) if large else of_model(own, model, prepared)
+    )
+    return await _while_connected(request, model.aembed(ready), max(ends - time.monotonic(), 0))
 
 
 async def blocking(own: State, call: Callable[[], ResultT]) -> ResultT:
     """What a thread does for a request that embeds."""
     return await own.lanes.run(_LANE, call)
+
+
+async def of_model(own: State, model: PooledModel, call: Callable[[], ResultT]) -> ResultT:
+    """What a thread does with a model, which may be slow: those of another wait for none of its threads."""
+    return await own.lanes.run(f"{_LANE} {model.fingerprint}", call)
 
 
 async def answer_with(own: State, fields: Mapping[str, Any], **rows: Sequence[Any]) -> Response:
@@ -134,18 +161,32 @@ async def answer_with(own: State, fields: Mapping[str, Any], **rows: Sequence[An
     return Response(await blocking(own, text), media_type="application/json")
 
 
-async def _while_connected(request: Request, work: Awaitable[ResultT]) -> ResultT:
-    """The result of work that is given up when the client goes away: only it knows how long thousands may take."""
+async def _while_connected(request: Request, work: Awaitable[ResultT], seconds: float) -> ResultT:
+    """The result of work that is given up when the client goes away, or after some seconds."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_gone(request))
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
+        await asyncio.wait((task, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if gone.done():
             raise Problem(499, "the client went away")
-        return task.result()
+        raise given_up(state(request).settings.seconds)
     finally:
         task.cancel()
         gone.cancel()
+
+
+def _ends(request: Request, seconds: float) -> float:
+    """When a request is given up, in monotonic seconds; of several calls for it, the first starts the clock."""
+    if not hasattr(request.state, "ends"):
+        request.state.ends = time.monotonic() + seconds
+    ends: float = request.state.ends
+    return ends
+
+
+def _too_long(content: str | bytes) -> bool:
+    return isinstance(content, str) and len(content) > MAX_TEXT
 
 
 async def _gone(request: Request) -> None:

@@ -22,7 +22,10 @@ from embeddings_orch.search.server.answers import json_answer
 from embeddings_orch.search.server.pictures import picture_of
 from embeddings_orch.search.server.problems import Problem, invalid
 from embeddings_orch.search.server.state import State, state
-from embeddings_orch.search.server.vectors import answer_with, blocking, clip_model, embedded, title
+from embeddings_orch.search.server.vectors import answer_with, blocking, clip_model, embedded, of_model, title
+
+MOST_ITEMS = 2048
+"""Texts, and pictures, of a request."""
 
 
 class _Route(APIRoute):
@@ -49,8 +52,8 @@ class VectorizeRequest(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    texts: list[str] | None = Field(None)
-    images: list[str] | None = Field(None, description="Files in base64.")
+    texts: list[str] | None = Field(None, max_length=MOST_ITEMS)
+    images: list[str] | None = Field(None, max_length=MOST_ITEMS, description="Files in base64.")
 
 
 @router.post("/vectorize", summary="Embed texts and pictures, as Weaviate's multi2vec-clip does")
@@ -81,7 +84,7 @@ async def meta(request: Request) -> Response:
         "provider": model.config.provider,
         "name": title(model.config),
         "fingerprint": model.fingerprint,
-        "dimensions": await blocking(own, lambda: model.dimensions),
+        "dimensions": await of_model(own, model, lambda: model.dimensions),
     }
     return json_answer({"model": known})
 
