@@ -114,10 +114,16 @@ WRONG = [
     ({"text": "a", "fusion": "best"}, "fusion is one of rrf, relative, not 'best'"),
     ({"text": "a", "offset": -1}, "offset must be at least 0, not -1"),
     ({"text": "a", "candidates": 0}, "candidates must be at least 1, not 0"),
-    ({"vector": [1.0] * 8, "columns": ["toy", "toy"]}, "a vector is of one model; name one embedding"),
+    ({"text": "a", "columns": ["toy", "toy"]}, "columns names 'toy' more than once"),
     ({"keyword": "a", "where": "nothing = 1"}, "filter: nothing = 1; columns: id, uri"),
     ({"text": "a", "hybrid": True, "where": "nothing = 1"}, "filter: nothing = 1; columns: id, uri"),
 ]
+
+
+def test_a_vector_is_of_one_model(words_gallery, right):
+    index = right.opened(words_gallery(pictures=5))
+    with pytest.raises(EmbeddingsOrchError, match="a vector is of one model; name one embedding"):
+        index.search(vector=[1.0] * 8, columns=["toy", "words"])
 
 
 def test_what_does_not_go_together_is_said(gallery, right):
