@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.store.base import TableOf, guarded, merge
+from embeddings_orch.store.boxes import boxed, unboxed
 from embeddings_orch.store.conflicts import retry_conflicts
 
 _REWRITE_SHARE = 0.2
@@ -19,13 +20,13 @@ class CatalogTable(TableOf):
     def read(self, version: int | None = None) -> pa.Table | None:
         """All rows, sorted by id; None where it was never written, or the version is gone."""
         table = self.at(version)
-        return None if table is None else table.to_arrow().sort_by("id")
+        return None if table is None else unboxed(table.to_arrow()).sort_by("id")
 
     @guarded
     def schema(self) -> pa.Schema | None:
         """The columns of the latest version; None where it was never written."""
         table = self.at()
-        return None if table is None else table.schema
+        return None if table is None else unboxed(table.schema.empty_table()).schema
 
     def version(self) -> int | None:
         """The latest version, or None where there is none."""
@@ -44,6 +45,7 @@ class CatalogTable(TableOf):
         Returns:
             The new version.
         """
+        table = boxed(table)
         stored = self.at()
         few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
         if stored is not None and few and stored.schema.equals(table.schema):

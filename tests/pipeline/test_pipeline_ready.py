@@ -113,6 +113,32 @@ def test_they_are_taken_from_json_lines_and_csv_as_well(ready):
     assert ready.items() == 0
 
 
+@pytest.mark.parametrize("kind", ["list", "fixed"])
+@pytest.mark.parametrize("name", ["clip_vector", "embedding", "made"])
+def test_a_column_may_have_any_name_and_any_vectors(ready, name, kind):
+    vectors = ready.vectors.astype(float).tolist()
+    vectors[1], vectors[2] = [float("nan")] * LENGTH, None
+    if kind == "list":
+        vectors[3] = vectors[3][:2]
+    made = pa.array(vectors, pa.list_(pa.float64()) if kind == "list" else pa.list_(pa.float64(), LENGTH))
+    ids = [f"i{number:02}" for number in range(COUNT)]
+    pq.write_table(
+        pa.table({"id": ids, "text": [f"text {one}" for one in ids], name: made}), ready.root / "items.parquet"
+    )
+    ready.declare(media={"source": "table", "path": "items.parquet"})
+    ready.model(vectors=name)
+    ready.tolerate_failures()
+    ready.run()
+    versions = ready.versions()
+    rows = ready.rows()
+    without = {item for item, row in rows.items() if row["toy"] is None}
+    assert without == ({"i01", "i02", "i03"} if kind == "list" else {"i01", "i02"})
+    assert len(list_failures(ready.pipeline())) == len(without) - 1
+    assert np.array_equal(rows["i00"]["toy"], ready.vectors[0])
+    ready.run()
+    assert ready.versions() == versions
+
+
 def test_they_are_taken_from_a_folders_metadata(make_gallery):
     gallery = make_gallery(pictures=3)
     (gallery.media / "metadata.csv").unlink()
