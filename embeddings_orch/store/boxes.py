@@ -1,7 +1,7 @@
 """Lists of numbers in boxes: LanceDB takes some for vectors, by their names or types, and refuses or rewrites them.
 
-Lists of numbers that are called a vector or an embedding, or have a fixed size, have to be of one length and without NaN
-for LanceDB 0.40, and become float32. Within a struct they are stored as they are.
+Lists of numbers that are called a vector or an embedding, or have a fixed size, have to be of one length and without
+NaN for LanceDB 0.40, and become float32. Within a struct they are stored as they are.
 """
 
 from __future__ import annotations
