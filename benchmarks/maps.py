@@ -27,6 +27,7 @@ from embeddings_orch.pipeline.map_layout import make_map
 from embeddings_orch.pipeline.scan import scan_media
 from embeddings_orch.spec import PipelineSpec
 from embeddings_orch.store import Store
+from embeddings_orch.store.maps import Method
 
 
 def declared(folder: Path, dimensions: int) -> Pipeline:
@@ -65,13 +66,13 @@ def build(folder: Path, rows: int, dimensions: int) -> tuple[float, float]:
     return time.perf_counter() - began, time.process_time() - worked
 
 
-def measure(folder: Path, method: str) -> dict[str, float]:
+def measure(folder: Path, method: Method) -> dict[str, float]:
     """Make and store the map."""
     store = Store(str(folder / "store"))
     generation = store.generations.all()[-1]
     before = _memory("VmRSS")
     began, worked = time.perf_counter(), time.process_time()
-    made = make_map(store, generation, "model", method)  # type: ignore[arg-type]
+    made = make_map(store, generation, "model", method)
     store.maps.put(made)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     peak = _memory("VmHWM")
