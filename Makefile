@@ -7,6 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
+SOURCES := $(wildcard plugins/*/src templates/*/src)
+empty :=
+space := $(empty) $(empty)
 EDITABLE := -e .[serve] $(foreach plugin,$(PLUGINS),-e $(plugin))
 DEMO := -e .[serve] -e plugins/open_clip -e plugins/sentence_transformers
 PORT ?= 3000
@@ -34,7 +37,7 @@ serve: $(VENV)/.demo
 	@$(BIN)/embeddings-orch serve --port $(SEARCH_PORT) --open
 
 dev: $(VENV)/.dev
-	@$(BIN)/python -c "from pathlib import Path; from embeddings_orch.project import prepare_home; prepare_home(Path.cwd())"
+	@$(BIN)/python -c "from pathlib import Path; from embeddings_orch.spec.project import prepare_home; prepare_home(Path.cwd())"
 	EMBEDDINGS_ORCH_WEBSERVER_URL=http://127.0.0.1:$(PORT) $(BIN)/dg dev --port $(PORT)
 
 lint: $(VENV)/.dev
@@ -43,7 +46,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 types: $(VENV)/.dev
-	$(BIN)/mypy embeddings_orch definitions tests/typing $(wildcard plugins/*/src templates/*/src)
+	MYPYPATH=.:$(subst $(space),:,$(SOURCES)) $(BIN)/mypy embeddings_orch definitions tests/typing $(SOURCES)
 
 test: lint types
 	$(BIN)/dg check defs

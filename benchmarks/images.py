@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from embeddings_orch.embed_step import EmbedStep
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.spec.pipeline import PipelineSpec
 
 
 def draw_pictures(folder: Path, count: int, size: tuple[int, int], kind: str) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from playwright.sync_api import Page, Route, sync_playwright
 
-from embeddings_orch.search.server.page import page_files
+from embeddings_orch.server.page.routes import page_files
 
 ARGS = [
     "--no-sandbox",

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from embeddings_orch.media.catalog import input_keys
+from embeddings_orch.media.catalog.diff import input_keys
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.map_layout import make_map
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.maps.layout import make_map
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
 from embeddings_orch.store.maps import Method
 

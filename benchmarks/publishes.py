@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
-from embeddings_orch.testing.counting import CountingConfig, CountingEmbedder
+from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 MODELS = ({"name": "a", "dim": 8}, {"name": "b", "dim": 16})
 

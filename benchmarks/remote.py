@@ -28,13 +28,14 @@ from typing import Any
 
 import numpy as np
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Item, config_from
-from embeddings_orch.outcome import Outcome, Usage
-from embeddings_orch.runners import Content
-from embeddings_orch.runners.local import LocalRunner
-from embeddings_orch.testing.servers import Answer, Bucket, Fault, RecordedRequest
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch.embedding.outcome import Outcome, Usage
+from embeddings_orch.embedding.runners import Content
+from embeddings_orch.embedding.runners.local import LocalRunner
+from embeddings_orch.embedding.step import EmbedStep
+from embeddings_orch.models.base import config_from
+from embeddings_orch.models.content import Item
+from embeddings_orch_testing.servers import Answer, Bucket, Fault, RecordedRequest
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 MODEL = "text-embedding-3-small"
 PER_MINUTE, BURST, LATENCY, FAULTS = 600, 10, 0.05, 0.05

@@ -37,16 +37,16 @@ from images import draw_pictures, save_random_model
 from PIL import Image
 
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.search.server.app import create_app
-from embeddings_orch.search.server.running import address, bound, run
-from embeddings_orch.search.server.served import Served
-from embeddings_orch.search.server.settings import ServeSettings
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.server.app import create_app
+from embeddings_orch.server.running import address, bound, run
+from embeddings_orch.server.settings import ServeSettings
+from embeddings_orch.server.shared.served import Served
+from embeddings_orch.spec.pipeline import PipelineSpec
 
 EMOJI = Path(__file__).parent.parent / "definitions" / "data" / "emoji"
 SERVERS: dict[str, dict[str, Any]] = {

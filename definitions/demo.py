@@ -5,12 +5,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from embeddings_orch.cli import output
-from embeddings_orch.cli.run import execute
+from embeddings_orch.cli.output import tables as output
+from embeddings_orch.dagster.runs.local import execute
 from embeddings_orch.media.scan import source_for
-from embeddings_orch.project import declared, select
 from embeddings_orch.search import Index
 from embeddings_orch.search.contact_sheet import Strip, contact_sheet
+from embeddings_orch.spec.project import declared, select
 from embeddings_orch.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embeddings_orch.comparison import compare as compare
     from embeddings_orch.dagster.component import EmbeddingPipeline as EmbeddingPipeline
     from embeddings_orch.dagster.definitions import build_pipeline as build_pipeline
+    from embeddings_orch.embedding.compare import compare as compare
     from embeddings_orch.errors import EmbeddingsOrchError as EmbeddingsOrchError
     from embeddings_orch.pipeline.context import Pipeline as Pipeline
-    from embeddings_orch.search.query import Index as Index
-    from embeddings_orch.spec import PipelineSpec as PipelineSpec
+    from embeddings_orch.search.index import Index as Index
+    from embeddings_orch.spec.pipeline import PipelineSpec as PipelineSpec
     from embeddings_orch.store.database import Store as Store
 
 __version__ = "0.1.0"
@@ -23,12 +23,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "EmbeddingPipeline": "embeddings_orch.dagster.component",
     "EmbeddingsOrchError": "embeddings_orch.errors",
-    "Index": "embeddings_orch.search.query",
+    "Index": "embeddings_orch.search.index",
     "Pipeline": "embeddings_orch.pipeline.context",
-    "PipelineSpec": "embeddings_orch.spec",
+    "PipelineSpec": "embeddings_orch.spec.pipeline",
     "Store": "embeddings_orch.store.database",
     "build_pipeline": "embeddings_orch.dagster.definitions",
-    "compare": "embeddings_orch.comparison",
+    "compare": "embeddings_orch.embedding.compare",
 }
 
 __all__ = [  # noqa: PLE0604 - the names are those of _HOMES, kept in one place

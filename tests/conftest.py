@@ -15,15 +15,15 @@ import pytest
 import yaml
 from PIL import Image
 
+from embeddings_orch.embedding.runners import Runner
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import EmbedReport, embed
-from embeddings_orch.pipeline.index import IndexReport, build_index
-from embeddings_orch.pipeline.plan import AssetPlan, make_plan
-from embeddings_orch.pipeline.publish import PublishReport, publish
-from embeddings_orch.pipeline.scan import ScanReport, scan_media
-from embeddings_orch.runners import Runner
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.catalog.scan import ScanReport, scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
+from embeddings_orch.pipeline.indexes.build import IndexReport, build_index
+from embeddings_orch.pipeline.plan.plan import AssetPlan, make_plan
+from embeddings_orch.pipeline.published.publish import PublishReport, publish
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 
 def png(seed: object, size: int = 8) -> bytes:
@@ -247,10 +247,10 @@ def serving() -> Iterator[Callable[..., Running]]:
     """Serves galleries until it ends."""
     import httpx
 
-    from embeddings_orch.search.server.app import create_app
-    from embeddings_orch.search.server.running import bound, in_thread
-    from embeddings_orch.search.server.served import Served
-    from embeddings_orch.search.server.settings import ServeSettings
+    from embeddings_orch.server.app import create_app
+    from embeddings_orch.server.running import bound, in_thread
+    from embeddings_orch.server.settings import ServeSettings
+    from embeddings_orch.server.shared.served import Served
 
     with ExitStack() as stack:
 

@@ -10,7 +10,7 @@ import pytest
 
 from embeddings_orch import plugins
 from embeddings_orch.errors import PluginError
-from embeddings_orch.testing import CountingEmbedder
+from embeddings_orch_testing import CountingEmbedder
 
 SITE = {
     "acme_embeddings-2.1": {
@@ -88,7 +88,7 @@ def test_listing_names_what_is_installed_with_its_distribution(answers):
     listed = {(group, name): rest for group, name, *rest in answers["listed"]}
     assert listed["embedders", "acme"] == ["acme-embeddings", "2.1", True]
     assert listed["sources", "acme-bucket"] == ["acme-embeddings", "2.1", True]
-    assert listed["embedders", "counting"][0] == "embeddings-orch"
+    assert listed["embedders", "counting"][0] == "embeddings-orch-testing"
     assert listed["runners", "local"][0] == "embeddings-orch"
     assert listed["embedders", "twin"] == ["twin-one, twin-two", "1.0", True]
 
@@ -161,6 +161,14 @@ def test_what_is_told_of_one_that_is_not_installed_is_what_it_is(group, name):
 
 def test_the_core_brings_its_own_plugins():
     assert {plugin.name for plugin in plugins.known("sources")} >= {"folder", "table"}
+    assert plugins.load("sources", "folder").__name__ == "FolderSource"
+    assert plugins.load("runners", "local").__name__ == "LocalRunner"
+
+
+def test_the_counting_provider_is_listed_only_where_the_test_bench_is_installed():
+    (counting,) = [plugin for plugin in plugins.known("embedders") if plugin.name == "counting"]
+    assert counting.distribution == "embeddings-orch-testing"
+    assert ("embedders", "counting") not in plugins.OURS
     assert plugins.load("embedders", "counting") is CountingEmbedder
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from embeddings_orch import __version__
+from embeddings_orch.cli.commands.generations import failures, gc, generations, publish, rollback
+from embeddings_orch.cli.commands.plan import plan
+from embeddings_orch.cli.commands.run import run
+from embeddings_orch.cli.commands.search import search
+from embeddings_orch.cli.commands.serve import serve
 from embeddings_orch.cli.common import Group, json_option, pipeline_options, print_json
-from embeddings_orch.cli.generations import failures, gc, generations, publish, rollback
-from embeddings_orch.cli.plan import plan
-from embeddings_orch.cli.run_command import run
-from embeddings_orch.cli.search import search
-from embeddings_orch.cli.serve import serve
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -34,9 +34,9 @@ main.add_command(serve)
 @json_option
 def status(chosen: Any, as_json: bool) -> None:
     """Show what is published, which generations there are, and which contents failed."""
-    from embeddings_orch.cli import generations_output
+    from embeddings_orch.cli.output import generations as generations_output
     from embeddings_orch.pipeline.context import Pipeline
-    from embeddings_orch.pipeline.status import make_status
+    from embeddings_orch.pipeline.plan.status import make_status
 
     made = make_status(Pipeline(chosen.spec))
     print_json(made) if as_json else generations_output.status_table(made)
@@ -53,8 +53,8 @@ def plugins(context: click.Context, as_json: bool) -> None:
         return
     from dataclasses import asdict
 
-    from embeddings_orch.cli import plugins as told
-    from embeddings_orch.cli import plugins_output
+    from embeddings_orch.cli.commands import plugins as told
+    from embeddings_orch.cli.output import plugins as plugins_output
 
     rows = told.rows()
     print_json({"plugins": [asdict(row) for row in rows]}) if as_json else plugins_output.rows(rows)
@@ -65,8 +65,8 @@ def plugins(context: click.Context, as_json: bool) -> None:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Print the keys of the plugin NAME, which of them change the vectors, and an example that validates."""
-    from embeddings_orch.cli import plugins as told
-    from embeddings_orch.cli import plugins_output
+    from embeddings_orch.cli.commands import plugins as told
+    from embeddings_orch.cli.output import plugins as plugins_output
 
     for page in told.pages(name):
         print_json(page.to_json()) if as_json else plugins_output.page(page)
@@ -75,7 +75,7 @@ def show(name: str, as_json: bool) -> None:
 @main.command(short_help="Print the JSON schema of defs.yaml, for an editor.")
 def schema() -> None:
     """Print the JSON schema of defs.yaml, with the keys of all installed plugins."""
-    from embeddings_orch.schema import file_schema
+    from embeddings_orch.spec.schema import file_schema
 
     click.echo(json.dumps(file_schema(), indent=2))
 
@@ -89,8 +89,8 @@ def doctor(chosen: Any, as_json: bool) -> None:
     The store is written to and left as it was, the media are looked at for some seconds, and each model embeds a
     picture, a text and a query, as far as it reads them: one small call each, which a provider may charge for.
     """
-    from embeddings_orch.cli import output
-    from embeddings_orch.cli.doctor import examine
+    from embeddings_orch.cli.commands.doctor import examine
+    from embeddings_orch.cli.output import tables as output
 
     if as_json:
         findings = list(examine(chosen))

@@ -13,14 +13,14 @@ from embeddings_orch.dagster.common import (
     picture,
     progress_lines,
 )
+from embeddings_orch.pipeline.catalog.changes import list_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embed import EmbedReport, embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.media_changes import list_media
-from embeddings_orch.pipeline.preview import preview
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.spec import EmbeddingSpec
+from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
+from embeddings_orch.pipeline.embeddings.preview import preview
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.spec.pipeline import EmbeddingSpec
 
 _SHOWN = 50
 

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 
 from embeddings_orch.dagster.common import asset_key, failing_with_reason
-from embeddings_orch.pipeline.change_report import change_report
-from embeddings_orch.pipeline.checks import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, inspect_index
+from embeddings_orch.pipeline.checks.change_report import change_report
+from embeddings_orch.pipeline.checks.model_change import ModelChange, model_label
+from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, inspect_index
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.model_change import ModelChange, model_label
 from embeddings_orch.store.generations import CheckResult
 
 _DESCRIPTIONS = {

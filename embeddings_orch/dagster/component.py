@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from embeddings_orch.dagster.definitions import build_pipeline
-from embeddings_orch.schema import attributes_schema
-from embeddings_orch.spec import PipelineSpec
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.spec.pipeline import PipelineSpec
+from embeddings_orch.spec.schema import attributes_schema
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 _SCAFFOLD = """\
 type: {type_name}

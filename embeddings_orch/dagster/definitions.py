@@ -7,11 +7,11 @@ from pathlib import Path
 import dagster as dg
 
 from embeddings_orch.dagster.assets import embedding_asset, index_asset, media_asset, published_asset
+from embeddings_orch.dagster.automation.sensors import Declaration, media_sensor, model_config_sensor, schedule
 from embeddings_orch.dagster.checks import embedding_checks, index_checks
-from embeddings_orch.dagster.sensors import Declaration, media_sensor, model_config_sensor, schedule
+from embeddings_orch.pipeline.automation.missing import definition_digest
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.missing import definition_digest
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec.pipeline import PipelineSpec
 
 
 def job_name(spec: PipelineSpec) -> str:

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import BaseModel, PrivateAttr
 
-from embeddings_orch.comparison import CompareType, compare
-from embeddings_orch.contents import Content, Picture, vectors_of
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import EmbedderConfig, Modality, Side, Vectors, config_from
+from embeddings_orch.embedding.compare import CompareType, compare
+from embeddings_orch.embedding.contents import Content, Picture, vectors_of
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError
-from embeddings_orch.fingerprint import operational
-from embeddings_orch.prices import Prices
-from embeddings_orch.retry import RetryPolicy
+from embeddings_orch.models.base import EmbedderConfig, config_from
+from embeddings_orch.models.content import Modality, Side, Vectors
+from embeddings_orch.models.identity import operational
+from embeddings_orch.policy.prices import Prices
+from embeddings_orch.policy.retry import RetryPolicy
 
 
 class RetryConfig(dg.Config, RetryPolicy):
@@ -100,7 +101,7 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
         subject_type: CompareType = "image",
         prompt_type: CompareType = "text",
     ) -> Vectors:
-        """Cosine similarities of a picture and texts, shape (n,); see `embeddings_orch.comparison.compare`.
+        """Cosine similarities of a picture and texts, shape (n,); see `embeddings_orch.embedding.compare.compare`.
 
         Args:
             image: the subject: a path, an encoded file's bytes, a Pillow image, an array; or a text.

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from embeddings_orch import plugins
-from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.errors import SpecError
-from embeddings_orch.fingerprint import role_of
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.identity import role_of
 from embeddings_orch.plugins import suggestion
 
 OWN = ("source", "allow_urls")

@@ -9,14 +9,14 @@ from typing import Any, Self
 from lancedb.embeddings import EmbeddingFunction, register
 from pydantic import ConfigDict, PrivateAttr, ValidationError
 
-from embeddings_orch.contents import failures_message
-from embeddings_orch.embedder import EmbedderConfig, Modality, Vectors, config_from
+from embeddings_orch.embedding.contents import failures_message
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, SpecError
-from embeddings_orch.fingerprint import canonical_json
 from embeddings_orch.lancedb.config import OWN, made_config, pinned, said
 from embeddings_orch.lancedb.model import Model, model_of
 from embeddings_orch.lancedb.sources import read_sources, values_of
-from embeddings_orch.outcome import Failure
+from embeddings_orch.models.base import EmbedderConfig, config_from
+from embeddings_orch.models.content import Failure, Modality, Vectors
+from embeddings_orch.models.identity import canonical_json
 from embeddings_orch.search.pictures import picture_bytes
 
 NAME = "embeddings-orch"

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from embeddings_orch.contents import vectors_by_place
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Embedder, EmbedderConfig, Modality, Side, Vectors, embedder_for
+from embeddings_orch.embedding.contents import vectors_by_place
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.fingerprint import digest
 from embeddings_orch.lancedb.sources import Source
-from embeddings_orch.outcome import Failure
+from embeddings_orch.models.base import Embedder, EmbedderConfig, embedder_for
+from embeddings_orch.models.content import Failure, Modality, Side, Vectors
+from embeddings_orch.models.identity import digest
 
 MOST_FAILURES = 10_000
 """Failures that a model remembers; the oldest are forgotten."""

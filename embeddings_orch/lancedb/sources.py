@@ -12,11 +12,9 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from embeddings_orch.contents import encoded
-from embeddings_orch.embed_step import content_hash
-from embeddings_orch.embedder import Modality
+from embeddings_orch.embedding.contents import encoded
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.outcome import Failure
+from embeddings_orch.models.content import Failure, Modality, content_hash
 from embeddings_orch.search.pictures import is_url
 from embeddings_orch.search.urls import fetch
 

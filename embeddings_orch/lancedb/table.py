@@ -12,9 +12,9 @@ import pyarrow as pa
 from lancedb.query import FullTextQuery, LanceHybridQueryBuilder, LanceQueryBuilder, LanceVectorQueryBuilder
 from lancedb.table import LanceTable
 
-from embeddings_orch.embedder import Modality
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.lancedb.function import NAME
+from embeddings_orch.models.content import Modality
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store
 from embeddings_orch.store.base import short

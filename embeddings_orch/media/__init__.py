@@ -1,1 +1,39 @@
-"""Where media come from: sources that list them, and the decoding that models need."""
+"""What there is to embed, and all that the author of a source needs, in one import.
+
+A source's modules import from here and nowhere else in the package; an embedder's do for `decode_image` and
+`portable_image`.
+
+Example:
+    >>> from embeddings_orch.media import CATALOG_SCHEMA, Listing, Scan, Source, SourceConfig
+"""
+
+from embeddings_orch.errors import EmbeddingsOrchError, ItemError, SourceError, TransientError
+from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN, Listing, Problem, Scan, Source, SourceConfig
+from embeddings_orch.media.decoding.kinds import Kind, kind_of
+from embeddings_orch.media.decoding.pictures import MAX_PIXELS, decode_image, image_size
+from embeddings_orch.media.decoding.portable import portable_image
+from embeddings_orch.models.content import Modality, content_hash
+from embeddings_orch.models.paths import local_path
+
+__all__ = [
+    "CATALOG_SCHEMA",
+    "content_hash",
+    "decode_image",
+    "EmbeddingsOrchError",
+    "image_size",
+    "ItemError",
+    "Kind",
+    "kind_of",
+    "Listing",
+    "local_path",
+    "MAX_PIXELS",
+    "Modality",
+    "portable_image",
+    "Problem",
+    "Scan",
+    "Source",
+    "SourceConfig",
+    "SourceError",
+    "STAT_COLUMN",
+    "TransientError",
+]

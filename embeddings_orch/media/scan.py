@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from embeddings_orch import plugins
-from embeddings_orch.embed_step import content_hash
 from embeddings_orch.errors import ItemError, TransientError
-from embeddings_orch.media.decode import decode_text
-from embeddings_orch.source import Source, SourceConfig
+from embeddings_orch.media.base import Source, SourceConfig
+from embeddings_orch.media.decoding.pictures import decode_text
+from embeddings_orch.models.content import content_hash
 
 
 def source_for(config: SourceConfig) -> Source[Any]:
@@ -23,7 +23,7 @@ def source_for(config: SourceConfig) -> Source[Any]:
 
 
 def read_content(source: Source[Any], row: Mapping[str, Any]) -> bytes | str:
-    """Read what a model is given for one row of `embeddings_orch.media.catalog.contents`.
+    """Read what a model is given for one row of `embeddings_orch.media.catalog.diff.contents`.
 
     Args:
         source: where the catalog comes from.

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
+from embeddings_orch.media.base import Source
 from embeddings_orch.media.scan import source_for
-from embeddings_orch.source import Source
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
 
 

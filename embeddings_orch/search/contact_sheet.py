@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, ImageDraw, ImageFont
 
 from embeddings_orch.errors import ItemError
-from embeddings_orch.media.decode import decode_image
+from embeddings_orch.media.decoding.pictures import decode_image
 from embeddings_orch.search.results import Results
 
 _CELL, _PICTURE, _LABEL, _MARGIN, _HEADING = 132, 104, 40, 16, 34

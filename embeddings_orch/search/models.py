@@ -9,10 +9,11 @@ from itertools import islice
 
 import numpy as np
 
-from embeddings_orch.embedder import EmbedderConfig, Modality, Vectors, config_from
+from embeddings_orch.embedding.pool.pool import ModelPool, PooledModel, vector_or_raise
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.models.base import EmbedderConfig, config_from
+from embeddings_orch.models.content import Modality, Vectors
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.search.pool import ModelPool, PooledModel, vector_or_raise
 from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.index_reader import IndexReader
 

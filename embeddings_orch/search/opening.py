@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from embeddings_orch.embedder import EmbedderConfig
 from embeddings_orch.errors import SpecError, StoreError
+from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.project import Declared, Found, find, select
+from embeddings_orch.spec.project import Declared, Found, find, select
 from embeddings_orch.store import Store
 
 

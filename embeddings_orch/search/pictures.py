@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from embeddings_orch.contents import Picture, encoded
+from embeddings_orch.embedding.contents import Picture, encoded
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search.urls import fetch
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, get_args
 
-from embeddings_orch.contents import Picture
-from embeddings_orch.embedder import Vectors
+from embeddings_orch.embedding.contents import Picture
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.models.content import Vectors
 from embeddings_orch.search.fusion import Fusion
 from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.store.generations import Generation

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.models.reranker import Reranker
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.reranker import Reranker
 from embeddings_orch.search.results import Results
 
 

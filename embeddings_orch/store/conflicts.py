@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from embeddings_orch.errors import TransientError
-from embeddings_orch.retry import Attempts, Retrier, RetryPolicy
+from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
 
 T = TypeVar("T")
 

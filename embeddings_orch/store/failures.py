@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.outcome import Failure
+from embeddings_orch.models.content import Failure
 from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
 
 _SCHEMA = pa.schema(

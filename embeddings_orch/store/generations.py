@@ -32,7 +32,7 @@ class IndexedModel:
     """A vector column of a generation and all that embeds a query for it.
 
     Attributes:
-        input: what it was given, as the text of `embeddings_orch.inputs.Inputs`.
+        input: what it was given, as the text of `embeddings_orch.media.inputs.Inputs`.
         settings: the embedder's config as plain values, without secrets.
     """
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.embedder import Vectors
 from embeddings_orch.errors import StoreError
+from embeddings_orch.models.content import Vectors
 from embeddings_orch.store.base import TableOf, guarded, in_list, merge, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
 from embeddings_orch.store.index_reader import IndexReader, tuned

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from embeddings_orch.retry import Retrier, RetryPolicy
+from embeddings_orch.policy.retry import Retrier, RetryPolicy
 from embeddings_orch.store.base import TableOf, Version, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
 

@@ -28,7 +28,7 @@ class EmbeddingState:
     """One embedding asset's last materialization.
 
     Attributes:
-        input: what the model was given, as the text of `embeddings_orch.inputs.Inputs`.
+        input: what the model was given, as the text of `embeddings_orch.media.inputs.Inputs`.
         settings: the identity settings, to say what changed.
         catalog_version: version of the catalog it was made from.
         digest: hash over the content keys that were covered.

@@ -11,12 +11,12 @@ import time
 import pytest
 from PIL import Image
 
-from embeddings_orch.cli.advice import advice
-from embeddings_orch.testing.servers.faults import Fault
+from embeddings_orch.cli.commands.probe import advice
+from embeddings_orch_testing.servers.faults import Fault
 
 pytest.importorskip("embeddings_orch_plugins.openai.embedder")
-from embeddings_orch.testing.servers.openai import OpenAIServer
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 KEY = "sk-doctors-own-key-0123456789"
 
@@ -84,7 +84,7 @@ def test_an_unknown_model_is_the_providers_own_word(doctor, server):
 
 
 def test_a_wrong_length_is_said(doctor, monkeypatch):
-    from embeddings_orch.testing import CountingEmbedder
+    from embeddings_orch_testing import CountingEmbedder
 
     monkeypatch.setattr(CountingEmbedder, "dimensions", lambda self: 9)
     found, _ = doctor(1, provider="counting")
@@ -119,7 +119,7 @@ def test_a_fault_that_passes_is_no_finding(doctor, server):
 
 
 def test_an_answer_is_waited_for_some_seconds_only(doctor, server, monkeypatch):
-    monkeypatch.setattr("embeddings_orch.cli.probe.TIMEOUT", 0.3)
+    monkeypatch.setattr("embeddings_orch.cli.commands.probe.TIMEOUT", 0.3)
     server.faults.always(Fault.hang(5))
     started = time.monotonic()
     doctor(1, **openai(server))
@@ -127,7 +127,7 @@ def test_an_answer_is_waited_for_some_seconds_only(doctor, server, monkeypatch):
 
 
 def test_a_plugin_that_breaks_does_not_stop_the_others(cli, declare, tmp_path, monkeypatch):
-    from embeddings_orch.testing import CountingEmbedder
+    from embeddings_orch_testing import CountingEmbedder
 
     def broken(self, item):
         raise KeyError("broken plugin")
@@ -174,6 +174,6 @@ def own_advice(config):
 
 
 def test_the_picture_it_tries_is_one():
-    from embeddings_orch.cli.probe import _content
+    from embeddings_orch.cli.commands.probe import _content
 
     assert Image.open(io.BytesIO(_content("image"))).size == (64, 64)

@@ -3,7 +3,7 @@
 import multiprocessing
 from pathlib import Path
 
-from embeddings_orch.cli.instance import dagster_instance
+from embeddings_orch.dagster.runs.instance import dagster_instance
 
 PROCESSES, HOMES = 4, 3
 

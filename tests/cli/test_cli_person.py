@@ -338,7 +338,7 @@ def test_doctor_finds_a_store_that_cannot_be_written(cli, declare, tmp_path, mon
 
 
 def test_doctor_looks_at_many_media_for_some_seconds_only(cli, declare, tmp_path, monkeypatch):
-    from embeddings_orch.cli import doctor
+    from embeddings_orch.cli.commands import doctor
 
     monkeypatch.setattr(doctor, "_SECONDS", 0)
     shown = cli("doctor", "--file", declare(tmp_path)).stdout

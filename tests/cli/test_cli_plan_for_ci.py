@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from embeddings_orch.cli.markdown import PLAN_MARKER, Planned, plan_markdown
-from embeddings_orch.pipeline.plan import AssetPlan, Estimate, Plan
-from embeddings_orch.source import Problem
+from embeddings_orch.cli.output.markdown import PLAN_MARKER, Planned, plan_markdown
+from embeddings_orch.media.base import Problem
+from embeddings_orch.pipeline.plan.plan import AssetPlan, Estimate, Plan
 
 PRICED = {"provider": "counting", "input": "caption", "prices": {"per_million_tokens": 1000.0}}
 

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from embeddings_orch import plugins
-from embeddings_orch.cli.plugins import pages, rows
+from embeddings_orch.cli.commands.plugins import pages, rows
 from embeddings_orch.errors import PluginError
-from embeddings_orch.fingerprint import role_of
-from embeddings_orch.spec import EmbeddingSpec, MediaSpec
-from embeddings_orch.testing.conformance import SDKS
+from embeddings_orch.models.identity import role_of
+from embeddings_orch.spec.pipeline import EmbeddingSpec, MediaSpec
+from embeddings_orch_testing.conformance import SDKS
 
 
 def usable():
@@ -45,8 +45,8 @@ def site(tmp_path_factory):
     (folder / "acme.py").write_text(
         textwrap.dedent('''
         from typing import ClassVar
-        from embeddings_orch.embedder import Embedder, EmbedderConfig
-        from embeddings_orch.fingerprint import identity
+        from embeddings_orch.models.base import Embedder, EmbedderConfig
+        from embeddings_orch.models.identity import identity
 
         class AcmeConfig(EmbedderConfig):
             """Settings."""
@@ -110,7 +110,7 @@ def test_a_broken_one_is_shown_with_its_mend(site):
 
 def test_listing_imports_no_sdk():
     code = (
-        "import sys; from embeddings_orch.cli.plugins import rows; rows()\n"
+        "import sys; from embeddings_orch.cli.commands.plugins import rows; rows()\n"
         f"print([name for name in {SDKS!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -182,7 +182,7 @@ def test_show_is_readable(cli):
 def test_lines_fit_into_80_columns(cli, monkeypatch):
     from rich.console import Console
 
-    monkeypatch.setattr("embeddings_orch.cli.plugins_output.plain_console", lambda: Console(width=80))
+    monkeypatch.setattr("embeddings_orch.cli.output.plugins.plain_console", lambda: Console(width=80))
     for arguments in (("plugins",), *(("plugins", "show", name) for _, name in usable())):
         for line in cli(*arguments).stdout.splitlines():
             # What is copied is not folded.

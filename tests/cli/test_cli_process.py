@@ -108,7 +108,7 @@ def test_an_interrupted_run_says_so(declare, tmp_path):
     file = declare(tmp_path / "project")
     code = (
         "import os, signal\n"
-        "from embeddings_orch.testing.counting import CountingEmbedder\n"
+        "from embeddings_orch_testing.counting import CountingEmbedder\n"
         "from embeddings_orch.cli import main\n"
         "def interrupted(*_): os.kill(os.getpid(), signal.SIGINT); __import__('time').sleep(2)\n"
         "CountingEmbedder.embed = interrupted\n"

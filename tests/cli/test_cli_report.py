@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from embeddings_orch.cli.outcome import RunOutcome, Step
-from embeddings_orch.cli.report import write
+from embeddings_orch.cli.output.report import write
+from embeddings_orch.pipeline.outcome import RunOutcome, Step
 
 TOLERANT = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
 SUITE = ["properties", "testcase"]
@@ -194,7 +194,7 @@ def test_an_interrupted_run_begins_no_other(declare, tmp_path, dagster_home):
     code = (
         "import os, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from embeddings_orch.testing.counting import CountingEmbedder\n"
+        "from embeddings_orch_testing.counting import CountingEmbedder\n"
         "from embeddings_orch.cli import main\n"
         "def interrupted(*_): os.kill(os.getpid(), signal.SIGINT); __import__('time').sleep(2)\n"
         "CountingEmbedder.embed = interrupted\n"

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from embeddings_orch.errors import SpecError
-from embeddings_orch.pipeline.selection import graph, select_assets
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.plan.selection import graph, select_assets
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def test_a_plugin_that_fails_does_not_keep_the_server_from_starting(make_gallery
     gallery = make_gallery()
     gallery.run()
     (tmp_path / "sitecustomize.py").write_text(
-        "from embeddings_orch.testing.counting import CountingEmbedder as one\n"
+        "from embeddings_orch_testing.counting import CountingEmbedder as one\n"
         "def reads(self): raise RuntimeError('a secret of the plugin')\n"
         "one.modalities = property(reads)\n"
     )

@@ -9,9 +9,9 @@ from PIL import Image
 
 from embeddings_orch import PipelineSpec, build_pipeline
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline import recall_check
-from embeddings_orch.pipeline.checks import EMBEDDING_CHECKS, INDEX_CHECKS
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.checks import recall as recall_check
+from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 MEDIA, TOY, INDEX, PUBLISHED = (
     "gallery/raw_media",

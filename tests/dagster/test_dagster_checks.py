@@ -6,10 +6,10 @@ import dagster as dg
 import pytest
 
 from embeddings_orch import build_pipeline
-from embeddings_orch.pipeline.checks import INDEX_CHECKS
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.checks.run import INDEX_CHECKS
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 INDEX = dg.AssetKey(["gallery", "index", "found"])
 

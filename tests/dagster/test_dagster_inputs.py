@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from embeddings_orch import build_pipeline
+from embeddings_orch.pipeline.automation.missing import missing
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.missing import missing
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 TOY, INDEX, PUBLISHED = "gallery/embeddings/toy", "gallery/index/found", "gallery/published/found"
 

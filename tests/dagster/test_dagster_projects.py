@@ -15,7 +15,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 
 from embeddings_orch import EmbeddingPipeline
 from embeddings_orch.errors import SpecError
-from embeddings_orch.spec_file import load_pipelines
+from embeddings_orch.spec.yaml_file import load_pipelines
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\

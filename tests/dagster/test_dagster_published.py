@@ -8,13 +8,13 @@ from click.testing import CliRunner
 
 from embeddings_orch import build_pipeline
 from embeddings_orch.cli import main
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.rollback import rollback
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.pipeline.published.rollback import rollback
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 INDEX, PUBLISHED = dg.AssetKey(["gallery", "index", "found"]), dg.AssetKey(["gallery", "published", "found"])
 

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from embeddings_orch import build_pipeline
-from embeddings_orch.dagster.sensors import Declaration, media_sensor, model_config_sensor
-from embeddings_orch.pipeline.missing import definition_digest
-from embeddings_orch.pipeline.rollback import rollback
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.dagster.automation.sensors import Declaration, media_sensor, model_config_sensor
+from embeddings_orch.pipeline.automation.missing import definition_digest
+from embeddings_orch.pipeline.published.rollback import rollback
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 MEDIA, TOY, INDEX, PUBLISHED = (
     "gallery/raw_media",
@@ -552,7 +552,7 @@ def test_the_sensors_are_described_and_run_by_default(settled):
 
 def test_a_tick_of_one_of_fifty_pipelines_makes_a_bounded_number_of_calls(make_gallery, tmp_path, monkeypatch):
     from embeddings_orch.store.database import Store
-    from embeddings_orch.testing.counting import CountingEmbedder
+    from embeddings_orch_testing.counting import CountingEmbedder
 
     galleries = []
     for number in range(50):

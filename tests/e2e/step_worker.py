@@ -8,12 +8,12 @@ from pathlib import Path
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 
 def run(pipeline, steps, said):

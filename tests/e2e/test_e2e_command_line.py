@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from embeddings_orch.cli import main
-from embeddings_orch.cli.run import execute
-from embeddings_orch.project import declared
+from embeddings_orch.dagster.runs.local import execute
+from embeddings_orch.spec.project import declared
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
 
@@ -207,7 +207,7 @@ def test_a_failed_blocking_check_keeps_what_is_published_also_from_a_publish_on_
 
     from embeddings_orch.dagster import assets as steps
     from embeddings_orch.dagster.definitions import build_pipeline
-    from embeddings_orch.pipeline.scan import scan_media
+    from embeddings_orch.pipeline.catalog.scan import scan_media
 
     run(gallery)
     published, build = gallery.rows(), steps.build_index

@@ -11,10 +11,10 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from embeddings_orch.embed_step import content_hash
-from embeddings_orch.pipeline.claiming import SECONDS
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.testing.counting import CountingConfig, CountingEmbedder
+from embeddings_orch.models.content import content_hash
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.claims import SECONDS
+from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 STEPS = ["scan", "embed", "index", "check", "publish"]
 TRIALS = 20

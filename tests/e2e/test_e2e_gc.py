@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from embeddings_orch.pipeline.collect import collect
-from embeddings_orch.pipeline.gc import make_gc
-from embeddings_orch.pipeline.needs import Needs
-from embeddings_orch.pipeline.rollback import rollback
+from embeddings_orch.pipeline.garbage.collect import collect
+from embeddings_orch.pipeline.garbage.listing import make_gc
+from embeddings_orch.pipeline.garbage.needs import Needs
+from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 
 READER = """\
@@ -20,7 +20,7 @@ import json, sys, threading
 from pathlib import Path
 from embeddings_orch.pipeline import Pipeline
 from embeddings_orch.search import Index
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 pipeline = Pipeline(load_pipeline(Path(sys.argv[1])))
 index = Index(pipeline.store, "gallery", "found")
@@ -44,10 +44,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.collect import collect
-from embeddings_orch.pipeline.gc import make_gc
-from embeddings_orch.pipeline.needs import Needs
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.pipeline.garbage.collect import collect
+from embeddings_orch.pipeline.garbage.listing import make_gc
+from embeddings_orch.pipeline.garbage.needs import Needs
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 clock = lambda: datetime.now(UTC) + timedelta(hours=2)
 needs = Needs(Pipeline(load_pipeline(Path(sys.argv[1]))), clock=clock, apart=timedelta(0))

@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item, config_from
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError
+from embeddings_orch.models.base import Batch, config_from
+from embeddings_orch.models.content import Item
 
 ASKED = "EMBEDDINGS_ORCH_TEST_INFINITY"
 # infinity-emb 0.0.78 does not start with newer ones.

@@ -203,7 +203,7 @@ class Live:
         return seen
 
     def published(self):
-        from embeddings_orch.spec_file import load_pipeline
+        from embeddings_orch.spec.yaml_file import load_pipeline
         from embeddings_orch.store import Store
 
         store = Store(load_pipeline(self.file).store.uri)

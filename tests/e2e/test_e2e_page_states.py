@@ -36,10 +36,10 @@ def test_an_index_that_is_not_published_says_how_to(visit, served, make_gallery)
 
 def test_a_generation_that_is_not_published_can_be_looked_at_and_says_so(visit, served, make_gallery):
     gallery = make_gallery(pictures=3)
-    from embeddings_orch.pipeline.checks import check_index
-    from embeddings_orch.pipeline.embed import embed
-    from embeddings_orch.pipeline.index import build_index
-    from embeddings_orch.pipeline.scan import scan_media
+    from embeddings_orch.pipeline.catalog.scan import scan_media
+    from embeddings_orch.pipeline.checks.run import check_index
+    from embeddings_orch.pipeline.embeddings.embed import embed
+    from embeddings_orch.pipeline.indexes.build import build_index
 
     pipeline = gallery.pipeline()
     scan_media(pipeline)

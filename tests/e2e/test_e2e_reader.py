@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embeddings_orch.testing.counting import CountingConfig, CountingEmbedder
+from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 PUBLISHES = 50
 MODELS = ({"name": "a", "dim": 8}, {"name": "b", "dim": 16})

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import dagster as dg
 from embeddings_orch import build_pipeline
-from embeddings_orch.spec_file import load_pipeline
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 defs = dg.Definitions.merge(*(build_pipeline(load_pipeline(Path(file))) for file in {files!r}))
 """

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from embeddings_orch.spec import PipelineSpec
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch_plugins.openai import OpenAIConfig
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 COMMAND = Path(sys.executable).with_name("embeddings-orch")
 KEY = "sk-proj-Zq7Xw2Lk9Vb4Nm1Ty6Rd8Hs3"

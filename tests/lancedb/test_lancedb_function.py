@@ -16,10 +16,10 @@ from lancedb.embeddings import EmbeddingFunctionConfig, get_registry
 from lancedb.pydantic import LanceModel, Vector
 from PIL import Image
 
-from embeddings_orch.embed_step import content_hash
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, PluginError, SpecError, TerminalError
+from embeddings_orch.models.content import content_hash
 from embeddings_orch.plugins import OURS
-from embeddings_orch.testing.counting import CountingConfig, CountingEmbedder
+from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 
 def png(number):

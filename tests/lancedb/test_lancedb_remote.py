@@ -6,9 +6,9 @@ import pytest
 from lancedb.pydantic import LanceModel, Vector
 
 from embeddings_orch.errors import TerminalError
-from embeddings_orch.testing.servers.faults import Fault
-from embeddings_orch.testing.servers.gemini import GeminiServer
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch_testing.servers.faults import Fault
+from embeddings_orch_testing.servers.gemini import GeminiServer
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 
 @pytest.fixture

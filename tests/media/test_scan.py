@@ -5,10 +5,10 @@ from PIL import Image
 
 from embeddings_orch import plugins
 from embeddings_orch.errors import ItemError, TransientError
-from embeddings_orch.media.catalog import contents
-from embeddings_orch.media.folder import FolderConfig, FolderSource
+from embeddings_orch.media.catalog.diff import contents
 from embeddings_orch.media.scan import read_content, source_for
-from embeddings_orch.media.table import TableConfig, TableSource
+from embeddings_orch.media.sources.folder import FolderConfig, FolderSource
+from embeddings_orch.media.sources.table import TableConfig, TableSource
 
 
 @pytest.fixture

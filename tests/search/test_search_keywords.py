@@ -5,9 +5,9 @@ import math
 import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
 
 
 def bm25(rows, column, query, k1=1.2, b=0.75):

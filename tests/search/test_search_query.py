@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings_orch.embed_step import content_hash
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.media.scan import source_for
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.models.content import content_hash
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.search import Index
 from embeddings_orch.search.contact_sheet import Strip, contact_sheet
 from embeddings_orch.store import Store
-from embeddings_orch.testing.counting import CountingConfig, CountingEmbedder
+from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 
 def opened(gallery, index="found"):

@@ -5,7 +5,7 @@ import pytest
 
 from embeddings_orch import plugins
 from embeddings_orch.errors import EmbeddingsOrchError, PluginError, SpecError
-from embeddings_orch.reranker import Reranker, RerankerConfig, reranker
+from embeddings_orch.models.reranker import Reranker, RerankerConfig, reranker
 from embeddings_orch.search import Rerank
 
 
@@ -86,7 +86,7 @@ def test_a_column_that_is_not_there_and_scores_that_are_none_are_said(gallery, r
 
 PLUGIN = """\
 import numpy as np
-from embeddings_orch.reranker import Reranker, RerankerConfig
+from embeddings_orch.models.reranker import Reranker, RerankerConfig
 
 class Config(RerankerConfig):
     name: str = "by length"

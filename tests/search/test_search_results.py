@@ -152,7 +152,7 @@ def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right):
 
 
 def test_threads_share_an_index_and_load_each_model_once(words_gallery, right, monkeypatch):
-    from embeddings_orch.testing.counting import CountingEmbedder
+    from embeddings_orch_testing.counting import CountingEmbedder
 
     gallery = words_gallery(pictures=12)
     index = right.opened(gallery)

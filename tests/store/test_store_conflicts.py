@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.retry import Retrier, RetryPolicy
+from embeddings_orch.policy.retry import Retrier, RetryPolicy
 from embeddings_orch.store import Store
 from embeddings_orch.store.conflicts import retry_conflicts
 

@@ -8,9 +8,9 @@ import lancedb
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.pipeline.publish import release
-from embeddings_orch.pipeline.rollback import rollback
-from embeddings_orch.pipeline.status import list_generations, make_status
+from embeddings_orch.pipeline.plan.status import list_generations, make_status
+from embeddings_orch.pipeline.published.publish import release
+from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT

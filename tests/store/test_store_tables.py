@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.outcome import Failure
-from embeddings_orch.source import CATALOG_SCHEMA
+from embeddings_orch.media.base import CATALOG_SCHEMA
+from embeddings_orch.models.content import Failure
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
 from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel

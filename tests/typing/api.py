@@ -21,27 +21,19 @@ from embeddings_orch import (
     build_pipeline,
     compare,
 )
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import (
-    Batch,
-    Embedder,
-    EmbedderConfig,
-    EmbedResult,
-    Item,
-    Modality,
-    config_from,
-    embedder_for,
-)
+from embeddings_orch.embedding.outcome import Outcome, Prepared
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError, ProviderError, TransientError
-from embeddings_orch.fingerprint import identity, operational
 from embeddings_orch.lancedb import PublishedTable, open_table
-from embeddings_orch.outcome import Failure, Outcome, Prepared
-from embeddings_orch.retry import Attempts, Retrier, RetryPolicy
+from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, EmbedResult, config_from, embedder_for
+from embeddings_orch.models.content import Failure, Item, Modality
+from embeddings_orch.models.identity import identity, operational
+from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
 from embeddings_orch.search import Hit, Results
-from embeddings_orch.search.server import ServeSettings
-from embeddings_orch.search.server.app import create_app
-from embeddings_orch.search.server.served import Served
-from embeddings_orch.testing.conformance import EmbedderConformance
+from embeddings_orch.server import ServeSettings
+from embeddings_orch.server.app import create_app
+from embeddings_orch.server.shared.served import Served
+from embeddings_orch_testing.conformance import EmbedderConformance
 
 # Declaring a pipeline
 

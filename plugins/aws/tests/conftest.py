@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from embeddings_orch.testing.servers.bedrock import BedrockServer
+from embeddings_orch_testing.servers.bedrock import BedrockServer
 
 KEY = "AKIDEXAMPLE0123456789"
 SECRET = "wJalrXUtnFEMIexamplesecretkey"

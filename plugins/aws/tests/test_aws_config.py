@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch.fingerprint import role_of
+from embeddings_orch.models.identity import role_of
 from embeddings_orch_plugins.aws import BedrockConfig, BedrockEmbedder
 from embeddings_orch_plugins.aws.families import MODELS
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from embeddings_orch.testing.remote_conformance import RemoteConformance
-from embeddings_orch.testing.servers import Fault, LoopbackServer
-from embeddings_orch.testing.servers.bedrock import BedrockServer, bedrock_fault
 from embeddings_orch_plugins.aws import BedrockConfig
+from embeddings_orch_testing.remote_conformance import RemoteConformance
+from embeddings_orch_testing.servers import Fault, LoopbackServer
+from embeddings_orch_testing.servers.bedrock import BedrockServer, bedrock_fault
 
 PROVISIONED = "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefgh1234"
 

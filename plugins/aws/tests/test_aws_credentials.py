@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.runners import Content
+from embeddings_orch.embedding.runners.local import LocalRunner
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError
-from embeddings_orch.runners import Content
-from embeddings_orch.runners.local import LocalRunner
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.bedrock import bedrock_fault
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item
 from embeddings_orch_plugins.aws import BedrockConfig, BedrockEmbedder
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.bedrock import bedrock_fault
 
 from .conftest import KEY, SECRET
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from botocore import exceptions
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import (
     ItemError,
     ProviderError,
@@ -19,9 +18,11 @@ from embeddings_orch.errors import (
     TransientError,
     UnavailableError,
 )
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.bedrock import bedrock_fault
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item
 from embeddings_orch_plugins.aws import BedrockConfig, BedrockEmbedder
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.bedrock import bedrock_fault
 
 pytestmark = pytest.mark.usefixtures("keys")
 

@@ -10,16 +10,16 @@ import pytest
 import yaml
 from PIL import Image
 
-from embeddings_orch.embedder import config_from
-from embeddings_orch.fingerprint import role_of
+from embeddings_orch.models.base import config_from
+from embeddings_orch.models.identity import role_of
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch_plugins.aws import BedrockConfig
 from embeddings_orch_plugins.aws.families import MODELS
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.outcome import Outcome, Prepared
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError
-from embeddings_orch.outcome import Outcome, Prepared
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item
 from embeddings_orch_plugins.aws import BedrockConfig, BedrockEmbedder
 
 pytestmark = pytest.mark.usefixtures("keys")

@@ -14,7 +14,7 @@ import pytest
 
 _SERVE = """
 import sys, time
-from embeddings_orch.testing.servers.multi2vec import Multi2VecServer
+from embeddings_orch_testing.servers.multi2vec import Multi2VecServer
 with Multi2VecServer(port=int(sys.argv[1]), model=sys.argv[2]) as server:
     print(server.url, flush=True)
     time.sleep(600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from embeddings_orch.testing.servers import Fault
+from embeddings_orch_testing.servers import Fault
 
 
 def malformed(*keys: str) -> Mapping[str, Fault]:

@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch.testing.servers import roboflow as kit
 from embeddings_orch_plugins.clip_server import Multi2VecClipConfig, RoboflowClipConfig, RoboflowClipEmbedder
 from embeddings_orch_plugins.clip_server.config import DIMENSIONS, ClipVersion
+from embeddings_orch_testing.servers import roboflow as kit
 
 
 def test_one_address_several_or_the_usual_one():

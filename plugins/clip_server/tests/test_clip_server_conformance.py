@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import pytest
 
-from embeddings_orch.testing.remote_conformance import RemoteConformance
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.multi2vec import Multi2VecServer
-from embeddings_orch.testing.servers.roboflow import RoboflowServer
 from embeddings_orch_plugins.clip_server import Multi2VecClipConfig, RoboflowClipConfig
+from embeddings_orch_testing.remote_conformance import RemoteConformance
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.multi2vec import Multi2VecServer
+from embeddings_orch_testing.servers.roboflow import RoboflowServer
 
 from .malformed import malformed
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import (
     BatchTooLargeError,
     ItemError,
@@ -20,16 +19,17 @@ from embeddings_orch.errors import (
     TerminalError,
     TransientError,
 )
-from embeddings_orch.outcome import Failure
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.multi2vec import Multi2VecServer
-from embeddings_orch.testing.servers.roboflow import RoboflowServer
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Failure, Item
 from embeddings_orch_plugins.clip_server import (
     Multi2VecClipConfig,
     Multi2VecClipEmbedder,
     RoboflowClipConfig,
     RoboflowClipEmbedder,
 )
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.multi2vec import Multi2VecServer
+from embeddings_orch_testing.servers.roboflow import RoboflowServer
 
 KEY = "rf-secret-0123456789"
 

@@ -9,12 +9,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError, TransientError, UnavailableError
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.multi2vec import Multi2VecServer
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item
 from embeddings_orch_plugins.clip_server import Multi2VecClipConfig, Multi2VecClipEmbedder
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.multi2vec import Multi2VecServer
 
 from .conftest import free_port
 

@@ -10,15 +10,15 @@ import yaml
 from PIL import Image
 
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.spec import PipelineSpec
-from embeddings_orch.testing.servers.multi2vec import Multi2VecServer
-from embeddings_orch.testing.servers.roboflow import RoboflowServer
+from embeddings_orch.spec.pipeline import PipelineSpec
+from embeddings_orch_testing.servers.multi2vec import Multi2VecServer
+from embeddings_orch_testing.servers.roboflow import RoboflowServer
 
 README = Path(__file__).parents[1] / "README.md"
 KEY = "rf-secret-0123456789"
@@ -75,7 +75,7 @@ def test_a_declaration_of_the_readme_runs(declared, media, tmp_path, monkeypatch
 
 
 def test_the_readme_lists_the_settings_as_they_are():
-    from embeddings_orch.fingerprint import role_of
+    from embeddings_orch.models.identity import role_of
     from embeddings_orch_plugins.clip_server import Multi2VecClipConfig, RoboflowClipConfig
 
     *_, first, second = README.read_text().split("| key | default")[0:3]

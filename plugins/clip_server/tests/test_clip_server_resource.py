@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from embeddings_orch.testing.servers.multi2vec import Multi2VecServer
-from embeddings_orch.testing.servers.roboflow import RoboflowServer
 from embeddings_orch_plugins.clip_server import Multi2VecClipConfig, RoboflowClipConfig
 from embeddings_orch_plugins.clip_server.resources import Multi2VecClipResource, RoboflowClipResource
+from embeddings_orch_testing.servers.multi2vec import Multi2VecServer
+from embeddings_orch_testing.servers.roboflow import RoboflowServer
 
 KEY = "rf-secret-0123456789"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from embeddings_orch.testing.remote_conformance import RemoteConformance
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.gemini import GeminiServer, quota_error
 from embeddings_orch_plugins.gemini import GeminiConfig
+from embeddings_orch_testing.remote_conformance import RemoteConformance
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.gemini import GeminiServer, quota_error
 
 
 def spoiled(change):

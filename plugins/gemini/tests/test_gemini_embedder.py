@@ -12,14 +12,14 @@ from lancedb.embeddings import get_registry
 from PIL import Image
 from pydantic import ValidationError
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError, RateLimitedError, ResponseError, TerminalError, TransientError
-from embeddings_orch.outcome import Failure
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.gemini import TASK_TYPES, GeminiServer, quota_error
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Failure, Item
 from embeddings_orch_plugins.gemini import GeminiConfig, GeminiEmbedder
 from embeddings_orch_plugins.gemini.tasks import PROMPTS
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.gemini import TASK_TYPES, GeminiServer, quota_error
 
 KEY = "AIza-test-0123456789abcdef"
 

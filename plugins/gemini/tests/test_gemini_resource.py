@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch.testing.servers.gemini import GeminiServer
 from embeddings_orch_plugins.gemini import GeminiConfig
 from embeddings_orch_plugins.gemini.resources import GeminiResource
+from embeddings_orch_testing.servers.gemini import GeminiServer
 
 KEY = "AIza-test-0123456789abcdef"
 

@@ -4,10 +4,9 @@ from typing import ClassVar
 
 import pytest
 
-from embeddings_orch.embed_step import content_hash, content_key
-from embeddings_orch.embedder import Item
-from embeddings_orch.testing.conformance import EmbedderConformance
+from embeddings_orch.models.content import Item, content_hash, content_key
 from embeddings_orch_plugins.imagebind import ImageBindConfig
+from embeddings_orch_testing.conformance import EmbedderConformance
 
 from .conftest import sound, wav
 

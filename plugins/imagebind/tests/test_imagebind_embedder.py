@@ -21,17 +21,18 @@ from PIL import Image
 from pydantic import ValidationError
 from torchvision import transforms
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import BatchTooLargeError, EmbeddingsOrchError, ItemError, TerminalError
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch_plugins.imagebind import ImageBindConfig, ImageBindEmbedder
 from embeddings_orch_plugins.imagebind.audio import clips
 from embeddings_orch_plugins.imagebind.package import model_module
@@ -176,7 +177,7 @@ def test_other_weights_than_the_pinned_or_fitting_are_not_used(tiny: Path, tmp_p
 
 def test_without_the_package_the_error_names_the_command_that_adds_it() -> None:
     code = """
-from embeddings_orch.embedder import Item
+from embeddings_orch.models.base import Item
 from embeddings_orch.errors import TerminalError
 from embeddings_orch_plugins.imagebind import ImageBindConfig, ImageBindEmbedder
 embedder = ImageBindEmbedder(ImageBindConfig(device="cpu"))
@@ -232,7 +233,7 @@ def test_a_batch_that_does_not_fit_is_too_large(tiny: Path) -> None:
 
 
 def test_advice_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embeddings_orch.local_model.cpu_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr("embeddings_orch.models.local.cpu_flags", lambda: frozenset({"amx_bf16"}))
     assert "precision: bf16" in " ".join(ImageBindEmbedder(ImageBindConfig(device="cpu")).advice())
 
 

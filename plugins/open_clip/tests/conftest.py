@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from embeddings_orch import weights
+from embeddings_orch.models import weights
 
 TINY: dict[str, Any] = {
     "embed_dim": 16,

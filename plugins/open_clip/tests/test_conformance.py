@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from embeddings_orch.testing.conformance import EmbedderConformance
 from embeddings_orch_plugins.open_clip import OpenClipConfig
+from embeddings_orch_testing.conformance import EmbedderConformance
 
 
 class TestBundledClip(EmbedderConformance):

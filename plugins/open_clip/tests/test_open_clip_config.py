@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch.fingerprint import role_of
+from embeddings_orch.models.identity import role_of
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
 from embeddings_orch_plugins.open_clip.architectures import architectures
 

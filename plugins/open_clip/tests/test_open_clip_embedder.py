@@ -16,10 +16,11 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item, Vectors
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError
-from embeddings_orch.local_model import cpu_flags, out_of_memory
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item, Vectors
+from embeddings_orch.models.local import cpu_flags, out_of_memory
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
 from embeddings_orch_plugins.open_clip.architectures import MODELS
 
@@ -107,7 +108,7 @@ def test_a_jpeg_is_turned_upright(tiny: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     image = picture(90, 60)
     data = encoded(image, "JPEG", quality=95, exif=exif)
-    from embeddings_orch.media.decode import decode_image
+    from embeddings_orch.media.decoding.pictures import decode_image
 
     as_png = encoded(decode_image(data))
     embedder = embedder_of(tiny)
@@ -278,7 +279,7 @@ def test_advice_follows_the_hardware(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu sse2 avx512_bf16 amx_bf16\n")
     modern, old = cpu_flags(cpuinfo), cpu_flags(tmp_path / "absent")
-    module = "embeddings_orch.local_model.cpu_flags"
+    module = "embeddings_orch.models.local.cpu_flags"
 
     def advice(**settings: Any) -> str:
         return " ".join(OpenClipEmbedder(OpenClipConfig(device="cpu", **settings)).advice())

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.change_report import change_report
-from embeddings_orch.pipeline.checks import IndexChecks, inspect_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.change_report import change_report
+from embeddings_orch.pipeline.checks.run import IndexChecks, inspect_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.spec.pipeline import PipelineSpec
 
 GALLERY = Path(__file__).resolve().parents[3] / "definitions" / "data" / "emoji"
 DOG = GALLERY / "1f436.png"

@@ -13,8 +13,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from embeddings_orch.embedder import Batch, Item, Vectors
 from embeddings_orch.errors import BatchTooLargeError, TerminalError
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item, Vectors
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, onnx_export, onnx_model
 
 from .conftest import encoded, picture
@@ -107,7 +108,7 @@ def test_a_broken_export_is_made_again(tiny_export: OpenClipConfig, own_cache: P
 _EXPORTING = """
 import sys
 import numpy as np
-from embeddings_orch.embedder import Batch
+from embeddings_orch.models.base import Batch
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, onnx_export
 make = onnx_export._make
 def told(*arguments):
@@ -230,7 +231,7 @@ def test_the_device_chooses_the_execution_providers() -> None:
 def test_threads_follow_the_cores_of_the_process() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from embeddings_orch_plugins.open_clip import onnx_model; print(onnx_model.cores())"
+        "from embeddings_orch_plugins.open_clip import onnx_session; print(onnx_session.cores())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
@@ -260,8 +261,8 @@ def test_it_keeps_no_events_for_onnx_runtimes_maker(tiny_export: OpenClipConfig,
     code = """
 import sys
 from pathlib import Path
-from embeddings_orch_plugins.open_clip import onnx_model
-onnx_model.session(Path(sys.argv[1]), ["CPUExecutionProvider"])
+from embeddings_orch_plugins.open_clip import onnx_session
+onnx_session.open_session(Path(sys.argv[1]), ["CPUExecutionProvider"])
 """
     file = folder_of(own_cache, tiny_export) / "text.onnx"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(file)], check=True)

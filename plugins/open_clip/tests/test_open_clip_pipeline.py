@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_embedding, check_index
-from embeddings_orch.pipeline.embed import embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.plan import make_plan
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_embedding, check_index
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.plan.plan import make_plan
+from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.spec import PipelineSpec
+from embeddings_orch.spec.pipeline import PipelineSpec
 
 GALLERY = Path(__file__).resolve().parents[3] / "definitions" / "data" / "emoji"
 

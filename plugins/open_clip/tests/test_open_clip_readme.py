@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from embeddings_orch.fingerprint import role_of
-from embeddings_orch.spec import EmbeddingSpec
+from embeddings_orch.models.identity import role_of
+from embeddings_orch.spec.pipeline import EmbeddingSpec
 from embeddings_orch_plugins.open_clip import OpenClipConfig
 
 from .conftest import GALLERY

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from embeddings_orch.embedder import Batch, Vectors
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Vectors
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder
 from embeddings_orch_plugins.open_clip.resources import OpenClipResource, RetryConfig
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings_orch.embedder import Vectors
+from embeddings_orch.models.content import Vectors
 from embeddings_orch_plugins.open_clip.resources import OpenClipResource
 
 from .conftest import GALLERY

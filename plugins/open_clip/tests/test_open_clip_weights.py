@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from embeddings_orch.embedder import Batch
 from embeddings_orch.errors import EmbeddingsOrchError, TerminalError
+from embeddings_orch.models.base import Batch
 from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, weights
 from embeddings_orch_plugins.open_clip.architectures import MODELS
 

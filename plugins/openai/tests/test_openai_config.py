@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch.fingerprint import role_of
+from embeddings_orch.models.identity import role_of
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
 
 

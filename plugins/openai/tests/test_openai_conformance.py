@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from embeddings_orch.testing.remote_conformance import RemoteConformance
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.openai import OpenAIServer
 from embeddings_orch_plugins.openai import OpenAIConfig
+from embeddings_orch_testing.remote_conformance import RemoteConformance
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 DIMENSIONS = 32  # short ones are compared faster
 

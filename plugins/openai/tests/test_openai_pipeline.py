@@ -10,16 +10,16 @@ import yaml
 
 from embeddings_orch.errors import TerminalError
 from embeddings_orch.pipeline import Pipeline
-from embeddings_orch.pipeline.checks import check_index
-from embeddings_orch.pipeline.embed import EmbedReport, embed
-from embeddings_orch.pipeline.index import build_index
-from embeddings_orch.pipeline.plan import make_plan
-from embeddings_orch.pipeline.publish import publish
-from embeddings_orch.pipeline.scan import scan_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
+from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.plan.plan import make_plan
+from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.spec_file import load_pipeline
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch.spec.yaml_file import load_pipeline
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 KEY = "sk-test-0123456789abcdef"
 TEXTS = 100

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Item
-from embeddings_orch.fingerprint import role_of
-from embeddings_orch.spec import PipelineSpec
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch.embedding.step import EmbedStep
+from embeddings_orch.models.content import Item
+from embeddings_orch.models.identity import role_of
+from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch_plugins.openai import OpenAIConfig
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import openai
 import pytest
 
-from embeddings_orch.embedder import Batch
 from embeddings_orch.errors import (
     BatchTooLargeError,
     ItemError,
@@ -16,10 +15,11 @@ from embeddings_orch.errors import (
     TerminalError,
     TransientError,
 )
-from embeddings_orch.testing.servers import Fault
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch.models.base import Batch
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
-from embeddings_orch_plugins.openai.refusals import meaning_of
+from embeddings_orch_plugins.openai.errors import meaning_of
+from embeddings_orch_testing.servers import Fault
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 
 @pytest.fixture(scope="module")

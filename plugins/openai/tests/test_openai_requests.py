@@ -8,13 +8,14 @@ import time
 import numpy as np
 import pytest
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.outcome import Prepared
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError, UnavailableError
-from embeddings_orch.outcome import Prepared
-from embeddings_orch.testing.servers import Bucket, Fault
-from embeddings_orch.testing.servers.openai import OpenAIServer
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Item
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
+from embeddings_orch_testing.servers import Bucket, Fault
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError
-from embeddings_orch.testing.servers.openai import OpenAIServer
 from embeddings_orch_plugins.openai import OpenAIConfig
 from embeddings_orch_plugins.openai.resources import OpenAIResource, RetryConfig
+from embeddings_orch_testing.servers.openai import OpenAIServer
 
 
 @pytest.fixture

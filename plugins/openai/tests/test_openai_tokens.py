@@ -14,9 +14,9 @@ import pytest
 import tiktoken
 import tiktoken_ext.openai_public
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Item
-from embeddings_orch.outcome import Failure, Prepared
+from embeddings_orch.embedding.outcome import Prepared
+from embeddings_orch.embedding.step import EmbedStep
+from embeddings_orch.models.content import Failure, Item
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
 from embeddings_orch_plugins.openai.tokens import TokenCounter
 

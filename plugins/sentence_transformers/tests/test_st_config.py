@@ -13,7 +13,7 @@ from lancedb.embeddings import get_registry
 from pydantic import ValidationError
 
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.fingerprint import role_of
+from embeddings_orch.models.identity import role_of
 from embeddings_orch_plugins.sentence_transformers import (
     InstructorConfig,
     SentenceTransformersConfig,

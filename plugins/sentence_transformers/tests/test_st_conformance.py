@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from embeddings_orch.testing.conformance import EmbedderConformance
 from embeddings_orch_plugins.sentence_transformers import InstructorConfig, SentenceTransformersConfig
+from embeddings_orch_testing.conformance import EmbedderConformance
 
 from .conftest import MINILM, save_clip, save_instructor
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from embeddings_orch.errors import TerminalError
-from embeddings_orch.reranker import Reranker
+from embeddings_orch.models.reranker import Reranker
 from embeddings_orch_plugins.sentence_transformers import CrossEncoderConfig, CrossEncoderReranker
 
 TEXTS = ["a dog", "a red car on the motorway", "", "a cake with fruit and " + "more fruit and " * 100]

@@ -16,12 +16,13 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Item
+from embeddings_orch.embedding.outcome import Prepared
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError
-from embeddings_orch.media.decode import decode_image
-from embeddings_orch.outcome import Failure, Prepared
-from embeddings_orch.weights import file_sha256
+from embeddings_orch.media.decoding.pictures import decode_image
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Failure, Item
+from embeddings_orch.models.weights import file_sha256
 from embeddings_orch_plugins.sentence_transformers import SentenceTransformersConfig, SentenceTransformersEmbedder
 
 from .conftest import MINILM, cosines, encoded, picture
@@ -361,7 +362,7 @@ def test_several_threads_load_one_model_and_get_their_own_vectors(instructor: Pa
 
 
 def test_advice_follows_the_hardware(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = "embeddings_orch.local_model.cpu_flags"
+    module = "embeddings_orch.models.local.cpu_flags"
     monkeypatch.setattr(module, lambda: frozenset({"amx_bf16"}))
     assert "precision: bf16" in " ".join(embedder_of(clip).advice())
     assert embedder_of(clip, precision="bf16").advice() == []

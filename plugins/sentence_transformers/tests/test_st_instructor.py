@@ -10,9 +10,10 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from embeddings_orch.embed_step import EmbedStep
-from embeddings_orch.embedder import Batch, Side
+from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError
+from embeddings_orch.models.base import Batch
+from embeddings_orch.models.content import Side
 from embeddings_orch_plugins.sentence_transformers import InstructorConfig, InstructorEmbedder
 
 from .conftest import cosines, save_clip

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch.embedder import Batch
 from embeddings_orch.errors import ItemError
+from embeddings_orch.models.base import Batch
 from embeddings_orch_plugins.sentence_transformers import SentenceTransformersConfig, SentenceTransformersEmbedder
 from embeddings_orch_plugins.sentence_transformers.resources import (
     InstructorResource,

@@ -6,7 +6,7 @@ from typing import Any
 
 from embeddings_orch_acme.config import DIMENSIONS
 
-from embeddings_orch.testing.servers import Answer, LoopbackServer, RecordedRequest, RefusedError, tokens_of, vector_of
+from embeddings_orch_testing.servers import Answer, LoopbackServer, RecordedRequest, RefusedError, tokens_of, vector_of
 
 
 class AcmeServer(LoopbackServer):

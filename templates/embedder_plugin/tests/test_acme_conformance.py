@@ -3,8 +3,8 @@ from __future__ import annotations
 from acme_server import AcmeServer
 from embeddings_orch_acme import AcmeConfig
 
-from embeddings_orch.testing.remote_conformance import RemoteConformance
-from embeddings_orch.testing.servers import Fault
+from embeddings_orch_testing.remote_conformance import RemoteConformance
+from embeddings_orch_testing.servers import Fault
 
 
 def rows(change):

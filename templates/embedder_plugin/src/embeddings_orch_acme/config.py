@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.remote import RemoteConfig
-from embeddings_orch.secrets import SecretName
+from embeddings_orch.models import RemoteConfig, SecretName, identity, operational
 
 DIMENSIONS = {"acme-small": 64, "acme-large": 256}
 """Lengths of the vectors of Acme's own models; another model's is told by its first answer."""

@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedderConfig, EmbedResult, Modality, Vectors
-from embeddings_orch.errors import ProviderError, ResponseError, TerminalError, TransientError
-from embeddings_orch.http_errors import error_from_status, message_in
-from embeddings_orch.packing import Limits
-from embeddings_orch.secrets import account_of, read_secret
+from embeddings_orch.models import (
+    Batch,
+    Embedder,
+    EmbedderConfig,
+    EmbedResult,
+    Limits,
+    Modality,
+    ProviderError,
+    ResponseError,
+    TerminalError,
+    TransientError,
+    Vectors,
+    account_of,
+    error_from_status,
+    message_in,
+    read_secret,
+)
 from embeddings_orch_acme.config import DIMENSIONS, AcmeConfig
 
 if TYPE_CHECKING:

@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, field_validator, model_validator
 
-from embeddings_orch.embedder import Side
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.remote import RemoteConfig
+from embeddings_orch.models import RemoteConfig, Side, identity, operational
 from embeddings_orch_plugins.aws import model_ids
 from embeddings_orch_plugins.aws.families import MODELS
 from embeddings_orch_plugins.aws.families.base import Model

@@ -6,8 +6,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from embeddings_orch.errors import TerminalError
-from embeddings_orch.secrets import remember
+from embeddings_orch.models import TerminalError, remember
 from embeddings_orch_plugins.aws.config import BedrockConfig
 
 if TYPE_CHECKING:

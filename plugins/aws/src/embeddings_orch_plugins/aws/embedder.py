@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality, Side, Vectors
-from embeddings_orch.errors import ItemError, ProviderError, ResponseError
-from embeddings_orch.packing import Limits
-from embeddings_orch.secrets import account_of
+from embeddings_orch.models import (
+    Batch,
+    Embedder,
+    EmbedResult,
+    Item,
+    ItemError,
+    Limits,
+    Modality,
+    ProviderError,
+    ResponseError,
+    Side,
+    Vectors,
+    account_of,
+)
 from embeddings_orch_plugins.aws.config import BedrockConfig
 from embeddings_orch_plugins.aws.errors import classify
 from embeddings_orch_plugins.aws.families.base import BODY, TEXT, Call
 
 if TYPE_CHECKING:
-    from embeddings_orch_plugins.aws.connection import Connection
+    from embeddings_orch_plugins.aws.client import Connection
 
 
 class BedrockEmbedder(Embedder[BedrockConfig]):
@@ -115,7 +125,7 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
     def _connected(self) -> Connection:
         with self._lock:
             if self._connection is None:
-                from embeddings_orch_plugins.aws.connection import Connection
+                from embeddings_orch_plugins.aws.client import Connection
 
                 try:
                     self._connection = Connection(self.config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from embeddings_orch.errors import (
+from embeddings_orch.models import (
     ItemError,
     ProviderError,
     RateLimitedError,
@@ -16,8 +16,10 @@ from embeddings_orch.errors import (
     SuspectError,
     TerminalError,
     TransientError,
+    error_from_status,
+    message_in,
+    retry_after_in,
 )
-from embeddings_orch.http_errors import error_from_status, message_in, retry_after_in
 
 _THROTTLED = frozenset(
     {"ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded"}

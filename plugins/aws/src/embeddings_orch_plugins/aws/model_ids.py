@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from embeddings_orch.plugins import suggestion
+from embeddings_orch.models import suggestion
 from embeddings_orch_plugins.aws.families import MODELS
 
 _ARN = re.compile(r"arn:aws[\w-]*:bedrock:([a-z0-9-]*):(\d{12})?:([a-z-]+)/(.+)")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from embeddings_orch.errors import ItemError
-from embeddings_orch.media.decode import image_size
-from embeddings_orch.media.portable import portable_image
+from embeddings_orch.media import image_size, portable_image
+from embeddings_orch.models import ItemError
 from embeddings_orch_plugins.aws.families.base import Pictures
 
 

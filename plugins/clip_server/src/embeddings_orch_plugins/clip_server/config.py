@@ -9,9 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.remote import RemoteConfig
-from embeddings_orch.secrets import SecretName
+from embeddings_orch.models import RemoteConfig, SecretName, identity, operational
 
 DEFAULT_MULTI2VEC_URL = "http://localhost:8080"
 DEFAULT_ROBOFLOW_URL = "http://localhost:9001"

@@ -8,13 +8,23 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
-from embeddings_orch.errors import ProviderError, ResponseError, SuspectError, TerminalError, TransientError
-from embeddings_orch.media.portable import portable_image
-from embeddings_orch.packing import Limits
-from embeddings_orch.secrets import account_of
+from embeddings_orch.media import portable_image
+from embeddings_orch.models import (
+    Batch,
+    Embedder,
+    EmbedResult,
+    Item,
+    Limits,
+    Modality,
+    ProviderError,
+    ResponseError,
+    SuspectError,
+    TerminalError,
+    TransientError,
+    account_of,
+)
+from embeddings_orch_plugins.clip_server.client import Connection, Reply, UnreachableError, vectors_in
 from embeddings_orch_plugins.clip_server.config import Multi2VecClipConfig
-from embeddings_orch_plugins.clip_server.connection import Connection, Reply, UnreachableError, vectors_in
 from embeddings_orch_plugins.clip_server.fleet import Fleet, Server, difference
 
 _REQUEST_BYTES = 16 * 2**20

@@ -7,13 +7,24 @@ import html
 import re
 from typing import Any, ClassVar
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
-from embeddings_orch.errors import BatchTooLargeError, ItemError, ProviderError, SuspectError, TerminalError
-from embeddings_orch.media.portable import portable_image
-from embeddings_orch.packing import Limits
-from embeddings_orch.secrets import account_of, read_secret
+from embeddings_orch.media import portable_image
+from embeddings_orch.models import (
+    Batch,
+    BatchTooLargeError,
+    Embedder,
+    EmbedResult,
+    Item,
+    ItemError,
+    Limits,
+    Modality,
+    ProviderError,
+    SuspectError,
+    TerminalError,
+    account_of,
+    read_secret,
+)
+from embeddings_orch_plugins.clip_server.client import Connection, Reply, vectors_in
 from embeddings_orch_plugins.clip_server.config import DIMENSIONS, RoboflowClipConfig
-from embeddings_orch_plugins.clip_server.connection import Connection, Reply, vectors_in
 
 _REQUEST_BYTES = 16 * 2**20
 _CONTEXT = 75

@@ -7,9 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.remote import RemoteConfig
-from embeddings_orch.secrets import SecretName
+from embeddings_orch.models import RemoteConfig, SecretName, identity, operational
 
 ModelName = Literal["gemini-embedding-001", "gemini-embedding-2", "gemini-embedding-2-preview"]
 

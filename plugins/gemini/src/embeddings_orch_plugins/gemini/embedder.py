@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality, Side, Vectors
-from embeddings_orch.errors import ProviderError, ResponseError, TerminalError
-from embeddings_orch.media.portable import portable_image
-from embeddings_orch.packing import Limits
-from embeddings_orch.secrets import account_of, read_secret
+from embeddings_orch.media import portable_image
+from embeddings_orch.models import (
+    Batch,
+    Embedder,
+    EmbedResult,
+    Item,
+    Limits,
+    Modality,
+    ProviderError,
+    ResponseError,
+    Side,
+    TerminalError,
+    Vectors,
+    account_of,
+    read_secret,
+)
 from embeddings_orch_plugins.gemini.config import GeminiConfig
 from embeddings_orch_plugins.gemini.tasks import LONGEST_PROMPT, PROMPTS, has_task_types, modalities_of
 
@@ -103,7 +114,7 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
         """By status, and what Google's error details say."""
         if isinstance(error, ProviderError):
             return error
-        from embeddings_orch_plugins.gemini.refusals import classify
+        from embeddings_orch_plugins.gemini.errors import classify
 
         return classify(error) or super().classify(error)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from embeddings_orch.embedder import Modality
+from embeddings_orch.models import Modality
 from embeddings_orch_plugins.gemini.config import GeminiConfig, TaskType
 
 PROMPTS: Mapping[TaskType, str] = MappingProxyType(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings_orch.errors import ItemError
+from embeddings_orch.models import ItemError
 
 if TYPE_CHECKING:
     import torch

@@ -7,11 +7,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.local_model import LocalModelConfig, plain_text
-from embeddings_orch.source import local_path
-from embeddings_orch.weights import file_sha256, files_sha256
+from embeddings_orch.models import (
+    EmbeddingsOrchError,
+    LocalModelConfig,
+    file_sha256,
+    files_sha256,
+    identity,
+    local_path,
+    operational,
+    plain_text,
+)
 
 DOWNLOADED = Path("~/.cache/imagebind_checkpoints/imagebind_huge.pth")
 """Where the package imagebind keeps the weights that it downloads."""

@@ -5,9 +5,21 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
-from embeddings_orch.errors import BatchTooLargeError, ProviderError, TerminalError
-from embeddings_orch.local_model import classify, empty_cache, out_of_memory, precision_advice, resolve_device
+from embeddings_orch.models import (
+    Batch,
+    BatchTooLargeError,
+    Embedder,
+    EmbedResult,
+    Item,
+    Modality,
+    ProviderError,
+    TerminalError,
+    classify_local_error,
+    empty_cache,
+    out_of_memory,
+    precision_advice,
+    resolve_device,
+)
 from embeddings_orch_plugins.imagebind.config import ImageBindConfig
 
 if TYPE_CHECKING:
@@ -82,8 +94,8 @@ class ImageBindEmbedder(Embedder[ImageBindConfig]):
         raise BatchTooLargeError(f"{len(batch)} items of {batch.modality} did not fit: {why}")
 
     def classify(self, error: Exception) -> ProviderError:
-        """See `embeddings_orch.local_model.classify`."""
-        return classify(self.config.name, error)
+        """See `embeddings_orch.models.local.classify`."""
+        return classify_local_error(self.config.name, error)
 
     def close(self) -> None:
         """Free the model's memory; the next batch loads it again."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embeddings_orch.errors import EmbeddingsOrchError, TerminalError
-from embeddings_orch.local_model import reason, resolve_device, torch_dtype
+from embeddings_orch.models import EmbeddingsOrchError, TerminalError, resolve_device, short_reason, torch_dtype
 from embeddings_orch_plugins.imagebind.config import ARGUMENTS_FILE, ImageBindConfig
 from embeddings_orch_plugins.imagebind.package import model_module
 
@@ -37,7 +36,7 @@ def load(config: ImageBindConfig) -> tuple[Any, torch.device]:
         model = _built(config, module)
         model.load_state_dict(_state(config.weights_file))
     except Exception as error:
-        raise TerminalError(f"cannot load {config.name} from {config.weights_file}: {reason(error)}") from error
+        raise TerminalError(f"cannot load {config.name} from {config.weights_file}: {short_reason(error)}") from error
     if _digest(config) != before:
         raise TerminalError(f"the weights {config.weights_file} were replaced while they were loaded; run again")
     for part in (model.modality_preprocessors, model.modality_trunks, model.modality_heads):

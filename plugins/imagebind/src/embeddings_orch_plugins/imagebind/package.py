@@ -15,8 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from embeddings_orch.errors import TerminalError
-from embeddings_orch.local_model import reason
+from embeddings_orch.models import TerminalError, short_reason
 
 INSTALL = "pip install --no-deps imagebind-packaged==0.1.2"
 WHY = "it pins torch 1.13, so --no-deps; its licence, CC BY-NC-SA 4.0, forbids commercial use"
@@ -60,7 +59,7 @@ def _imported(name: str) -> Any:
                 return importlib.import_module(name)
         except ImportError as error:
             raise TerminalError(
-                f"the model code of imagebind-packaged does not import: {reason(error)}. {INSTEAD}"
+                f"the model code of imagebind-packaged does not import: {short_reason(error)}. {INSTEAD}"
             ) from error
 
 

@@ -24,7 +24,7 @@ def pixels(data: bytes) -> torch.Tensor:
     """
     from torchvision.transforms import functional  # type: ignore[import-untyped]
 
-    from embeddings_orch.media.decode import decode_image
+    from embeddings_orch.media import decode_image
 
     image = functional.resize(decode_image(data), SIDE, functional.InterpolationMode.BICUBIC)
     tensor: torch.Tensor = functional.to_tensor(functional.center_crop(image, SIDE))

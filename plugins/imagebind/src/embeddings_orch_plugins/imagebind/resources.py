@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embeddings_orch.dagster.resources import EmbedderResource, RetryConfig
-from embeddings_orch.embedder import Vectors
+from embeddings_orch.models import Vectors
 from embeddings_orch_plugins.imagebind.config import ImageBindConfig
 
 __all__ = ["ImageBindResource", "RetryConfig"]

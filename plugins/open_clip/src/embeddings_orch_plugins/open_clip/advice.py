@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embeddings_orch.local_model import precision_advice, resolve_device
+from embeddings_orch.models import precision_advice, resolve_device
 from embeddings_orch_plugins.open_clip.architectures import self_contained
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig, is_path
 

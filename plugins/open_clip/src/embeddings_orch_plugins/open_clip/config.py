@@ -9,17 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.local_model import LocalModelConfig, plain_text
-from embeddings_orch.source import local_path
+from embeddings_orch.models import EmbeddingsOrchError, LocalModelConfig, identity, local_path, operational, plain_text
 from embeddings_orch_plugins.open_clip import weights
-from embeddings_orch_plugins.open_clip.architectures import (
-    LOCAL_DIR,
-    canonical_name,
-    folder_of,
-    self_contained,
-)
+from embeddings_orch_plugins.open_clip.architectures import LOCAL_DIR, canonical_name, folder_of, self_contained
 
 Backend = Literal["torch", "onnx"]
 

@@ -6,9 +6,19 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
-from embeddings_orch.errors import BatchTooLargeError, ProviderError, TerminalError
-from embeddings_orch.local_model import classify, empty_cache, out_of_memory
+from embeddings_orch.models import (
+    Batch,
+    BatchTooLargeError,
+    Embedder,
+    EmbedResult,
+    Item,
+    Modality,
+    ProviderError,
+    TerminalError,
+    classify_local_error,
+    empty_cache,
+    out_of_memory,
+)
 from embeddings_orch_plugins.open_clip.architectures import embedding_length
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
 
@@ -77,7 +87,7 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
 
     def classify(self, error: Exception) -> ProviderError:
         """A local model's errors come again with the same input, so all but a lack of memory are terminal."""
-        return classify(self.config.name, error)
+        return classify_local_error(self.config.name, error)
 
     def close(self) -> None:
         """Free the model's memory; the next batch loads it again."""
@@ -102,7 +112,7 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
             if self._failure is not None:
                 raise TerminalError(str(self._failure))
             if self._model is None:
-                from embeddings_orch_plugins.open_clip.model import load
+                from embeddings_orch_plugins.open_clip.backends import load
                 from embeddings_orch_plugins.open_clip.preprocess import Preprocessor
 
                 try:

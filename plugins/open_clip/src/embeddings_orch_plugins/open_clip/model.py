@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
-from embeddings_orch.local_model import reason, resolve_device
+from embeddings_orch.models import EmbeddingsOrchError, ProviderError, TerminalError, resolve_device, short_reason
 from embeddings_orch_plugins.open_clip import weights
 from embeddings_orch_plugins.open_clip.architectures import HF_HUB, LOCAL_DIR, folder_of, self_contained
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
@@ -37,19 +36,6 @@ class Clip:
     device: torch.device
     dtype: torch.dtype
     preprocess_cfg: dict[str, Any]
-
-
-def load(config: OpenClipConfig) -> Clip:
-    """Load the model of a config, with its backend.
-
-    Raises:
-        TerminalError: it cannot be had, or is not the one that ``weights_sha256`` pins.
-    """
-    if config.backend == "onnx":
-        from embeddings_orch_plugins.open_clip import onnx_model
-
-        return onnx_model.load(config)
-    return load_torch(config)
 
 
 def load_torch(config: OpenClipConfig) -> Clip:
@@ -164,4 +150,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):
         # torch's own message advises to switch off what protects from code in a checkpoint.
         return "it is not a checkpoint that torch can load safely"
-    return reason(error)
+    return short_reason(error)

@@ -19,20 +19,18 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from embeddings_orch.errors import TerminalError
-from embeddings_orch.weights import file_sha256
+from embeddings_orch.models import TerminalError, file_sha256
 from embeddings_orch_plugins.open_clip.config import OpenClipConfig
+from embeddings_orch_plugins.open_clip.model import Clip, load_tokenizer, load_torch
+from embeddings_orch_plugins.open_clip.onnx_session import INSTALL, open_session
 
 if TYPE_CHECKING:
     import torch
-
-    from embeddings_orch_plugins.open_clip.model import Clip
 
 TOWERS = ("image", "text")
 LEAST_COSINE = 0.9999
 """Of a tower's vectors by ONNX Runtime and by torch for the same input; an export with less is refused."""
 
-INSTALL = "pip install 'embeddings-orch-open-clip[onnx]'"
 
 _FORMAT = 1
 _MANIFEST = "export.json"
@@ -103,8 +101,6 @@ def _read(folder: Path) -> Export | None:
 
 def _make(config: OpenClipConfig, target: Path) -> Export:
     """Export into the cache; the caller has the lock."""
-    from embeddings_orch_plugins.open_clip.model import load_torch
-
     for left in target.parent.glob(f"{target.name}.*-part"):
         shutil.rmtree(left, ignore_errors=True)  # of an export that was killed
     if target.exists():
@@ -188,8 +184,6 @@ def _samples(config: OpenClipConfig, clip: Clip, tower: str) -> torch.Tensor:
     """Inputs to export and check with: noise in the range of pixels, and texts of several lengths."""
     import torch
 
-    from embeddings_orch_plugins.open_clip.model import load_tokenizer
-
     if tower == "text":
         return load_tokenizer(config)(["a dog", "two red cars in the rain, seen from above", "many words " * 100])
     size = clip.preprocess_cfg["size"]
@@ -201,11 +195,9 @@ def _samples(config: OpenClipConfig, clip: Clip, tower: str) -> torch.Tensor:
 def _verified(config: OpenClipConfig, module: torch.nn.Module, tower: str, path: Path, samples: torch.Tensor) -> float:
     import torch
 
-    from embeddings_orch_plugins.open_clip.onnx_model import session
-
     with torch.inference_mode():
         expected = module(samples).numpy()
-    run = session(path, ["CPUExecutionProvider"])
+    run = open_session(path, ["CPUExecutionProvider"])
     # A batch of another size than the exported one, too: the axis has to be a free one.
     found = np.concatenate([run.run(None, {"input": samples[part].numpy()})[0] for part in (slice(1), slice(1, None))])
     least = least_cosine(found, expected)

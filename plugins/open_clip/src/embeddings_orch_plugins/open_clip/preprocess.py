@@ -90,7 +90,7 @@ def _channels(value: Any) -> tuple[float, ...]:
 
 
 def _decoded(data: bytes) -> Pixels:
-    from embeddings_orch.media.decode import decode_image
+    from embeddings_orch.media import decode_image
 
     fast = _decode_jpeg(data) if data.startswith(JPEG_START) else None
     return fast if fast is not None else np.array(decode_image(data))
@@ -100,7 +100,7 @@ def _decode_jpeg(data: bytes) -> Pixels | None:
     """The pixels of an ordinary JPEG, upright; None where the core's decoder should judge it."""
     import simplejpeg
 
-    from embeddings_orch.media.decode import MAX_PIXELS
+    from embeddings_orch.media import MAX_PIXELS
 
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)

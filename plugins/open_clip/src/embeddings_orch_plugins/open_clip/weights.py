@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.weights import file_sha256, files_sha256
+from embeddings_orch.models import EmbeddingsOrchError, file_sha256, files_sha256
 from embeddings_orch_plugins.open_clip.architectures import CONFIG_FILE
 
 # The order in which open_clip chooses one of several weights files in a folder.

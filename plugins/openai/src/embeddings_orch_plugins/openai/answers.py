@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embeddings_orch.embedder import EmbedResult, Vectors
-from embeddings_orch.errors import ResponseError, SuspectError
-from embeddings_orch.http_errors import message_in
+from embeddings_orch.models import EmbedResult, ResponseError, SuspectError, Vectors, message_in
 
 
 def result_of(body: bytes, count: int) -> EmbedResult:

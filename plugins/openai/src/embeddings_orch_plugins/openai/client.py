@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from embeddings_orch.errors import ProviderError, TransientError
-from embeddings_orch.secrets import shows_secret
+from embeddings_orch.models import ProviderError, TransientError, shows_secret
 from embeddings_orch_plugins.openai.config import OpenAIConfig
-from embeddings_orch_plugins.openai.refusals import meaning_of
+from embeddings_orch_plugins.openai.errors import meaning_of
 
 _NO_KEY = "none"
 """Stands for a key in the SDK, which wants one; it is not sent."""

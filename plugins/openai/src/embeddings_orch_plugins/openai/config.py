@@ -8,9 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.remote import RemoteConfig
-from embeddings_orch.secrets import SecretName
+from embeddings_orch.models import RemoteConfig, SecretName, identity, operational
 
 FULL_LENGTHS: Mapping[str, int] = {
     "text-embedding-3-small": 1536,

@@ -5,10 +5,18 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality
-from embeddings_orch.errors import ItemError, ProviderError
-from embeddings_orch.packing import Limits
-from embeddings_orch.secrets import account_of, read_secret
+from embeddings_orch.models import (
+    Batch,
+    Embedder,
+    EmbedResult,
+    Item,
+    ItemError,
+    Limits,
+    Modality,
+    ProviderError,
+    account_of,
+    read_secret,
+)
 from embeddings_orch_plugins.openai.config import (
     FIXED_LENGTH,
     MOST_INPUTS,
@@ -90,7 +98,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
 
     def classify(self, error: Exception) -> ProviderError:
         """What an error of the SDK, or of the network, means."""
-        from embeddings_orch_plugins.openai.refusals import meaning_of
+        from embeddings_orch_plugins.openai.errors import meaning_of
 
         return meaning_of(error, self.config.address, ours=self.config.base_url is not None)
 

@@ -6,10 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.fingerprint import identity, operational
-from embeddings_orch.local_model import LocalModelConfig, plain_text
-from embeddings_orch.source import local_path
+from embeddings_orch.models import EmbeddingsOrchError, LocalModelConfig, identity, local_path, operational, plain_text
 from embeddings_orch_plugins.sentence_transformers import files, names
 
 Backend = Literal["torch", "onnx", "openvino"]

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from embeddings_orch.errors import TerminalError
-from embeddings_orch.local_model import DEVICE, reason, resolve_device
-from embeddings_orch.reranker import Reranker, RerankerConfig
+from embeddings_orch.models import DEVICE, Reranker, RerankerConfig, TerminalError, resolve_device, short_reason
 from embeddings_orch_plugins.sentence_transformers import names
 
 if TYPE_CHECKING:
@@ -75,7 +73,7 @@ class CrossEncoderReranker(Reranker[CrossEncoderConfig]):
                 pairs: Any = [(query, text) for text in texts]
                 found = self._model.predict(pairs, batch_size=self.config.batch_size, show_progress_bar=False)
             except Exception as error:
-                raise TerminalError(f"the cross-encoder {self.config.name!r} failed: {reason(error)}") from error
+                raise TerminalError(f"the cross-encoder {self.config.name!r} failed: {short_reason(error)}") from error
         return np.asarray(found, dtype=np.float32)
 
     def close(self) -> None:
@@ -103,7 +101,9 @@ def _loaded(config: CrossEncoderConfig) -> CrossEncoder:
                 max_length=config.max_length,
             )
     except Exception as error:
-        raise TerminalError(f"cannot load the cross-encoder {config.name!r}: {unreachable or reason(error)}") from error
+        raise TerminalError(
+            f"cannot load the cross-encoder {config.name!r}: {unreachable or short_reason(error)}"
+        ) from error
     if loaded.num_labels != 1:
         raise TerminalError(f"{config.name!r} gives {loaded.num_labels} scores a pair; a reranker's model gives one")
     return loaded

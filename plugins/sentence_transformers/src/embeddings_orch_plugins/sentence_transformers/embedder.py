@@ -10,10 +10,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from embeddings_orch.embedder import Batch, Embedder, EmbedResult, Item, Modality, Side, Vectors
-from embeddings_orch.errors import BatchTooLargeError, EmbeddingsOrchError, ProviderError, TerminalError
-from embeddings_orch.local_model import classify, empty_cache, out_of_memory, precision_advice, resolve_device
-from embeddings_orch.packing import Limits
+from embeddings_orch.models import (
+    Batch,
+    BatchTooLargeError,
+    Embedder,
+    EmbeddingsOrchError,
+    EmbedResult,
+    Item,
+    Limits,
+    Modality,
+    ProviderError,
+    Side,
+    TerminalError,
+    Vectors,
+    classify_local_error,
+    empty_cache,
+    out_of_memory,
+    precision_advice,
+    resolve_device,
+)
 from embeddings_orch_plugins.sentence_transformers import files, names
 from embeddings_orch_plugins.sentence_transformers.config import SentenceModelConfig, SentenceTransformersConfig
 
@@ -91,8 +106,8 @@ class SentenceModelEmbedder(Embedder[ConfigT]):
                 size = self._forward[batch.modality] = size // 2
 
     def classify(self, error: Exception) -> ProviderError:
-        """See `embeddings_orch.local_model.classify`."""
-        return classify(self.config.name, error)
+        """See `embeddings_orch.models.local.classify`."""
+        return classify_local_error(self.config.name, error)
 
     def close(self) -> None:
         """Free the model's memory; the next batch loads it again."""
@@ -156,7 +171,7 @@ class SentenceTransformersEmbedder(SentenceModelEmbedder[SentenceTransformersCon
         """
         if isinstance(item.content, str):
             return item.content
-        from embeddings_orch.media.decode import decode_image
+        from embeddings_orch.media import decode_image
 
         return decode_image(item.content)
 

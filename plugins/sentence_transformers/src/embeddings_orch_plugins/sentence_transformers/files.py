@@ -10,9 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from embeddings_orch.embedder import Modality
-from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.weights import files_sha256
+from embeddings_orch.models import EmbeddingsOrchError, Modality, files_sha256
 
 WEIGHTS_SUFFIXES = (".safetensors", ".bin", ".onnx", ".onnx_data", ".xml")
 OTHER_SUFFIXES = (".json", ".txt", ".model", ".tiktoken", ".vocab", ".jinja", ".py")

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from embeddings_orch.embedder import Modality, Side, Vectors
-from embeddings_orch.errors import TerminalError
-from embeddings_orch.fingerprint import identity
+from embeddings_orch.models import Modality, Side, TerminalError, Vectors, identity
 from embeddings_orch_plugins.sentence_transformers.config import SentenceModelConfig
 from embeddings_orch_plugins.sentence_transformers.embedder import SentenceModelEmbedder
 

@@ -8,9 +8,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embeddings_orch.errors import EmbeddingsOrchError, TerminalError
-from embeddings_orch.local_model import reason, resolve_device, torch_dtype
-from embeddings_orch.weights import file_sha256
+from embeddings_orch.models import (
+    EmbeddingsOrchError,
+    TerminalError,
+    file_sha256,
+    resolve_device,
+    short_reason,
+    torch_dtype,
+)
 from embeddings_orch_plugins.sentence_transformers import files, names
 from embeddings_orch_plugins.sentence_transformers.config import SentenceModelConfig
 
@@ -91,17 +96,18 @@ def _loaded(
             )
     except Exception as error:
         if backend != "torch":
-            raise TerminalError(f"cannot load {config.name!r}: {reason(error)}\n{OPTIMUM[backend]}") from error
+            raise TerminalError(f"cannot load {config.name!r}: {short_reason(error)}\n{OPTIMUM[backend]}") from error
         if "trust_remote_code" in str(error):
             raise TerminalError(
-                f"{config.name!r} brings code of its own: read it, then set trust_remote_code: true ({reason(error)})"
+                f"{config.name!r} brings code of its own: read it, then set trust_remote_code: true "
+                f"({short_reason(error)})"
             ) from error
         if folder is not None:
-            raise TerminalError(f"cannot load {config.name!r} from {folder}: {reason(error)}") from error
+            raise TerminalError(f"cannot load {config.name!r} from {folder}: {short_reason(error)}") from error
         place = config.cache_dir or "the hub's default cache"
         raise TerminalError(
             f"the model {config.name!r} cannot be had: looked in {place} and on the network: "
-            f"{unreachable or reason(error)}\n{OFFLINE}"
+            f"{unreachable or short_reason(error)}\n{OFFLINE}"
         ) from error
 
 
@@ -132,7 +138,7 @@ def unreachable_hub(name: str, revision: str | None) -> str:
     except HfHubHTTPError:
         return ""  # it answers; loading says what is wrong
     except Exception as error:
-        return reason(error)
+        return short_reason(error)
     return ""
 
 

@@ -6,7 +6,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.models import EmbeddingsOrchError
 
 PACKAGE = "package:"
 ORGANIZATION = "sentence-transformers/"

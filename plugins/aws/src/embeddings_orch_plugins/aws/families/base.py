@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from embeddings_orch.embedder import Modality
-from embeddings_orch.errors import ResponseError
+from embeddings_orch.models import Modality, ResponseError
 
 Rows = list[list[float]]
 

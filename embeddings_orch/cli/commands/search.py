@@ -1,0 +1,131 @@
+"""The command ``search``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embeddings_orch.cli.common import FILE, json_option, pipeline_options, print_json
+from embeddings_orch.errors import EmbeddingsOrchError
+
+if TYPE_CHECKING:
+    from embeddings_orch.search import Index, Results
+
+
+def _weights(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, float] | None:
+    weights: dict[str, float] = {}
+    for one in given:
+        name, _sign, number = one.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError as error:
+            raise click.BadParameter(f"{one!r} is not NAME=NUMBER, as in clip=0.7") from error
+    return weights or None
+
+
+@click.command(short_help="Search a published index by text, by a picture or by keywords.")
+@click.argument("text", required=False)
+@click.option("--image", type=FILE, help="Search by a picture.")
+@click.option("--like", metavar="ID", help="Search for what is like an item of the index.")
+@click.option("--keyword", "-k", metavar="WORDS", help="Search the full text: alone, or beside another query.")
+@click.option("--hybrid", is_flag=True, help="Search the full text for TEXT as well.")
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1), help="Hybrid, with this share for the vectors: 0 keywords, 1 vectors."
+)
+@click.option(
+    "--weight", "weights", metavar="NAME=W", multiple=True, callback=_weights, help="An embedding and its share."
+)
+@click.option("--index", "-i", help="The index, where the pipeline has several.")
+@click.option("--where", "-w", help="An SQL filter over the columns: \"caption LIKE '%dog%'\".")
+@click.option("--limit", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000), help="The most hits.")
+@click.option("--offset", default=0, type=click.IntRange(0, 100_000), help="Hits to leave out first.")
+@click.option("--embedding", "column", help="The embedding to search, where the index has several.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Draw the hits into this PNG.")
+@click.option("--open", "opens", is_flag=True, help="Draw the hits into a PNG, and open it.")
+@pipeline_options
+@json_option
+def search(
+    chosen: Any,
+    text: str | None,
+    image: Path | None,
+    like: str | None,
+    keyword: str | None,
+    index: str | None,
+    column: str | None,
+    sheet: Path | None,
+    opens: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search a published index by TEXT, by a picture, by keywords, or for what is like an item."""
+    from embeddings_orch.cli.output import tables as output
+
+    given = [query for query in (text, image, like) if query is not None]
+    if len(given) > 1 or not (given or keyword is not None):
+        raise click.UsageError("give a text to search for, or a picture with --image, --like ID, or --keyword")
+    if (options["hybrid"] or options["alpha"] is not None) and text is None and keyword is None:
+        raise click.UsageError("a hybrid search needs words: a text, or --keyword beside the other query")
+    opened = _opened(chosen, index)
+    _check_names(opened, column, options["weights"])
+    results = opened.search(text, image=image, id=like, keyword=keyword, column=column, **options)
+    print_json(results.to_json()) if as_json else output.hits_table(results)
+    if sheet is not None or opens:
+        path = _draw(chosen, results, text or keyword or "", image, like, sheet)
+        click.echo(f"contact sheet: {path.absolute()}", err=as_json)
+        if opens and not shown(path.absolute().as_uri()):
+            click.echo("there is no display to open it on", err=True)
+
+
+def _opened(chosen: Any, index: str | None) -> Index:
+    from embeddings_orch.plugins import suggestion
+    from embeddings_orch.search import Index
+    from embeddings_orch.store import Store
+
+    names = list(chosen.spec.indexes)
+    if index is None and len(names) != 1:
+        raise click.UsageError(f"choose an index with --index: {', '.join(names) or 'the pipeline declares none'}")
+    if index is not None and index not in names:
+        raise click.UsageError(f"there is no index {index!r}{suggestion(index, names)}")
+    configs = [spec.config for spec in chosen.spec.embeddings.values()]
+    return Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0], configs)
+
+
+def _check_names(opened: Index, column: str | None, weights: dict[str, float] | None) -> None:
+    from embeddings_orch.plugins import suggestion
+
+    if column is not None and weights is not None:
+        raise click.UsageError("--embedding and --weight exclude each other; give one of them")
+    named = [column] if column is not None else list(weights or {})
+    columns = [model.column for model in opened.generation().models] if named else []
+    for name in named:
+        if name not in columns:
+            raise click.UsageError(f"index {opened.name!r} has no embedding {name!r}{suggestion(name, columns)}")
+
+
+def _draw(chosen: Any, results: Results, words: str, image: Path | None, like: str | None, sheet: Path | None) -> Path:
+    from embeddings_orch.media.scan import source_for
+    from embeddings_orch.search.contact_sheet import Strip, contact_sheet
+
+    path = sheet or Path(tempfile.mkdtemp(prefix="embeddings-orch-")) / f"{results.index}.png"
+    label = " ".join(str(part) for part in (image or (f"like {like}" if like is not None else ""), words) if part)
+    strip = Strip(label, results, image.read_bytes() if image is not None else None)
+    try:
+        return contact_sheet([strip], source_for(chosen.spec.media.config).read, path)
+    except (OSError, ValueError) as error:  # Pillow's for a file type that it does not know
+        raise EmbeddingsOrchError(f"the sheet {path} cannot be written: {error}") from error
+
+
+def shown(uri: str) -> bool:
+    """Open a URI as the desktop does; False where there is no desktop."""
+    import webbrowser
+
+    displays = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    # Else a browser for terminals could take this one over.
+    if sys.platform not in ("darwin", "win32") and not any(os.environ.get(name) for name in displays):
+        return False
+    return webbrowser.open(uri)

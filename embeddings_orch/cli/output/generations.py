@@ -1,0 +1,159 @@
+"""What a person sees of the status, generations, garbage and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.text import Text
+
+from embeddings_orch.cli.output.tables import count_of_contents, plain_console, plain_table
+from embeddings_orch.pipeline.garbage.collect import GcReport
+from embeddings_orch.pipeline.garbage.listing import GcPlan
+from embeddings_orch.pipeline.published.publish import PublishReport
+
+_LISTED = 200
+
+
+def status_table(made: dict[str, Any]) -> None:
+    """Published generations, and the others that are there."""
+    console = plain_console()
+    table = plain_table("index", "generation", "rows", "built", "checks", "published", right=("rows",))
+    for index in made["indexes"]:
+        if not index["generations"]:
+            table.add_row(index["index"], "none yet", "", "", "", "")
+        for generation in reversed(index["generations"]):
+            here = generation["generation"] == index["published"]
+            mark = ("yes, held" if index["held"] else "yes") if here else ""
+            checks = {True: "passed", False: "failed", None: "not run"}[generation["passed"]]
+            table.add_row(
+                index["index"],
+                generation["generation"],
+                f"{generation['rows']:,}",
+                generation["created_at"][:19],
+                checks,
+                mark,
+            )
+    console.print(table)
+    console.print(f"{made['pipeline']}: {count_of_contents(made['failures'])} failed", highlight=False)
+    for row in made["failed"]:
+        text = f"    {row['embedding']}: {row['uri']}: {row['reason']}"
+        console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    if made["failures"] > len(made["failed"]):
+        console.print(f"    and {made['failures'] - len(made['failed']):,} more", style="yellow", highlight=False)
+
+
+def generations_table(listed: dict[str, Any]) -> None:
+    """The generations of an index, the newest first."""
+    right = ("#", "rows", "recall")
+    table = plain_table(
+        "#", "generation", "built", "rows", "models", "checks", "recall", "published", "gc", right=right
+    )
+    for row in reversed(listed["generations"]):
+        models = ", ".join(
+            f"{column}: {row['providers'][column]} {print_[:8]}" for column, print_ in row["models"].items()
+        )
+        published = ("yes, held" if row["held"] else "yes") if row["published"] else ""
+        table.add_row(
+            str(row["number"]),
+            Text(row["generation"], style="bold" if row["published"] else ""),
+            row["created_at"][:19],
+            f"{row['rows']:,}",
+            Text(models),
+            _checks(row),
+            "" if row["recall"] is None else f"{row['recall']:.3f}",
+            published or ("before" if row["published_before"] else ""),
+            {True: "kept", False: "goes", None: "unknown"}[row["kept"]],
+        )
+    console = plain_console()
+    console.print(table if listed["generations"] else f"{listed['index']}: nothing was built yet")
+    if listed["held"]:
+        console.print(_release(listed["index"]), highlight=False, soft_wrap=True)
+
+
+def _checks(row: dict[str, Any]) -> str:
+    failed = [name for name, passed in row["checks"].items() if not passed]
+    if row["passed"] is None:
+        return "not run"
+    return "passed" if not failed else f"{'passed' if row['passed'] else 'failed'} ({', '.join(failed)})"
+
+
+def _release(index: str) -> str:
+    return f"{index} is held: runs do not publish it until: embeddings-orch publish {index}"
+
+
+def moved(index: str, report: PublishReport) -> None:
+    """What a publish or a rollback did."""
+    before = f" (before: {report.previous})" if report.changed and report.previous else ""
+    as_before = "" if report.changed else ", as before"
+    click.echo(f"{index}: generation {report.generation.id} is published{before}{as_before}")
+    if report.message:
+        click.echo(report.message)
+    if report.held:
+        click.echo(_release(index))
+
+
+def gc_table(plan: GcPlan) -> None:
+    """What would be removed, a line each."""
+    right = ("rows", "versions", "bytes")
+    table = plain_table("what", "name", "rows", "versions", "bytes", "why", right=right)
+    for one in plan.garbage:
+        size = "" if one.bytes is None else human(one.bytes)
+        rows, versions = (f"{count:,}" if count else "" for count in (one.rows, one.versions))
+        table.add_row(_KINDS[one.kind], Text(one.name), rows, versions, size, Text(one.why))
+    if plan.garbage:
+        plain_console().print(table)
+
+
+_KINDS = {
+    "pointer": "published pointer",
+    "generation": "generation",
+    "table": "table",
+    "map": "map",
+    "state": "embedding state",
+    "failures": "failures",
+    "vectors": "vectors",
+    "versions": "old versions",
+}
+
+
+def gc_done(plan: GcPlan, report: GcReport | None) -> None:
+    """What was removed, on standard error; None where nothing was to be."""
+    if not plan.garbage:
+        click.echo(f"{plan.pipeline}: there is nothing to remove", err=True)
+    elif report is None:
+        click.echo("nothing was removed; add --yes", err=True)
+    else:
+        freed = f", {human(report.bytes)} freed" if report.bytes else ""
+        click.echo(f"{plan.pipeline}: {len(report.removed):,} removed{freed}", err=True)
+        for one, reason in report.left:
+            click.secho("left: ", fg="yellow", nl=False, err=True)
+            click.echo(f"{_KINDS[one.kind]} {one.name}: {reason}", err=True)
+
+
+def human(size: int) -> str:
+    """Bytes with a unit: 1.5 MB."""
+    amount, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:,.0f} {units[0]}" if units[0] == "B" else f"{amount:,.1f} {units[0]}"
+
+
+def failures_table(pipeline: str, failed: Sequence[dict[str, Any]]) -> None:
+    """The contents that failed, a line each, and how to try them again."""
+    console = plain_console()
+    table = plain_table("embedding", "item", "kind", "when", "reason")
+    for row in failed[:_LISTED]:
+        item = Text(row["id"] or row["uri"])
+        table.add_row(row["embedding"], item, row["kind"], row["at"][:19], Text(row["reason"]))
+    if failed:
+        console.print(table)
+    if len(failed) > _LISTED:
+        console.print(f"and {len(failed) - _LISTED:,} more; --json lists them all", highlight=False)
+    console.print(f"{pipeline}: {count_of_contents(len(failed))} failed", highlight=False)
+    if any(row["kind"] == "item" for row in failed):
+        console.print("a run skips those of kind item; to try them again: embeddings-orch run --retry-failed")
+    if any(row["kind"] != "item" for row in failed):
+        console.print("the next run tries those of kind transient again")

@@ -1,0 +1,173 @@
+"""Plans as GitHub-flavoured Markdown: for a pull request's comment or a job's summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embeddings_orch.pipeline.plan.against import Difference
+from embeddings_orch.pipeline.plan.plan import AssetPlan, Estimate, Plan
+
+if TYPE_CHECKING:
+    from embeddings_orch.cli.commands.against import Comparison
+
+PLAN_MARKER = "<!-- embeddings-orch:plan -->"
+AGAINST_MARKER = "<!-- embeddings-orch:against -->"
+"""What a comment begins with, unseen, so that a workflow finds its own again."""
+
+_COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
+_COLUMNS = ("asset", *_COUNTS, "tokens", "cost", "time", "reason")
+_LISTED = 10
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pipeline's plan, or why there is none; ``priced`` says whether a model of it has a price."""
+
+    pipeline: str
+    plan: Plan | None
+    error: str = ""
+    priced: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``plan --json`` prints, or the error."""
+        return self.plan.to_json() if self.plan else {"pipeline": self.pipeline, "error": self.error}
+
+
+def plan_markdown(plans: Sequence[Planned]) -> str:
+    """A section with a table for each pipeline, and the totals of all."""
+    blocks = [PLAN_MARKER]
+    for planned in plans:
+        blocks.append(f"### Plan of {_code(planned.pipeline)}")
+        blocks += _plan(planned.plan) if planned.plan else [_failed(planned.error)]
+    if len(plans) > 1:
+        estimates = [asset.estimate for one in plans if one.plan for asset in one.plan.assets]
+        changing = sum(1 for one in plans if one.plan and one.plan.changes)
+        broken = sum(1 for one in plans if one.error)
+        errors = f", {broken} cannot be planned" if broken else ""
+        blocks.append(f"**All {len(plans)} pipelines:** {changing} with changes{errors}; {_sentence(estimates)}.")
+    return "\n\n".join(blocks)
+
+
+def _plan(made: Plan) -> Iterator[str]:
+    estimates = [asset.estimate for asset in made.assets]
+    if made.changes:
+        yield f"{_sentence(estimates)}."
+    else:
+        media = made.assets[0]
+        yield "Nothing to do." if media.unchanged else "There are no media yet."
+    rows = [_row(asset) for asset in made.assets]
+    if made.changes:
+        total = _Total.of(estimates)
+        rows.append(["**total**", "", "", "", "", "", f"{total.tokens:,}", total.cost, total.time, ""])
+    yield _table(_COLUMNS, rows, right=_COLUMNS[1:-1])
+    if made.problems:
+        lines = [f"- {_text(problem.where)}: {_text(problem.reason)}" for problem in made.problems[:_LISTED]]
+        if len(made.problems) > _LISTED:
+            lines.append(f"- and {len(made.problems) - _LISTED:,} more")
+        title = f"{len(made.problems):,} media rows or files are left out"
+        yield "\n".join(["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>"])
+
+
+def _row(asset: AssetPlan) -> list[str]:
+    cost = _Total.of([asset.estimate])
+    numbers = [f"{getattr(asset, name):,}" for name in _COUNTS]
+    takes = [f"{cost.tokens:,}", cost.cost, cost.time] if asset.estimate.items else ["", "", ""]
+    return [_code(asset.asset), *numbers, *takes, _text(asset.reason)]
+
+
+@dataclass(frozen=True)
+class _Total:
+    items: int
+    tokens: int
+    cost_usd: float
+    seconds: float | None
+
+    @classmethod
+    def of(cls, estimates: Iterable[Estimate]) -> _Total:
+        counted = [one for one in estimates if one.items]
+        known = [one.seconds for one in counted if one.seconds is not None]
+        return cls(
+            sum(one.items for one in counted),
+            sum(one.tokens for one in counted),
+            sum(one.cost_usd for one in counted),
+            sum(known) if len(known) == len(counted) else None,
+        )
+
+    @property
+    def cost(self) -> str:
+        return f"${self.cost_usd:,.4f}" if self.cost_usd else "$0"
+
+    @property
+    def time(self) -> str:
+        return "unknown" if self.seconds is None else f"{self.seconds:,.0f} s"
+
+
+def _sentence(estimates: Iterable[Estimate]) -> str:
+    total = _Total.of(estimates)
+    what = f"**{total.items:,} content{'' if total.items == 1 else 's'}** to embed"
+    if not total.items:
+        return what
+    time = "time unknown until the first run" if total.seconds is None else f"about {total.time}"
+    tokens = f", {total.tokens:,} tokens, {total.cost}" if total.tokens else ""
+    return f"{what}{tokens}, {time}"
+
+
+def against_markdown(made: Comparison) -> str:
+    """A section with a table for each pipeline, of its embeddings and indexes."""
+    blocks = [AGAINST_MARKER, f"### Models and indexes against {_code(made.against)} ({made.commit[:10]})"]
+    if not made.pipelines:
+        blocks.append("There is no pipeline, here or there.")
+    elif not made.changes and not made.errors:
+        blocks.append("No vector and no index table changes.")
+    for one in made.pipelines:
+        if one.error:
+            blocks += [f"#### {_code(one.pipeline)}", _failed(one.error)]
+        elif one.changes:
+            blocks += [f"#### {_code(one.pipeline)}", _differences(one)]
+    same = [_code(one.pipeline) for one in made.pipelines if not one.changes and not one.error]
+    if same and len(same) < len(made.pipelines):
+        blocks.append(f"Unchanged: {', '.join(same)}.")
+    return "\n\n".join(blocks)
+
+
+def _differences(one: Difference) -> str:
+    rows = [
+        [
+            _code(asset.asset),
+            f"**{asset.change}**" if asset.change != "unchanged" else asset.change,
+            " → ".join(_code(part) for part in versions(asset.fingerprint_before, asset.fingerprint)),
+            _text(asset.reason),
+        ]
+        for asset in one.assets
+    ]
+    return _table(("asset", "change", "fingerprint", "reason"), rows)
+
+
+def versions(before: str, now: str) -> list[str]:
+    """The fingerprints to show, shortened: the earlier and the present one where both are there and differ."""
+    return [part[:12] for part in dict.fromkeys((before, now)) if part]
+
+
+def _failed(error: str) -> str:
+    return "\n".join(f"> **error:** {_text(line)}" for line in error.splitlines() if line.strip())
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
+    lines = [columns, ["---:" if column in right else "---" for column in columns], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _code(text: str) -> str:
+    """Text in a code span; GitHub reads ``|`` in a table as the end of the cell even there."""
+    plain = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`"
+
+
+def _text(text: str) -> str:
+    """Text as it is: one line, no markup, and nobody notified by a name after ``@``."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([@#])(?=\w)", "\\1\u200b", _SPECIAL.sub(r"\\\1", plain))

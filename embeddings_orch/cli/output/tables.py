@@ -1,0 +1,218 @@
+"""What a person sees: tables, progress bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from embeddings_orch.pipeline.progress import Progress, listening
+
+if TYPE_CHECKING:
+    from embeddings_orch.cli.commands.against import Comparison
+    from embeddings_orch.cli.commands.doctor import Finding
+    from embeddings_orch.media.base import Problem
+    from embeddings_orch.pipeline.outcome import RunOutcome
+    from embeddings_orch.pipeline.plan.plan import Plan
+    from embeddings_orch.search import Results
+
+_PLAIN_WIDTH = 200
+_COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
+
+
+def plain_console() -> Console:
+    """Standard output; without a terminal lines are not folded."""
+    # rich would fold at 80 columns, which breaks a log.
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+@contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    """Standard error on a descriptor of its own: while a step runs, Dagster sends the other one to its logs."""
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # a stream of a test or a notebook, that is no file
+        yield sys.stderr
+        return
+    with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors="replace") as stream:
+        yield stream
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Draw the progress of all steps meanwhile, on standard error."""
+    with _own_stderr() as stream, _drawn(stream) if stream.isatty() else _printed(stream):
+        yield
+
+
+@contextmanager
+def _printed(stream: TextIO) -> Iterator[None]:
+    with listening(lambda event: click.echo(str(event), file=stream)):
+        yield
+
+
+@contextmanager
+def _drawn(stream: TextIO) -> Iterator[None]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(file=stream), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+        # Dagster and LanceDB take seconds to load; an empty screen would look like a hang.
+        starting = bars.add_task("starting", total=None, rate="")
+
+        def draw(event: Progress) -> None:
+            bars.update(starting, visible=False)
+            if event.step not in tasks:
+                tasks[event.step] = bars.add_task(event.step, total=event.total, rate="")
+            bars.update(
+                tasks[event.step],
+                completed=event.done,
+                total=event.total,
+                rate=f"{event.rate:,.0f} {event.unit}/s",
+            )
+
+        with listening(draw):
+            yield
+
+
+def problems(found: Sequence[Problem]) -> None:
+    """Warn of rows and files that are left out."""
+    for problem in found[:10]:
+        click.secho("left out: ", fg="yellow", nl=False, err=True)
+        click.echo(f"{problem.where}: {problem.reason}", err=True)
+    if len(found) > 10:
+        click.echo(f"and {len(found) - 10:,} more", err=True)
+
+
+def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """A table without lines."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    return table
+
+
+def count_of_contents(count: int) -> str:
+    """As in: 2 contents."""
+    return f"{count:,} content{'' if count == 1 else 's'}"
+
+
+def plan_table(made: Plan, *, priced: bool) -> None:
+    """The plan, a line an asset, then what it would take; in tokens and dollars where a model has a price."""
+    table = plain_table("asset", *_COUNTS, "reason", right=_COUNTS)
+    for asset in made.assets:
+        counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
+        table.add_row(Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason))
+    console = plain_console()
+    console.print(table)
+    media = made.assets[0]
+    if not media.new + media.changed + media.unchanged:
+        console.print(f"{made.pipeline}: there are no media yet")
+        return
+    if not made.changes:
+        console.print(f"{made.pipeline}: nothing to do")
+        return
+    estimates = [asset.estimate for asset in made.assets if asset.estimate.items]
+    items = sum(estimate.items for estimate in estimates)
+    cost = ""
+    if priced:
+        tokens = sum(estimate.tokens for estimate in estimates)
+        cost = f", {tokens:,} tokens, ${sum(estimate.cost_usd for estimate in estimates):,.4f}"
+    seconds = [estimate.seconds for estimate in estimates]
+    time = "time unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
+    text = f"{made.pipeline}: {count_of_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
+    console.print(text, highlight=False)
+    for warning in made.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)
+
+
+def against_table(made: Comparison) -> None:
+    """How the embeddings and indexes differ from a revision's, a line each."""
+    from embeddings_orch.cli.output.markdown import versions
+
+    table = plain_table("asset", "change", "fingerprint", "reason")
+    for asset in (asset for one in made.pipelines for asset in one.assets):
+        style = "dim" if asset.change == "unchanged" else "bold"
+        shown = " -> ".join(versions(asset.fingerprint_before, asset.fingerprint))
+        table.add_row(Text(asset.asset, style=style), asset.change, shown, Text(asset.reason))
+    console = plain_console()
+    if table.row_count:
+        console.print(table)
+    count = sum(asset.change != "unchanged" for one in made.pipelines for asset in one.assets)
+    what = f"{count:,} of {table.row_count:,} embeddings and indexes differ" if count else "nothing differs"
+    console.print(f"{what} from {made.against} ({made.commit[:10]})", highlight=False, markup=False)
+
+
+def run_table(outcome: RunOutcome) -> None:
+    """What a run did, a line an asset, and the contents that failed."""
+    console = plain_console()
+    for asset in outcome.assets:
+        if "generation" in asset and "moved" in asset:
+            why = asset.get("not_moved_because", "as before")
+            text = f"generation {asset['generation']} is published" + ("" if asset["moved"] else f", {why}")
+        else:
+            text = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
+            if "embedded" in asset:
+                speed = asset.get("items_per_second") or 0
+                rate = f" at {speed:,.{0 if speed >= 10 else 1}f}/s" if asset["embedded"] else ""
+                text += f"; embedded {asset['embedded']:,}{rate}"
+        console.print(f"{asset['asset']}: {text}", highlight=False, soft_wrap=True)
+        for row in [*asset.get("left_out", []), *asset.get("failures", [])][:10]:
+            console.print(
+                f"    {row['item']}: {row['reason']}",
+                style="yellow",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
+    state = {True: "done", False: "failed", None: "started"}[outcome.success]
+    page = f", {outcome.url}" if outcome.url else ""
+    console.print(f"{outcome.pipeline}: {state} (run {outcome.run_id}{page})", highlight=False, soft_wrap=True)
+
+
+def warnings(outcome: RunOutcome) -> None:
+    """Asset checks that failed, on standard error; those that block are the reason of a failed run."""
+    for check in outcome.checks:
+        if not check["passed"]:
+            blocks = check["severity"] == "ERROR"
+            click.secho("error: " if blocks else "warning: ", fg="red" if blocks else "yellow", nl=False, err=True)
+            click.echo(f"{check['asset']} {check['check']}: {check['description']}", err=True)
+
+
+def hits_table(results: Results, limit: int | None = None) -> None:
+    """The hits of a search, or the first few of them."""
+    table = plain_table("#", "score", "id", "caption", right=("#", "score"))
+    # Ranks that are fused make small scores, of which the first digits are the same.
+    digits = 4 if results.hits and abs(results.hits[0].score) < 0.1 else 3
+    for place, hit in enumerate(results.hits[:limit], 1):
+        caption = hit.metadata.get("caption") or hit.metadata.get("text") or ""
+        table.add_row(str(place), f"{hit.score:.{digits}f}", Text(hit.id), Text(str(caption)[:80]))
+    console = plain_console()
+    console.print(table if results.hits else "no hits")
+    console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
+
+
+def findings(found: Iterable[Finding]) -> bool:
+    """What doctor finds, a line each as it comes; returns whether all is well."""
+    well = True
+    for finding in found:
+        well = well and finding.ok
+        click.secho("ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False)
+        click.echo(f"{finding.what}: {finding.detail}")
+        for advice in finding.advice:
+            click.echo(f"      advice: {advice}")
+    return well

@@ -1,0 +1,1 @@
+"""Runs of a pipeline: in this process, and on a running Dagster."""

@@ -1,0 +1,79 @@
+"""What the command line does outside of a run, as Dagster's UI shows it: runless events of the assets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from embeddings_orch.dagster.runs.instance import dagster_instance
+from embeddings_orch.pipeline.garbage.collect import GcReport, indexes_that_lost
+from embeddings_orch.pipeline.published.publish import PublishReport
+from embeddings_orch.spec.project import Declared, prepare_home
+
+
+def report_publish(declared: Declared, report: PublishReport) -> None:
+    """Record where a pointer is now, as a materialization of the published asset."""
+
+    def events() -> list[Any]:
+        import dagster as dg
+        from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+        return [
+            dg.AssetMaterialization(
+                asset_key=dg.AssetKey(report.asset.split("/")),
+                description=f"Generation {report.generation.id} by the command line.",
+                metadata={
+                    "dagster/row_count": report.generation.rows,
+                    "generation": report.generation.id,
+                    "previous": report.previous or "none",
+                    "moved": report.changed,
+                    "held": report.held,
+                    "by": "command line",
+                },
+                tags={DATA_VERSION_TAG: report.generation.id},
+            )
+        ]
+
+    _report(declared, events)
+
+
+def report_gc(declared: Declared, report: GcReport) -> None:
+    """Record what the pipeline's index assets lost, as observations."""
+
+    def events() -> list[Any]:
+        import dagster as dg
+
+        found: list[Any] = []
+        for key, lost in indexes_that_lost(report).items():
+            name, _, index = key.partition("/")
+            gone = [one.name for one in lost if one.kind == "generation"]
+            found.append(
+                dg.AssetObservation(
+                    asset_key=dg.AssetKey([name, "index", index]),
+                    description="gc by the command line.",
+                    metadata={
+                        "generations_removed": ", ".join(gone) or "none",
+                        "tables_removed": sum(1 for one in lost if one.kind == "table"),
+                        "versions_removed": sum(one.versions for one in lost if one.kind == "versions"),
+                        "bytes_freed": sum(one.bytes or 0 for one in lost),
+                        "by": "command line",
+                    },
+                )
+            )
+        return found
+
+    _report(declared, events)
+
+
+def _report(declared: Declared, events: Callable[[], list[Any]]) -> None:
+    try:
+        with dagster_instance(prepare_home(declared.root)) as instance:
+            for event in events():
+                instance.report_runless_asset_event(event)
+    # YAML's, Dagster's, SQLAlchemy's, or of whatever class the home's file names; the store has changed already.
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo(f"done, but Dagster could not be told, so its UI does not show it: {reason}", err=True)

@@ -1,0 +1,130 @@
+"""Runs a pipeline's job in this process, recorded in the Dagster instance that the UI shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from embeddings_orch.dagster.runs.instance import dagster_instance, short
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.pipeline.outcome import INTERRUPTED, RunOutcome, Status, Step, reason, step_keys
+from embeddings_orch.pipeline.plan.selection import graph
+from embeddings_orch.spec.project import Declared, prepare_home
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[str] = ()) -> RunOutcome:
+    """Materialize assets of a pipeline, with their checks.
+
+    Args:
+        declared: the pipeline.
+        retry_failed: try again what failed for good.
+        selection: the keys to materialize, all where none is given.
+
+    Raises:
+        EmbeddingsOrchError: the Dagster home cannot be used, or Dagster refuses the run.
+    """
+    home = prepare_home(declared.root)
+    import dagster as dg
+
+    from embeddings_orch.dagster.automation.observe import PROCESS_TAG, this_process
+    from embeddings_orch.dagster.definitions import build_pipeline, job_name
+
+    spec = declared.spec
+    keys = list(selection or graph(spec))
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if retry_failed:
+        config["ops"] = retry_config(keys)
+    with dagster_instance(home) as instance, _dagsters_errors_as_messages(spec.name):
+        job = build_pipeline(spec).resolve_job_def(job_name(spec))
+        started = time.monotonic()
+        result = job.execute_in_process(
+            run_config=config,
+            instance=instance,
+            raise_on_error=False,
+            tags={"embeddings_orch/started_by": "command line", PROCESS_TAG: this_process()},
+            asset_selection=[dg.AssetKey(key.split("/")) for key in selection] or None,
+        )
+        outcome = RunOutcome(spec.name, result.success, result.run_id, seconds=time.monotonic() - started)
+        failed: dict[str, str] = {}
+        for event in result.all_events:
+            if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+                materialization = event.step_materialization_data.materialization
+                outcome.assets.append(
+                    {
+                        "asset": "/".join(materialization.asset_key.path),
+                        **{name: _plain(value) for name, value in materialization.metadata.items()},
+                    }
+                )
+            elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                outcome.checks.append(_check(event.asset_check_evaluation_data))
+            elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+                error, failed[str(event.step_key)] = _reason(event)
+                outcome.interrupted |= error == INTERRUPTED
+        outcome.errors.extend(failed.values())
+        outcome.steps.extend(_steps(instance, result, keys, failed))
+    outcome.sort(graph(spec))
+    return outcome
+
+
+def retry_config(keys: Iterable[str]) -> dict[str, Any]:
+    """The run config of ops by which the embeddings among these assets try again what failed for good."""
+    names = [key.replace("/", "__") for key in keys if key.split("/")[1:2] == ["embeddings"]]
+    return {name: {"config": {"retry_failed": True}} for name in names}
+
+
+def _steps(instance: dg.DagsterInstance, result: Any, keys: list[str], failed: dict[str, str]) -> Iterator[Step]:
+    """The planned steps; those that were never begun are skipped ones."""
+    stats = {one.step_key: one for one in instance.get_run_step_stats(result.run_id)}
+    planned = {definition.name for definition in result.job_def.nodes_in_topological_order}
+    for name, (asset, kind) in ((name, step) for key in keys for name, step in step_keys(key).items()):
+        if name not in planned:
+            continue
+        one = stats.get(name)
+        seconds = (one.end_time or 0.0) - (one.start_time or 0.0) if one and one.start_time and one.end_time else 0.0
+        succeeded = one is not None and one.status is not None and one.status.value == "SUCCESS"
+        status: Status = "failure" if name in failed else "success" if succeeded else "skipped"
+        yield Step(asset, kind, status, round(seconds, 3), failed.get(name, ""))
+
+
+@contextmanager
+def _dagsters_errors_as_messages(pipeline: str) -> Iterator[None]:
+    from dagster_shared.check import CheckError
+    from dagster_shared.error import DagsterError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (DagsterError, CheckError, SQLAlchemyError) as error:
+        raise EmbeddingsOrchError(f"Dagster cannot run the pipeline {pipeline!r}: {short(error)}") from error
+
+
+def _check(evaluation: Any) -> dict[str, Any]:
+    return {
+        "asset": "/".join(evaluation.asset_key.path),
+        "check": evaluation.check_name,
+        "passed": evaluation.passed,
+        "severity": evaluation.severity.value,
+        "description": evaluation.description or "",
+    }
+
+
+def _plain(value: Any) -> Any:
+    records = getattr(value, "records", None)
+    if records is not None:
+        return [dict(record.data) for record in records]
+    return value.value if hasattr(value, "value") else value
+
+
+def _reason(event: Any) -> tuple[str, str]:
+    """The class of the innermost error, and the reason to show."""
+    data = event.step_failure_data
+    error = data.error
+    while error.cause is not None:
+        error = error.cause
+    described = data.user_failure_data.description if data.user_failure_data else None
+    return error.cls_name, reason(event.step_key, described, error.cls_name, error.message)

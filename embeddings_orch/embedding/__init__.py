@@ -1,0 +1,1 @@
+"""A batch in, vectors and failures out."""

@@ -1,0 +1,82 @@
+"""How much alike a picture and some texts are, as Roboflow Inference's ``/clip/compare`` tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from embeddings_orch.embedding.contents import Content, vectors_of
+from embeddings_orch.embedding.step import EmbedStep
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.content import Vectors
+
+CompareType = Literal["image", "text"]
+
+
+def compare(
+    model: EmbedderConfig | EmbedStep,
+    image: Content,
+    texts: Content | Sequence[Content],
+    *,
+    subject_type: CompareType = "image",
+    prompt_type: CompareType = "text",
+) -> Vectors:
+    """Cosine similarities of a subject, a picture, and prompts, texts: shape (n,), float32, each from -1 to 1.
+
+    A prompt's figure is the score that a search for it would give the subject: where a model tells documents from
+    queries, the subject is the document. With ``subject_type`` and ``prompt_type`` pictures are compared with
+    pictures, or texts with texts.
+
+    Args:
+        model: a config, whose model is loaded and released again; or an `EmbedStep`, which keeps it for more calls
+            and must not be used by another thread meanwhile.
+        image: the subject: a path, an encoded file's bytes, a Pillow image, a uint8 array (height, width[, channels]);
+            or a text.
+        texts: the prompts, or one of them; texts, or pictures.
+        subject_type: what the subject is.
+        prompt_type: what the prompts are.
+
+    Raises:
+        ItemError: something has no vector, or the model does not read it; the message names it.
+        TerminalError: the model cannot be had, or the provider refuses.
+        OSError: a path cannot be read.
+
+    Example:
+        >>> from embeddings_orch_plugins.open_clip import OpenClipConfig  # doctest: +SKIP
+        >>> compare(OpenClipConfig(name="emoji-s"), "dog.png", ["a dog", "a cake"])  # doctest: +SKIP
+        array([0.58, 0.07], dtype=float32)
+    """
+    if isinstance(model, EmbedStep):
+        return _compared(model, image, _prompts(texts), subject_type, prompt_type)
+    step = EmbedStep(model)
+    try:
+        return _compared(step, image, _prompts(texts), subject_type, prompt_type)
+    finally:
+        step.close()
+
+
+def _compared(
+    step: EmbedStep, subject: Any, prompts: Iterable[Any], subject_type: CompareType, prompt_type: CompareType
+) -> Vectors:
+    before = step.side
+    try:
+        one = _unit(vectors_of(step, subject_type, [subject], "document"))
+        others = _unit(vectors_of(step, prompt_type, prompts, "query"))
+    finally:
+        step.side = before
+    similarities: Vectors = np.clip(others @ one[0], -1, 1) if len(others) else np.empty(0, dtype=np.float32)
+    return similarities
+
+
+def _prompts(given: Any) -> Iterable[Any]:
+    # A text is a sequence of texts to Python, and an array one of arrays.
+    single = isinstance(given, str | bytes | Path | np.ndarray) or not isinstance(given, Iterable)
+    return [given] if single else given
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit

@@ -1,0 +1,1 @@
+"""Models in memory, each loaded once and asked in batches."""

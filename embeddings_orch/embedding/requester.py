@@ -1,0 +1,212 @@
+"""Requests to a provider: their turn, cost and retries, what errors mean, whether an answer can be used."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from embeddings_orch.embedding.outcome import Usage
+from embeddings_orch.errors import (
+    BudgetError,
+    CancelledError,
+    ProviderError,
+    RateLimitedError,
+    SuspectError,
+    TerminalError,
+)
+from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, EmbedResult
+from embeddings_orch.models.content import Vectors
+from embeddings_orch.policy.limiter import Limiter
+from embeddings_orch.policy.prices import Budget
+from embeddings_orch.policy.retry import Retrier
+from embeddings_orch.policy.secrets import redact, shows_secret
+from embeddings_orch.policy.throttle import Throttle
+
+
+class Requester:
+    """Sends requests for the threads of one embed step.
+
+    Args:
+        config: of the embedder.
+        clock: seconds, monotonic.
+        sleep: waits so many seconds; None waits until `cancel` at the latest.
+        uniform: a random number between two.
+
+    Attributes:
+        budget: what may be spent, and what was.
+        dimensions: of the vectors, None until they are known.
+    """
+
+    def __init__(
+        self,
+        config: EmbedderConfig,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None] | None,
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self.budget = Budget(config.max_cost_usd, config.prices)
+        self.dimensions: int | None = None
+        self._config, self._clock = config, clock
+        self._sleep = sleep or self._wait
+        self._uniform = uniform
+        self._retrier = Retrier(config.retry, clock, self._sleep, uniform)
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._stops = False
+        self._throttle: Throttle | None = None
+
+    def stop_at_terminal_errors(self) -> None:
+        """See `embeddings_orch.embedding.step.EmbedStep.stop_at_terminal_errors`."""
+        self._stops = True
+
+    def cancel(self) -> None:
+        """See `embeddings_orch.embedding.step.EmbedStep.cancel`."""
+        self._cancelled.set()
+
+    def send(
+        self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, suspect_retries: int = 0
+    ) -> Vectors:
+        """Have one batch embedded: shape (n, dimensions), float32, as the model gives them.
+
+        Args:
+            embedder: makes the vectors.
+            request: the batch.
+            tokens: of all its contents, at the most.
+            usage: counters, added to in place.
+            suspect_retries: how often what may be the input's fault is tried again.
+
+        Raises:
+            ProviderError: of the last attempt, see `embeddings_orch.errors`.
+        """
+        throttle = self._made_throttle(embedder)
+        images = _images(request)
+        turns, tried_again = 0.0, 0
+
+        def attempt() -> Vectors:
+            nonlocal turns, tried_again
+            with throttle.request(tokens) as waited:
+                turns += waited
+                usage.waited += waited
+                try:
+                    reserved = self.budget.reserve(tokens, images)
+                except BudgetError:
+                    usage.requests -= 1  # it was never sent
+                    raise
+                try:
+                    return self._attempt(embedder, request, reserved, tokens, usage, throttle)
+                except SuspectError as error:
+                    if tried_again >= min(suspect_retries, _most_retries(error) - 1):
+                        raise _InVainError(error) from error
+                    tried_again += 1
+                    raise
+
+        try:
+            return self._retrier.call(attempt, usage, lambda: turns)
+        except _InVainError as stop:
+            raise stop.error from stop.error.__cause__
+
+    def again(self, error: SuspectError, patient: bool, usage: Usage) -> bool:
+        """Whether an item that failed alone is to be tried again: after a wait, where nothing else is answered."""
+        retries = min(self._config.retry.max_retries, _most_retries(error))
+        if retries < 1:
+            return False
+        usage.retries += 1
+        if patient:
+            seconds = max(error.retry_after or 0.0, self._uniform(0.0, self._config.retry.initial_wait))
+            usage.waited += seconds
+            self._sleep(seconds)
+        return True
+
+    def _attempt(
+        self,
+        embedder: Embedder[Any],
+        request: Batch,
+        reserved: float,
+        tokens: int,
+        usage: Usage,
+        throttle: Throttle,
+    ) -> Vectors:
+        result: EmbedResult | None = None
+        started = self._clock()
+        try:
+            result = embedder.embed(request)
+            vectors = self._checked(result.vectors, len(request))
+        except Exception as error:
+            known = _known(embedder, error)
+            if isinstance(known, RateLimitedError):
+                throttle.refused(known.retry_after)
+            if isinstance(known, TerminalError) and self._stops:
+                self.cancel()  # before its turn is another's
+            if shows_secret(error):
+                raise known from None
+            if known is error:
+                raise
+            raise known from error
+        finally:
+            usage.seconds += self._clock() - started
+            # An answer that cannot be used was paid for all the same.
+            counted, pictures = (result.tokens, _images(request)) if result is not None else (0, 0)
+            self.budget.settle(reserved, counted, pictures)
+            usage.tokens += counted
+            usage.images += pictures
+        throttle.succeeded(tokens, counted)
+        return vectors
+
+    def _made_throttle(self, embedder: Embedder[Any]) -> Throttle:
+        with self._lock:
+            if self._throttle is None:
+                limits = self._config.rate_limits()
+                self._throttle = Throttle(
+                    self._config.concurrency,
+                    Limiter(embedder.account(), limits) if limits.any else None,
+                    clock=self._clock,
+                    sleep=self._sleep,
+                    cancelled=self._cancelled.is_set,
+                )
+            return self._throttle
+
+    def _wait(self, seconds: float) -> None:
+        if self._cancelled.wait(seconds):
+            raise CancelledError("no request is made any more: the run was stopped")
+
+    def _checked(self, vectors: Any, count: int) -> Vectors:
+        provider = self._config.provider
+        try:
+            array = np.asarray(vectors, dtype=np.float32)
+        except (ValueError, TypeError) as error:
+            raise TerminalError(f"{provider} did not return a matrix of numbers: {error}") from error
+        if array.ndim != 2 or array.shape[0] != count:
+            shape = " x ".join(map(str, array.shape))
+            raise TerminalError(f"{provider} returned {shape} numbers for {count} items, not one vector each")
+        if self.dimensions is None:
+            self.dimensions = int(array.shape[1])
+        if array.shape[1] != self.dimensions:
+            raise TerminalError(f"{provider} returned vectors of {array.shape[1]} dimensions, not of {self.dimensions}")
+        return array
+
+
+class _InVainError(Exception):
+    """A suspect error that is not tried again."""
+
+    def __init__(self, error: SuspectError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _most_retries(error: SuspectError) -> int:
+    return sys.maxsize if error.max_retries is None else error.max_retries
+
+
+def _images(request: Batch) -> int:
+    return len(request) if request.modality == "image" else 0
+
+
+def _known(embedder: Embedder[Any], error: Exception) -> ProviderError:
+    known = embedder.classify(error)
+    if known.args and isinstance(known.args[0], str):
+        known.args = (redact(known.args[0]), *known.args[1:])
+    return known

@@ -1,0 +1,115 @@
+"""What a media source is: it lists items into a catalog table, and reads one item's bytes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+CATALOG_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("modality", pa.string(), nullable=False),
+        pa.field("mime", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("caption", pa.string()),
+        pa.field("text", pa.string()),
+    ]
+)
+"""The columns every catalog has; a source's own columns follow them. ``content_hash`` is the sha256 of the bytes
+(or of the text) that a model would be given for ``input: media``; ``size`` is in bytes, the others in pixels."""
+
+STAT_COLUMN = "_stat"
+"""``size:mtime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not data."""
+
+
+class SourceConfig(BaseModel):
+    """Base of a source's settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: ClassVar[str]
+
+
+SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row or file that is not in the catalog, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source lists.
+
+    Attributes:
+        table: `CATALOG_SCHEMA`, then the source's own columns, then `STAT_COLUMN`; sorted by id, ids unique.
+        problems: rows and files left out, each with its reason.
+        ignored: files passed over because no modality is known for them, or sounds that were not asked for.
+    """
+
+    table: pa.Table
+    problems: list[Problem] = field(default_factory=list)
+    ignored: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds, as far as it can be told without reading contents.
+
+    Attributes:
+        items: by id, a text that changes when the item's content may have.
+        others: the same for what else a scan reads, by name: tables, metadata files.
+    """
+
+    items: Mapping[str, str]
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(ABC, Generic[SourceConfigT]):
+    """Lists media and reads them."""
+
+    config_class: ClassVar[type[SourceConfig]]
+
+    def __init__(self, config: SourceConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def scan(self, previous: pa.Table | None, progress: Callable[[int], None] = lambda _: None) -> Scan:
+        """List all items.
+
+        Args:
+            previous: the last catalog, with `STAT_COLUMN`; hashes of files that did not change since are reused.
+            progress: told the number of items seen so far, now and then.
+
+        Raises:
+            SourceError: the source as a whole cannot be read.
+        """
+
+    def listing(self) -> Listing | None:
+        """List cheaply, to see whether a scan would find anything new; None where only a scan can tell.
+
+        Raises:
+            SourceError: the source as a whole cannot be read.
+        """
+        return None
+
+    @abstractmethod
+    def read(self, uri: str) -> bytes:
+        """The bytes of one item.
+
+        Raises:
+            OSError: they cannot be read now.
+        """

@@ -1,0 +1,1 @@
+"""The catalog: its columns and cells, what is read of an item, what changed since the last scan."""

@@ -1,0 +1,213 @@
+"""The columns of a catalog: the user's with their types, and all of them put together.
+
+The type of a column without types of its own (CSV, JSON) is the first of these that every value fits: bool,
+int, float, list, string. CSV cells fit bool as ``true`` and ``false`` in any case; int and float as plain
+decimal numbers without leading zeros or plus sign, of no more digits than the type holds exactly; so a single
+``00123`` keeps a column text. An empty cell is null and fits all. One cell that fits less changes the type of
+its column; ``types`` in the source's settings pins it, and then that cell alone is null and a problem.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from embeddings_orch.errors import SourceError
+from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.plugins import suggestion
+
+ColumnType = Literal["bool", "int", "float", "string"]
+
+_ARROW: dict[str, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "string": pa.string(),
+}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_CELLS = {
+    "bool": re.compile(r"true|false", re.IGNORECASE),
+    "int": re.compile(r"-?(?:0|[1-9][0-9]{0,18})"),
+    "float": re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?"),
+}
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some values of one column.
+
+    Attributes:
+        positions: the rows of the catalog that they belong to.
+        untyped: they come from a CSV.
+    """
+
+    positions: Sequence[int]
+    values: Sequence[Any]
+    untyped: bool
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse a column that the catalog cannot take.
+
+    Raises:
+        SourceError: with the file and the column.
+    """
+    if not name:
+        raise SourceError(f"{where}: a column has no name (pandas writes one unless told index=False)")
+    if not _NAME.fullmatch(name):
+        raise SourceError(f"{where}: the column {name!r} cannot be used; rename it to letters, digits and underscores")
+    same = next((own for own in CATALOG_SCHEMA.names if own == name.lower()), None)
+    if same is not None:
+        raise SourceError(f"{where}: the column {name!r} collides with the catalog's own {same!r}; rename or drop it")
+
+
+def check_pinned(types: Iterable[str], columns: Iterable[str], where: str) -> None:
+    """Refuse types of columns that do not exist.
+
+    Raises:
+        SourceError: with the column.
+    """
+    names = set(columns)
+    for name in types:
+        if name not in names:
+            raise SourceError(
+                f"{where}: `types` names the column {name!r}, which there is not{suggestion(name, names)}"
+            )
+
+
+def typed_column(
+    name: str, parts: Sequence[Cells], size: int, where: str, pinned: ColumnType | None = None
+) -> tuple[pa.Array, list[int]]:
+    """One column of the catalog, null where no part has a value.
+
+    Returns:
+        The column, and the positions whose values do not fit the pinned type; they are null.
+
+    Raises:
+        SourceError: it holds objects or nested lists.
+    """
+    for part in parts:
+        if not part.untyped:
+            _check_nesting(part.values, name, where)
+    kind = pinned or _kind(parts)
+    misfits: list[int] = []
+    values: list[Any] = [None] * size
+    for part in parts:
+        for position, value in zip(part.positions, part.values, strict=True):
+            if value is None:
+                continue
+            if pinned and not _all_fit([value], kind, part.untyped):
+                misfits.append(position)
+                continue
+            values[position] = value if part.untyped and kind == "string" else _converted(value, kind)
+    if kind == "list":
+        inner = _kind([Cells((), [item for value in values if value for item in value], untyped=False)])
+        values = [value and [item if item is None else _converted(item, inner) for item in value] for value in values]
+        return pa.array(values, pa.list_(_ARROW[inner])), misfits
+    return pa.array(values, _ARROW[kind]), misfits
+
+
+def stored_column(name: str, column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+    """A column of a file with types, in the types that a catalog has (times to the microsecond).
+
+    Raises:
+        SourceError: it holds objects, nested lists or bytes.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = _scalar(kind.value_type, name, where)
+        return column.cast(pa.list_(inner), safe=not pa.types.is_temporal(inner))
+    scalar = _scalar(kind, name, where)
+    return column.cast(scalar, safe=not pa.types.is_temporal(scalar))
+
+
+def catalog_table(columns: Mapping[str, Any], own: Mapping[str, Any], stats: Sequence[str]) -> pa.Table:
+    """A catalog from the columns of `CATALOG_SCHEMA`, the user's own and `STAT_COLUMN`, sorted by id."""
+    arrays = {field.name: _array(columns[field.name], field.type) for field in CATALOG_SCHEMA}
+    schema = CATALOG_SCHEMA
+    for name, values in own.items():
+        arrays[name] = values
+        schema = schema.append(pa.field(name, values.type))
+    arrays[STAT_COLUMN] = pa.array(stats, pa.string())
+    schema = schema.append(pa.field(STAT_COLUMN, pa.string()))
+    return pa.table(arrays, schema=schema).sort_by("id").combine_chunks()
+
+
+def _array(values: Any, kind: pa.DataType) -> Any:
+    return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
+
+
+def _kind(parts: Sequence[Cells]) -> str:
+    present = [([value for value in part.values if value is not None], part.untyped) for part in parts]
+    if any(values for values, _ in present):
+        for kind in ("bool", "int", "float", "list"):
+            if all(_all_fit(values, kind, untyped) for values, untyped in present):
+                return kind
+    return "string"
+
+
+def _all_fit(values: Sequence[Any], kind: str, untyped: bool) -> bool:
+    if kind == "string":
+        return True
+    if not untyped:
+        return all(_fits(value, kind) for value in values)
+    pattern = _CELLS.get(kind)
+    if pattern is None or not all(map(pattern.fullmatch, values)):
+        return not values
+    return kind != "int" or all(_INT64_MIN <= int(value) <= _INT64_MAX for value in values)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "bool"
+    if isinstance(value, int):
+        return (kind == "int" and _INT64_MIN <= value <= _INT64_MAX) or (kind == "float" and abs(value) <= 2**53)
+    return (kind == "float" and isinstance(value, float)) or (kind == "list" and isinstance(value, list))
+
+
+def _converted(value: Any, kind: str) -> Any:
+    if kind == "bool":
+        return value if isinstance(value, bool) else value.lower() == "true"
+    if kind == "int":
+        return int(value)
+    if kind == "float":
+        return float(value)
+    return value if kind == "list" or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _check_nesting(values: Sequence[Any], name: str, where: str) -> None:
+    for value in values:
+        nested = isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
+        if nested or isinstance(value, dict):
+            raise _nested(name, where, "nested lists" if nested else "objects")
+
+
+def _nested(name: str, where: str, what: str) -> SourceError:
+    return SourceError(f"{where}: the column {name!r} holds {what}; only plain values and lists of them can be kept")
+
+
+def _scalar(kind: pa.DataType, name: str, where: str) -> pa.DataType:
+    types = pa.types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
+        return pa.string()
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    if types.is_date(kind):
+        return pa.date32()
+    if types.is_float16(kind):
+        return pa.float32()
+    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return kind
+    if types.is_time(kind):
+        return pa.time64("us")
+    raise _nested(name, where, str(kind))

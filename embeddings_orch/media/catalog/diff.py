@@ -1,0 +1,189 @@
+"""What catalogs tell: what changed between two of them, and which contents a model reads from one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.errors import SourceError
+from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.catalog.cells import cell_texts, tagged_cells
+from embeddings_orch.models.content import content_hash, content_key
+from embeddings_orch.plugins import suggestion
+
+MEDIA = "media"
+"""The input that is the item itself; every other input is a column's text."""
+
+CONTENTS_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("modality", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.string()),
+    ]
+)
+"""The columns of `contents`; ``text`` is the content itself where the catalog holds it, else null."""
+
+
+@dataclass(frozen=True)
+class CatalogDiff:
+    """What one catalog has that another has not, as ids in the order of their catalogs.
+
+    Attributes:
+        unchanged: the number of rows that are the same in both.
+    """
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    deleted: tuple[str, ...]
+    unchanged: int
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.deleted)
+
+
+def row_digests(table: pa.Table) -> pa.Array:
+    """sha256 of each row over all its values and the names of their columns, `STAT_COLUMN` aside.
+
+    The order of columns and the width of a type (int32, int64; string, large_string) do not count, and a null
+    counts as no column at all; so a column that is added changes only the rows that have a value in it.
+    """
+    names = sorted(name for name in table.column_names if name != STAT_COLUMN)
+    digests: list[str] = []
+    for batch in _batches(table.select(names)):
+        columns = [tagged_cells(name, batch[name]) for name in names]
+        joined = pc.binary_join_element_wise(*columns, "").cast(pa.binary())
+        digests += [hashlib.sha256(row).hexdigest() for row in joined.to_pylist()]
+    return pa.array(digests, pa.string())
+
+
+def catalog_digest(table: pa.Table) -> str:
+    """sha256 over all rows, in whatever order they stand."""
+    return content_hash("".join(sorted(row_digests(table).to_pylist())))
+
+
+def diff(old: pa.Table | None, new: pa.Table) -> CatalogDiff:
+    """Compare two catalogs by id and `row_digests`."""
+    before = _digests_by_id(old) if old is not None else {}
+    after = _digests_by_id(new)
+    common = [key for key in after if key in before]
+    changed = tuple(key for key in common if before[key] != after[key])
+    return CatalogDiff(
+        new=tuple(key for key in after if key not in before),
+        changed=changed,
+        deleted=tuple(key for key in before if key not in after),
+        unchanged=len(common) - len(changed),
+    )
+
+
+def contents(table: pa.Table, input: str = MEDIA) -> pa.Table:
+    """The distinct contents that a model with this ``input`` is given, each with its first row by id.
+
+    Returns:
+        `CONTENTS_SCHEMA`, sorted by id. Rows whose column is null or empty have no content.
+
+    Raises:
+        SourceError: the catalog has no such column.
+    """
+    return distinct_contents(table, _content(table, input))
+
+
+def distinct_contents(table: pa.Table, content: Content) -> pa.Table:
+    """The contents of a catalog's rows as `contents` returns them."""
+    rows = pc.indices_nonzero(pc.is_valid(content.hashes))
+    rows = pc.take(rows, pc.sort_indices(table["id"].take(rows)))
+    encoded = pc.dictionary_encode(content.hashes.take(rows))
+    _, firsts = np.unique(encoded.indices.to_numpy(), return_index=True)
+    rows = pc.take(rows, pa.array(np.sort(firsts)))
+    hashes = content.hashes.take(rows)
+    columns = {
+        "key": content_keys(hashes, content.part),
+        "content_hash": hashes,
+        "modality": content.modality.take(rows),
+        "uri": table["uri"].take(rows),
+        "id": table["id"].take(rows),
+        "text": content.texts.take(rows),
+    }
+    return pa.table({name: columns[name].cast(pa.string()) for name in CONTENTS_SCHEMA.names}, CONTENTS_SCHEMA)
+
+
+def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:
+    """For each row the key of its content, as in `contents`; null where it has none.
+
+    Raises:
+        SourceError: the catalog has no such column.
+    """
+    return content_keys(_content(table, input).hashes)
+
+
+class Content(NamedTuple):
+    """What some rows have to give to a model: hashes (null: nothing), texts where the catalog holds them, modalities.
+
+    Attributes:
+        part: the end of their keys.
+    """
+
+    hashes: pa.Array
+    texts: pa.Array
+    modality: pa.Array
+    part: str = content_key("", 0)
+
+
+def media_content(table: pa.Table) -> Content:
+    """The items themselves."""
+    # Of a picture, `text` is a column of the user's.
+    own = pc.equal(table["modality"], "text")
+    texts = pc.if_else(own, table["text"], pa.scalar(None, pa.string()))
+    return Content(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
+
+
+def _content(table: pa.Table, input: str) -> Content:
+    if input == MEDIA:
+        return media_content(table)
+    texts = _flat(cell_texts(_text_column(table, input)))
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    hashes = [None if text is None else content_hash(text) for text in texts.to_pylist()]
+    return Content(pa.array(hashes, pa.string()), texts, pa.repeat("text", table.num_rows))
+
+
+def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    allowed = [*own_columns(table), *(field for field in ("caption", "text") if field in table.column_names)]
+    if name not in allowed:
+        hint = suggestion(name, [MEDIA, *allowed])
+        raise SourceError(f"the media have no column {name!r} to embed as text{hint}")
+    column = table[name]
+    if pa.types.is_nested(column.type):
+        raise SourceError(f"the column {name!r} cannot be embedded: it holds {column.type}, not text")
+    return column
+
+
+def own_columns(table: pa.Table) -> list[str]:
+    """The user's columns of a catalog."""
+    return [name for name in table.column_names if name not in CATALOG_SCHEMA.names and name != STAT_COLUMN]
+
+
+def content_keys(hashes: pa.Array, part: str = Content._field_defaults["part"]) -> pa.Array:
+    """The keys of contents by their hashes, null for null."""
+    return pc.binary_join_element_wise(hashes, part, "", null_handling="emit_null")
+
+
+def _digests_by_id(table: pa.Table) -> dict[str, str]:
+    return dict(zip(table["id"].to_pylist(), row_digests(table).to_pylist(), strict=True))
+
+
+def _batches(table: pa.Table, rows: int = 100_000) -> Iterator[pa.Table]:
+    # In pieces, because the joined rows of a large catalog would outgrow one string array (2 GiB).
+    for start in range(0, table.num_rows, rows):
+        yield table.slice(start, rows).combine_chunks()
+
+
+def _flat(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -1,0 +1,1 @@
+"""Bytes into what a model reads."""

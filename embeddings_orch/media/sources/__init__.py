@@ -1,0 +1,1 @@
+"""Where media live: folders and tables."""

@@ -1,0 +1,169 @@
+"""What a catalog says of local files: hash, size, dimensions, text; reused where a file did not change."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import pyarrow as pa
+from pydantic import BeforeValidator, ValidationInfo
+
+from embeddings_orch.errors import ItemError
+from embeddings_orch.media.base import STAT_COLUMN
+from embeddings_orch.media.decoding.pictures import decode_text, stream_size
+from embeddings_orch.models.content import Modality, content_hash
+from embeddings_orch.models.paths import local_path
+
+
+def _local(value: Any, info: ValidationInfo) -> Any:
+    # Anything else is pydantic's to refuse.
+    return local_path(value, info) if isinstance(value, str | Path) else value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_local)]
+"""A path that is relative to the YAML."""
+
+_CHUNK = 1 << 20
+_SLICE = 2048
+_WORKERS = 8
+_TICK_NS, _COARSE_TICK_NS = 50_000_000, 2_000_000_000
+"""Longer than a file system's clock takes for a step; some (FAT, old network ones) count whole or even seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One local file to look at."""
+
+    id: str
+    path: str
+    modality: Modality
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found in it.
+
+    Attributes:
+        text: of a text file, null where it is not UTF-8.
+        stat: for `STAT_COLUMN`.
+    """
+
+    content_hash: str
+    size: int
+    width: int | None
+    height: int | None
+    text: str | None
+    stat: str
+
+
+class FileFacts:
+    """Looks at files, and reuses what the last catalog says of those whose size, time and inode stayed.
+
+    A file changed just before the scan could change once more in the same tick of the file system's clock, so its
+    stat is not remembered and the next scan hashes it again (git's racy rule).
+
+    Args:
+        previous: the last catalog.
+        now: the time of this scan, in seconds since the epoch.
+    """
+
+    def __init__(self, previous: pa.Table | None, now: float) -> None:
+        self._known = dict(_known(previous)) if previous is not None else {}
+        self._now_ns = int(now * 1e9)
+
+    def look(self, files: Sequence[File], progress: Callable[[int], None]) -> list[Facts | OSError]:
+        """The facts of each file, or why it cannot be read."""
+        found: list[Facts | OSError] = []
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="scan") as pool:
+            # In slices: a million waiting tasks would take a gigabyte.
+            for start in range(0, len(files), _SLICE):
+                some = files[start : start + _SLICE]
+                facts = [self._reused(file) for file in some]
+                unknown = [file for file, fact in zip(some, facts, strict=True) if fact is None]
+                read = iter(pool.map(self._read, unknown) if len(unknown) > 1 else map(self._read, unknown))
+                found += [next(read) if fact is None else fact for fact in facts]
+                progress(len(found))
+        return found
+
+    def _reused(self, file: File) -> Facts | OSError | None:
+        try:
+            status = os.stat(file.path)
+        except OSError as error:
+            return error
+        if not stat.S_ISREG(status.st_mode):
+            return OSError(errno.EINVAL, "not a file", file.path)
+        known = self._known.get(file.id)
+        return known if known is not None and known.stat == _stat(status) else None
+
+    def _read(self, file: File) -> Facts | OSError:
+        try:
+            with open(file.path, "rb") as stream:
+                before = _stat(os.fstat(stream.fileno()))
+                digest, text = _text_digest(stream) if file.modality == "text" else (_digest(stream), None)
+                size = stream.tell()
+                width, height = _dimensions(stream) if file.modality == "image" else (None, None)
+                status = os.fstat(stream.fileno())
+        except OSError as error:
+            return error
+        tick = _TICK_NS if status.st_mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
+        settled = status.st_mtime_ns < self._now_ns - tick and _stat(status) == before
+        return Facts(digest, size, width, height, text, before if settled else "")
+
+
+def stat_of(path: str) -> str:
+    """A text that changes when a file does, by its size, time and inode; empty where there is none."""
+    try:
+        return _stat(os.stat(path))
+    except OSError:
+        return ""
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be read, in a few words."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def _stat(status: os.stat_result) -> str:
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def _digest(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _text_digest(stream: IO[bytes]) -> tuple[str, str | None]:
+    data = stream.read()
+    try:
+        text = decode_text(data)
+    except ItemError:
+        return content_hash(data), None
+    return content_hash(text), text
+
+
+def _dimensions(stream: IO[bytes]) -> tuple[int | None, int | None]:
+    stream.seek(0)
+    size = stream_size(stream)
+    # A broken header can claim more than the catalog's columns hold.
+    return size if size is not None and max(size) < 2**31 else (None, None)
+
+
+def _known(previous: pa.Table) -> Iterator[tuple[str, Facts]]:
+    if STAT_COLUMN not in previous.column_names:
+        return
+    names = ("id", "modality", "content_hash", "size", "width", "height", "text", STAT_COLUMN)
+    for batch in previous.select(list(names)).to_batches():
+        columns = (batch[name].to_pylist() for name in names)
+        for key, modality, digest, size, width, height, text, stat_ in zip(*columns, strict=True):
+            if stat_:
+                # Of a picture, `text` comes from the metadata.
+                yield key, Facts(digest, size, width, height, text if modality == "text" else None, stat_)

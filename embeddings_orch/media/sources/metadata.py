@@ -1,0 +1,132 @@
+"""Captions and other columns for the files of a folder, by the convention of Hugging Face's ImageFolder.
+
+Each folder may have a metadata file, ``metadata.csv`` or ``metadata.jsonl``. Its column ``file_name`` names
+the files, relative to the folder that it stands in.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from embeddings_orch.errors import SourceError
+from embeddings_orch.media.base import Problem
+from embeddings_orch.media.catalog.columns import Cells, ColumnType, check_name, check_pinned, typed_column
+from embeddings_orch.media.sources.records import FORMATS, Records, read_records
+from embeddings_orch.plugins import suggestion
+
+FILE_NAME = "file_name"
+OWN_TEXTS = ("caption", "text")
+"""Columns that are the catalog's, not the user's."""
+
+
+@dataclass
+class Metadata:
+    """What the metadata files say, in the order of the ids that were asked for."""
+
+    columns: dict[str, pa.Array] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def metadata_names(name: str) -> frozenset[str]:
+    """The file names that are metadata: the one given, as CSV and as JSON Lines."""
+    stem = PurePosixPath(name).stem
+    return frozenset({name, f"{stem}.csv", f"{stem}.jsonl"}) if name else frozenset()
+
+
+def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: Mapping[str, ColumnType]) -> Metadata:
+    """Read all metadata files of a folder.
+
+    Args:
+        root: the folder.
+        paths: its metadata files, relative to it.
+        ids: the items of the catalog.
+        types: of columns whose type is not to be told from their values.
+
+    Raises:
+        SourceError: a file is malformed, lacks ``file_name``, or has a column that the catalog cannot take.
+    """
+    found = Metadata()
+    rows = _Rows(root, ids, found.problems)
+    parts: dict[str, list[Cells]] = {}
+    read: dict[str, Records] = {}
+    ordered = sorted(paths, key=lambda path: (path.count("/"), path))
+    for folder, files in Counter(posixpath.dirname(path) for path in ordered).items():
+        if files > 1:
+            raise SourceError(f"{root / folder} has {files} metadata files; keep one of them")
+    for path in ordered:
+        records = _records(root / path)
+        kept, positions = rows.resolve(records, posixpath.dirname(path))
+        for name in records.columns:
+            if name != FILE_NAME:
+                values = records.values(name)
+                cells = Cells(positions, [values[row] for row in kept], records.untyped)
+                parts.setdefault(name, []).append(cells)
+                read.setdefault(name, records)
+    check_pinned(types, parts, str(root))
+    for name, cells_of in parts.items():
+        pinned: ColumnType | None = "string" if name in OWN_TEXTS else types.get(name)
+        column, misfits = typed_column(name, cells_of, len(ids), read[name].name, pinned)
+        found.columns[name] = column
+        found.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
+    return found
+
+
+def _records(path: Path) -> Records:
+    records = read_records(path, FORMATS[path.suffix.lower()])
+    if records.problems:
+        first = records.problems[0]
+        raise SourceError(f"{first.where}: {first.reason}")
+    if FILE_NAME not in records.columns and records.numbers:
+        hint = suggestion(FILE_NAME, records.columns)
+        raise SourceError(f"{path} has no column {FILE_NAME!r}, which names the file of each row{hint}")
+    for name in records.columns:
+        if name not in (FILE_NAME, *OWN_TEXTS):
+            check_name(name, str(path))
+    return records
+
+
+class _Rows:
+    """Finds the item of each metadata row."""
+
+    def __init__(self, root: Path, ids: Sequence[str], problems: list[Problem]) -> None:
+        self._root = root
+        self._position = {key: position for position, key in enumerate(ids)}
+        # macOS writes names decomposed, most editors write them composed.
+        composed = ((unicodedata.normalize("NFC", key), key) for key in ids if not key.isascii())
+        self._composed = dict(composed)
+        self._seen: dict[str, str] = {}
+        self._problems = problems
+
+    def resolve(self, records: Records, folder: str) -> tuple[list[int], list[int]]:
+        """The rows that speak of an item, and the items' positions."""
+        rows: list[int] = []
+        positions: list[int] = []
+        for row, file_name in enumerate(records.values(FILE_NAME)):
+            if not isinstance(file_name, str) or not file_name:
+                self._problems.append(Problem(records.where(row), f"it has no {FILE_NAME}"))
+                continue
+            item = posixpath.normpath(posixpath.join(folder, file_name))
+            if item not in self._position:
+                item = self._composed.get(unicodedata.normalize("NFC", item), item)
+            if item in self._seen:
+                reason = f"{file_name!r} was described before, in {self._seen[item]}"
+                self._problems.append(Problem(records.where(row), reason))
+            elif item in self._position:
+                rows.append(row)
+                positions.append(self._position[item])
+                self._seen[item] = records.where(row)
+            elif not self._exists(item):
+                self._problems.append(Problem(records.where(row), f"there is no file {file_name!r} in the folder"))
+        return rows, positions
+
+    def _exists(self, item: str) -> bool:
+        # A file that the patterns leave out may well be described.
+        return not item.startswith(("/", "../")) and os.path.lexists(self._root / item)

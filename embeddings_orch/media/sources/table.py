@@ -1,0 +1,235 @@
+"""The source ``table``: a local CSV, JSON Lines or Parquet file that lists media by path, or holds texts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from embeddings_orch.errors import SourceError
+from embeddings_orch.media.base import Listing, Problem, Scan, Source, SourceConfig
+from embeddings_orch.media.catalog.columns import (
+    Cells,
+    ColumnType,
+    catalog_table,
+    check_name,
+    check_pinned,
+    stored_column,
+    typed_column,
+)
+from embeddings_orch.media.decoding.kinds import KINDS, kind_of
+from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, stat_of
+from embeddings_orch.media.sources.records import FORMATS, Format, Records, read_records
+from embeddings_orch.media.sources.uris import local_file
+from embeddings_orch.models.content import content_hash
+from embeddings_orch.plugins import suggestion
+
+
+class TableConfig(SourceConfig):
+    """Settings of the source ``table``.
+
+    Example:
+        >>> TableConfig(path="products.csv", id="sku", text="description").format is None
+        True
+    """
+
+    source: ClassVar[str] = "table"
+
+    path: LocalPath = Field(description="The table: .csv, .jsonl, .ndjson or .parquet.")
+    format: Format | None = Field(None, description="What the file is, else told from its extension.")
+    id: str = Field("id", description="The column with the items' ids.")
+    uri: str = Field("uri", description="The column with the media's paths, absolute or relative to the table.")
+    text: str = Field("text", description="The column with texts; the items themselves where there is no path.")
+    caption: str = Field("caption", description="The column with captions.")
+    types: dict[str, ColumnType] = Field(
+        {}, description="Types of columns of a CSV or JSON Lines file, else told from their values."
+    )
+
+
+@dataclass
+class _Item:
+    id: str
+    row: int
+    text: str | None
+    caption: str | None
+    file: File | None
+    facts: Facts | None = None
+
+
+@dataclass
+class _Listing:
+    items: list[_Item] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class TableSource(Source[TableConfig]):
+    """Lists the rows of a table; the other columns ride along."""
+
+    config_class = TableConfig
+
+    def __init__(self, config: TableConfig, *, now: Callable[[], float] = time.time) -> None:
+        super().__init__(config)
+        self._now = now
+        self._path = Path(os.path.abspath(config.path))
+
+    def scan(self, previous: pa.Table | None, progress: Callable[[int], None] = lambda _: None) -> Scan:
+        """List all rows that have an id, and a path or a text.
+
+        Raises:
+            SourceError: the table cannot be read, or has columns that a catalog cannot take.
+        """
+        started = self._now()
+        records = self._records()
+        listing = self._listing(records)
+        files = [item.file for item in listing.items if item.file is not None]
+        found = iter(FileFacts(previous, started).look(files, progress))
+        items = []
+        for item in listing.items:
+            facts = next(found) if item.file else _text_facts(item.text or "")
+            if isinstance(facts, OSError):
+                uri = item.file.path if item.file else ""
+                missing = isinstance(facts, FileNotFoundError)
+                why = f"there is no file {uri}" if missing else f"{uri} cannot be read: {reason(facts)}"
+                listing.problems.append(Problem(records.where(item.row), why))
+            else:
+                item.facts = facts
+                items.append(item)
+        own = self._own_columns(records, items, listing.problems)
+        return Scan(self._table(items, own), records.problems + listing.problems)
+
+    def listing(self) -> Listing:
+        """The table's file and the files it names, by size, time and inode.
+
+        Raises:
+            SourceError: the table cannot be read.
+        """
+        items = self._listing(self._records()).items
+        files = {item.id: stat_of(item.file.path) for item in items if item.file is not None}
+        return Listing(files, {self._path.name: stat_of(str(self._path))})
+
+    def read(self, uri: str) -> bytes:
+        """The bytes of a file that the table names.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return Path(uri).read_bytes()
+
+    def _records(self) -> Records:
+        config = self.config
+        if not self._path.exists():
+            hint = "a relative path is relative to the YAML file"
+            raise SourceError(f"the media table {self._path} does not exist ({hint})")
+        if self._path.is_dir():
+            raise SourceError(f"{self._path} is a folder, not a table; for its media use `source: folder`")
+        file_format = config.format or FORMATS.get(self._path.suffix.lower())
+        if file_format is None:
+            known = ", ".join(FORMATS)
+            raise SourceError(f"{self._path}: its extension tells no format ({known}); set `format`")
+        records = read_records(self._path, file_format)
+        names = list(records.columns)
+        if not names and not records.numbers:
+            # JSON Lines without a line, where columns cannot be told.
+            return records
+        needed = {"id": config.id}
+        # A column that the settings name must be there; of the usual names any may be missing.
+        needed |= {key: getattr(config, key) for key in ("uri", "text", "caption") if key in config.model_fields_set}
+        for key, name in needed.items():
+            if name not in names:
+                hint = suggestion(name, names)
+                raise SourceError(f"{self._path} has no column {name!r} (the setting `{key}`){hint}")
+        if config.uri not in names and config.text not in names:
+            both = f"{config.uri!r} nor {config.text!r}"
+            raise SourceError(f"{self._path} has neither a column {both}{suggestion(config.uri, names)}")
+        for name in self._own_names(records):
+            check_name(name, str(self._path))
+        check_pinned(config.types, names, str(self._path))
+        return records
+
+    def _own_names(self, records: Records) -> list[str]:
+        config = self.config
+        return [name for name in records.columns if name not in (config.id, config.uri, config.text, config.caption)]
+
+    def _listing(self, records: Records) -> _Listing:
+        config = self.config
+        found = _Listing()
+        seen: dict[str, int] = {}
+        columns = [records.values(name) for name in (config.id, config.uri, config.text, config.caption)]
+        for row, (raw_id, uri, text, caption) in enumerate(zip(*columns, strict=True)):
+            key = _text(raw_id)
+            try:
+                if key is None:
+                    raise ValueError(f"it has no {config.id!r}")
+                if key in seen:
+                    first = records.where(seen[key])
+                    raise ValueError(f"the id {key!r} was given before, in {first}; the first one counts")
+                file = None if uri is None or uri == "" else self._file(key, uri)
+                if file is None and not _text(text):
+                    raise ValueError(f"it has neither {config.uri!r} nor {config.text!r}")
+            except ValueError as error:
+                found.problems.append(Problem(records.where(row), str(error)))
+                continue
+            seen[key] = row
+            found.items.append(_Item(key, row, _text(text), _text(caption), file))
+        return found
+
+    def _file(self, key: str, uri: Any) -> File:
+        path = local_file(uri, self._path.parent)
+        kind = kind_of(path)
+        if kind is None:
+            raise ValueError(f"{uri}: the extension is none of {', '.join(sorted(KINDS))}")
+        return File(key, path, kind.modality)
+
+    def _own_columns(self, records: Records, items: Sequence[_Item], problems: list[Problem]) -> dict[str, Any]:
+        rows = [item.row for item in items]
+        own: dict[str, Any] = {}
+        for name in self._own_names(records):
+            values = records.columns[name]
+            if isinstance(values, pa.ChunkedArray):
+                own[name] = stored_column(name, values, records.name).take(pa.array(rows, pa.int64()))
+                continue
+            every = records.values(name)
+            cells = Cells(range(len(rows)), [every[row] for row in rows], records.untyped)
+            pinned = self.config.types.get(name)
+            own[name], misfits = typed_column(name, [cells], len(rows), records.name, pinned)
+            why = f"its {name!r} is not of type {pinned}"
+            problems += [Problem(records.where(rows[position]), why) for position in misfits]
+        return own
+
+    def _table(self, items: Sequence[_Item], own: dict[str, Any]) -> pa.Table:
+        facts = [item.facts for item in items if item.facts is not None]
+        kinds = [kind_of(item.file.path) if item.file else KINDS[".txt"] for item in items]
+        columns = {
+            "id": [item.id for item in items],
+            "uri": [item.file.path if item.file else f"{self._path}#{item.id}" for item in items],
+            "content_hash": [fact.content_hash for fact in facts],
+            "modality": [item.file.modality if item.file else "text" for item in items],
+            "mime": [kind.mime if kind else None for kind in kinds],
+            "size": [fact.size for fact in facts],
+            "width": [fact.width for fact in facts],
+            "height": [fact.height for fact in facts],
+            "caption": [item.caption for item in items],
+            # The text of a text file is its own.
+            "text": [
+                fact.text if item.file and item.file.modality == "text" else item.text
+                for item, fact in zip(items, facts, strict=True)
+            ],
+        }
+        return catalog_table(columns, own, [fact.stat for fact in facts])
+
+
+def _text_facts(text: str) -> Facts:
+    return Facts(content_hash(text), len(text.encode()), None, None, text, "")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,98 @@
+"""The files below a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embeddings_orch.errors import SourceError
+from embeddings_orch.media.base import Problem
+from embeddings_orch.media.decoding.kinds import kind_of
+from embeddings_orch.media.sources.files import File, reason
+from embeddings_orch.media.sources.patterns import Patterns
+
+
+@dataclass
+class Walk:
+    """What was found, in no order.
+
+    Attributes:
+        metadata: the metadata files, relative to the folder.
+        ignored: files that the patterns include and whose kind is not known, and sounds that no pattern names.
+    """
+
+    files: list[File] = field(default_factory=list)
+    metadata: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    ignored: int = 0
+
+
+def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk:
+    """List a folder, through links too, except those that lead back up.
+
+    Raises:
+        SourceError: the folder itself cannot be listed.
+    """
+    found = Walk()
+    todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    while todo:
+        folder, above = todo.pop()
+        path = os.path.join(root, folder) if folder else str(root)
+        try:
+            status = os.stat(path)
+            identity = (status.st_dev, status.st_ino)
+            if identity in above:
+                continue
+            with os.scandir(path) as listed:
+                entries = list(listed)
+        except OSError as error:
+            if not folder:
+                raise SourceError(f"the media folder {path} cannot be listed: {reason(error)}") from error
+            found.problems.append(Problem(_printable(folder), f"the folder cannot be listed: {reason(error)}"))
+            continue
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if _is_folder(entry):
+                if patterns.descend(name):
+                    todo.append((name, above | {identity}))
+            elif entry.name in metadata_names:
+                if not patterns.excludes(name):
+                    found.metadata.append(name)
+            elif patterns.match(name):
+                _add(found, entry, name, patterns)
+    return found
+
+
+def _add(found: Walk, entry: os.DirEntry[str], name: str, patterns: Patterns) -> None:
+    kind = kind_of(name)
+    # Most models read no sounds: one among a folder's pictures must not count as a failure by itself.
+    if kind is None or (kind.modality == "audio" and not patterns.name_extension(name)):
+        found.ignored += 1
+    elif _printable(name) != name:
+        found.problems.append(Problem(_printable(name), "its name is not UTF-8; rename it"))
+    elif entry.is_symlink() and not os.path.exists(entry.path):
+        found.problems.append(Problem(name, f"a link to a missing file: {os.readlink(entry.path)}"))
+    elif not _is_file(entry):
+        found.ignored += 1
+    else:
+        found.files.append(File(name, entry.path, kind.modality))
+
+
+def _printable(name: str) -> str:
+    # Bytes of a name that are not UTF-8 arrive as lone surrogates, which nothing can store.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

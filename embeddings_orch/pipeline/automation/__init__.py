@@ -1,0 +1,1 @@
+"""What is missing, and whether and when a run is to be started for it."""

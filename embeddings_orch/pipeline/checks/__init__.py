@@ -1,0 +1,1 @@
+"""What is checked of embeddings and indexes before a publish."""

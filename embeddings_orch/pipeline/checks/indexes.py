@@ -1,0 +1,194 @@
+"""What a built generation must hold: the catalog's rows, and vectors that a search can be trusted with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.media.catalog.diff import MEDIA
+from embeddings_orch.media.catalog.reading import is_there, item_keys
+from embeddings_orch.media.inputs import Inputs
+from embeddings_orch.models.base import embedder_for
+from embeddings_orch.pipeline.checks.embeddings import Faults
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.indexes.join import without_vector
+from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
+from embeddings_orch.store.vectors import matrix_of
+
+_CONTENT_COLUMNS = ("modality", "content_hash", "text")
+
+
+def check_parity(due: Mapping[str, str], stored: Mapping[str, str], count: int) -> CheckResult:
+    """Whether a generation holds the rows that it should, each as it should be.
+
+    Args:
+        due: id and digest of every row that the catalog asks for.
+        stored: id and digest of the generation's rows.
+        count: the generation's rows, repeated ids included.
+    """
+    missing = sum(1 for item in due if item not in stored)
+    stale = sum(1 for item, digest in due.items() if item in stored and stored[item] != digest)
+    surplus = sum(1 for item in stored if item not in due) + count - len(stored)
+    return CheckResult(
+        "row_parity",
+        missing == stale == surplus == 0,
+        True,
+        {"rows": count, "catalog": len(due), "missing": missing, "stale": stale, "surplus": surplus},
+        f"{count:,} rows for {len(due):,} items: {missing:,} missing, {stale:,} stale, {surplus:,} too many",
+    )
+
+
+def check_vectors(pipeline: Pipeline, generation: Generation, max_failed: float) -> list[CheckResult]:
+    """Read every row of a generation and look at its vectors, a batch in memory at a time.
+
+    Args:
+        pipeline: whose generation.
+        generation: the generation.
+        max_failed: largest share of items that may have something to embed and no vector.
+
+    Returns:
+        ``failed_share``, ``finite``, ``dimension`` and ``unit_norm``, each over all vector columns.
+    """
+    columns = [_column(pipeline, generation, model) for model in generation.models]
+    return [_failed_share(columns, max_failed), _finite(columns), _dimension(columns), _unit_norm(columns)]
+
+
+@dataclass
+class _Column:
+    """One vector column as it was read.
+
+    Attributes:
+        without: rows that have something to embed, or a ready-made vector, and no vector.
+        cancelled: of these, those whose inputs' vectors cancel each other out.
+        dimensions: of the column; ``declared`` is what the model says, None where it does not say.
+    """
+
+    model: IndexedModel
+    dimensions: int
+    declared: int | None
+    without: int = 0
+    cancelled: int = 0
+    faults: Faults = field(default_factory=Faults)
+
+    @property
+    def items(self) -> int:
+        return self.faults.seen + self.without
+
+    @property
+    def share(self) -> float:
+        return self.without / self.items if self.items else 0.0
+
+    @property
+    def normalized(self) -> bool:
+        return bool(self.model.settings.get("normalize", True))
+
+
+def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> _Column:
+    table = pipeline.store.index(generation.table)
+    inputs = Inputs.parse(model.input)
+    read = ["id", *_read_columns(inputs)]
+    found = _Column(
+        model,
+        dimensions=int(table.schema(generation.version).field(model.column).type.list_size),
+        declared=_declared(pipeline, generation, model),
+    )
+    catalog = keys = None
+    for batch in table.scan(generation.version, [model.column, *read]):
+        has = pc.is_valid(batch[model.column])
+        found.faults.add(matrix_of(batch[model.column].filter(has)))
+        lacking = pa.table(batch.select(read).filter(pc.invert(has)))
+        if not lacking.num_rows:
+            continue
+        if inputs.vectors:
+            # An index has no copy of such a column.
+            catalog = pipeline.catalog() if catalog is None else catalog
+            lacking = catalog.filter(pc.is_in(catalog["id"], lacking["id"].combine_chunks()))
+        found.without += _with_content(lacking, inputs)
+        if len(inputs.names) > 1:
+            keys = pipeline.store.vectors(model.fingerprint).keys() if keys is None else keys
+            found.cancelled += lacking.num_rows - without_vector(lacking, inputs, keys)
+    return found
+
+
+def _read_columns(inputs: Inputs) -> list[str]:
+    """The columns of an index that tell what an embedding is given."""
+    columns = [column for name in inputs.names for column in (_CONTENT_COLUMNS if name == MEDIA else (name,))]
+    return list(dict.fromkeys(columns))
+
+
+def _with_content(rows: pa.Table, inputs: Inputs) -> int:
+    """Rows that have something for an embedding."""
+    if not is_there(inputs, rows.column_names):  # a catalog that has moved on
+        return 0
+    has = [pc.is_valid(keys).to_numpy(zero_copy_only=False) for keys in item_keys(rows, inputs)]
+    return int(np.logical_or.reduce(has).sum())
+
+
+def _declared(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> int | None:
+    """The length that the model says; not asked again of a generation that has passed, so that none is made for it."""
+    if any(check.name == "dimension" and check.passed for check in generation.checks):
+        return model.dimensions
+    return embedder_for(pipeline.spec.embeddings[model.column].config).dimensions()
+
+
+def _failed_share(columns: list[_Column], limit: float) -> CheckResult:
+    worst = max(columns, key=lambda column: column.share)
+    cancelled = f"; of {worst.cancelled:,} the inputs' vectors cancel each other out" if worst.cancelled else ""
+    return CheckResult(
+        "failed_share",
+        worst.share <= limit,
+        True,
+        {
+            "failed": worst.without,
+            "items": worst.items,
+            "share": round(worst.share, 6),
+            "limit": limit,
+            "embedding": worst.model.column,
+            **({"cancelled": worst.cancelled} if worst.cancelled else {}),
+        },
+        f"{worst.without:,} of {worst.items:,} items have no vector of {worst.model.column} "
+        f"({worst.share:.2%}; the limit is {limit:.2%}){cancelled}",
+    )
+
+
+def _finite(columns: list[_Column]) -> CheckResult:
+    wrong, seen = sum(one.faults.infinite for one in columns), sum(one.faults.seen for one in columns)
+    return CheckResult(
+        "finite",
+        wrong == 0,
+        True,
+        {"not_finite": wrong, "vectors": seen},
+        f"{wrong:,} of {seen:,} vectors are not finite",
+    )
+
+
+def _dimension(columns: list[_Column]) -> CheckResult:
+    wrong = [
+        f"{one.model.column} has {one.dimensions}, its model {one.declared or one.model.dimensions}"
+        for one in columns
+        if one.dimensions != one.model.dimensions or one.declared not in (None, one.dimensions)
+    ]
+    lengths = ", ".join(f"{one.model.column} has {one.dimensions}" for one in columns)
+    return CheckResult(
+        "dimension",
+        not wrong,
+        True,
+        {one.model.column: one.dimensions for one in columns},
+        f"dimensions: {'; '.join(wrong) if wrong else lengths}",
+    )
+
+
+def _unit_norm(columns: list[_Column]) -> CheckResult:
+    due = [one for one in columns if one.normalized]
+    wrong, seen = sum(one.faults.off_norm for one in due), sum(one.faults.seen for one in due)
+    return CheckResult(
+        "unit_norm",
+        wrong == 0,
+        True,
+        {"off_by_more_than_0.001": wrong, "vectors": seen},
+        f"{wrong:,} of {seen:,} vectors are not of unit length" if due else "vectors are not normalized, as configured",
+    )

@@ -1,0 +1,97 @@
+"""Checks: what must hold of embeddings and, before it is published, of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from embeddings_orch.errors import StoreError
+from embeddings_orch.pipeline.checks.embeddings import EMBEDDING_CHECKS, check_embedding
+from embeddings_orch.pipeline.checks.golden import check_golden
+from embeddings_orch.pipeline.checks.indexes import check_parity, check_vectors
+from embeddings_orch.pipeline.checks.model_change import ModelChange, check_model_change
+from embeddings_orch.pipeline.checks.recall import check_recall
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.vectors import vectors_of
+from embeddings_orch.pipeline.indexes.delta import current_generation, index_delta
+from embeddings_orch.store.generations import CheckResult, Generation
+
+__all__ = ["EMBEDDING_CHECKS", "INDEX_CHECKS", "IndexChecks", "check_embedding", "check_index", "inspect_index"]
+
+INDEX_CHECKS = (
+    "row_parity",
+    "failed_share",
+    "finite",
+    "dimension",
+    "unit_norm",
+    "recall_at_10",
+    "golden",
+    "model_change",
+)
+
+
+@dataclass(frozen=True)
+class IndexChecks:
+    """What the checks of one generation found.
+
+    Attributes:
+        results: one for each of `INDEX_CHECKS`, in their order; all are blocking.
+        change: how the models differ from the published generation's, None where they do not or cannot be compared.
+    """
+
+    generation: Generation
+    results: list[CheckResult]
+    change: ModelChange | None
+
+
+def check_index(pipeline: Pipeline, index: str) -> list[CheckResult]:
+    """The results of `inspect_index`."""
+    return inspect_index(pipeline, index).results
+
+
+def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
+    """Check the newest generation of an index and keep the results with it; publishing asks for them.
+
+    Raises:
+        StoreError: no generation was built, or it cannot be read.
+        UnavailableError: the provider that embeds the golden queries did not answer.
+    """
+    generation = current_generation(pipeline, index)
+    if generation is None:
+        raise StoreError(f"{pipeline.index_key(index)} was never built; materialize it first")
+    limits = pipeline.spec.indexes[index].checks
+    table = pipeline.store.index(generation.table)
+    due, stored = _rows(pipeline, index, generation)
+    parity = check_parity(due, stored, table.count(generation.version))
+    changed, change = check_model_change(pipeline, index, generation)
+    results = [
+        parity,
+        *check_vectors(pipeline, generation, limits.max_failed),
+        check_recall(table, generation, limits.min_recall),
+        check_golden(pipeline, index, generation, lambda: due.keys() | stored.keys()),
+        changed,
+    ]
+    kept = tuple(_kept(generation, result) for result in results)
+    if kept != generation.checks:
+        pipeline.store.generations.put(replace(generation, checks=kept))
+    return IndexChecks(generation, results, change)
+
+
+def _rows(pipeline: Pipeline, index: str, generation: Generation) -> tuple[dict[str, str], dict[str, str]]:
+    """Ids and digests: of the rows that the catalog asks for, and of those that the generation holds."""
+    catalog = pipeline.catalog()
+    has_vector: dict[str, pa.Array] = {
+        model.column: vectors_of(pipeline, model.column, catalog).keys() for model in generation.models
+    }
+    delta = index_delta(pipeline, index, catalog, has_vector, generation.version)
+    return dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True)), delta.stored
+
+
+def _kept(generation: Generation, result: CheckResult) -> CheckResult:
+    """The result to store: what a generation proved before it was published is not lost by a later look at it."""
+    before = next((check for check in generation.checks if check.name == result.name), result)
+    # Rows that agreed with the catalog they were built from stay right when the catalog moves on.
+    agreed = result.name == "row_parity" and before.passed
+    compared_with_itself = result.name == "model_change" and result.metadata.get("published") == generation.id
+    return before if agreed or compared_with_itself else result

@@ -1,0 +1,1 @@
+"""The embeddings step: embed what has no vector yet."""

@@ -1,0 +1,187 @@
+"""What an embedding asset still has to embed: contents wanted, less those that have a vector or failed for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.media.catalog.reading import is_there, item_keys, read_contents
+from embeddings_orch.media.catalog.ready import ReadyVectors
+from embeddings_orch.media.inputs import Inputs
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.content import Failure
+from embeddings_orch.models.identity import digest
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.vectors import Vectors, vectors_of
+from embeddings_orch.store.states import EmbeddingState
+
+
+@dataclass(frozen=True)
+class EmbeddingDelta:
+    """The difference between what an embedding covers and what it should; counts are of distinct contents.
+
+    Attributes:
+        wanted: every content of the catalog (columns of `media.catalog.contents`).
+        todo: those to embed; none of ready-made vectors.
+        new: to embed (or ready-made and not taken yet), of items that were not there when the asset was last
+            materialized.
+        changed: the same, of items whose content, or whose model, changed since.
+        unchanged: have a vector already.
+        deleted: covered last time, of items that are gone.
+        failed: skipped because they failed for good before, or ready-made and not fit to be taken.
+        has_vector: keys that have a vector now.
+        rows: of the vectors table, before its keys were read; 0 of ready-made ones.
+        vectors: where they are.
+    """
+
+    fingerprint: str
+    wanted: pa.Table
+    todo: pa.Table
+    new: int
+    changed: int
+    unchanged: int
+    deleted: int
+    failed: int
+    has_vector: pa.Array
+    rows: int
+    failures: dict[str, Failure]
+    state: EmbeddingState | None
+    reason: str
+    vectors: Vectors
+
+    @property
+    def ready(self) -> bool:
+        """Whether the vectors are ready-made."""
+        return isinstance(self.vectors, ReadyVectors)
+
+    @property
+    def covered(self) -> int:
+        """Wanted contents that have a vector now."""
+        return pc.sum(pc.is_in(self.wanted["key"], self.has_vector)).as_py() or 0
+
+    def will_have_vector(self) -> pa.Array:
+        """Keys that have a vector once all that is to do succeeds."""
+        return pa.concat_arrays([self.has_vector, self.todo["key"].combine_chunks().cast(pa.string())])
+
+
+def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_failed: bool = False) -> EmbeddingDelta:
+    """Compare a catalog with the vectors that are there.
+
+    Args:
+        pipeline: the pipeline.
+        name: the embedding.
+        catalog: the catalog to cover, stored or only scanned.
+        retry_failed: count remembered failures as to do.
+
+    Raises:
+        SourceError: the embedding's input is no column of the catalog.
+        EmbeddingsOrchError: the model's identity cannot be read (a local weights file is missing).
+    """
+    spec = pipeline.spec.embeddings[name]
+    config: EmbedderConfig = spec.config
+    fingerprint = config.fingerprint()
+    vectors = vectors_of(pipeline, name, catalog)
+    wanted = read_contents(catalog, spec.inputs)
+    rows = vectors.total()
+    have = vectors.keys()
+    if isinstance(vectors, ReadyVectors):
+        # Looked at anew each time: whether one fits depends on the others.
+        failures, retry_failed = vectors.failures, False
+    else:
+        failures = without_vector(pipeline.store.failures.of(fingerprint), have)
+    keys = wanted["key"]
+
+    has = pc.is_in(keys, have)
+    skipped = [] if retry_failed else [key for key, failure in failures.items() if failure.kind == "item"]
+    skip = pc.and_(pc.is_in(keys, pa.array(skipped, pa.string())), pc.invert(has))
+    todo = wanted.filter(pc.invert(pc.or_(has, skip)))
+
+    state = pipeline.store.states.get(pipeline.spec.name, name)
+    old_keys = _covered_before(pipeline, state)
+    known_contents = {key for keys_of in old_keys.values() for key in keys_of}
+    inputs, fresh = str(spec.inputs), set(todo["key"].to_pylist())
+    reason = embedding_reason(state, fingerprint, config, inputs, len(fresh))
+    if isinstance(vectors, ReadyVectors):
+        same = state is not None and (state.fingerprint, state.input) == (fingerprint, inputs)
+        fresh = set(have.to_pylist()) - (known_contents if same else set())
+        reason = f"{len(have):,} ready-made; {'vectors differ' if same and fresh else reason}"
+    ids_by_key = _ids_by_key(catalog, spec.inputs, fresh)
+    changed = sum(
+        1 for key in fresh if key in known_contents or any(item in old_keys for item in ids_by_key.get(key, ()))
+    )
+    wanted_set = set(keys.to_pylist())
+    current_ids = set(catalog["id"].to_pylist())
+    gone = {key for item, keys_of in old_keys.items() if item not in current_ids for key in keys_of} - wanted_set
+    return EmbeddingDelta(
+        fingerprint=fingerprint,
+        wanted=wanted,
+        todo=todo,
+        new=len(fresh) - changed,
+        changed=changed,
+        unchanged=(pc.sum(has).as_py() or 0) - (len(fresh) - todo.num_rows),
+        deleted=len(gone),
+        failed=pc.sum(skip).as_py() or 0,
+        has_vector=have,
+        rows=rows,
+        failures=failures,
+        state=state,
+        reason=reason,
+        vectors=vectors,
+    )
+
+
+def _covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> dict[str, list[str]]:
+    """The contents' keys of every item of the catalog that an embedding was last materialized from."""
+    old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
+    if old is None or state is None or not is_there(inputs := Inputs.parse(state.input), old.schema.names):
+        return {}
+    found: dict[str, list[str]] = {}
+    for keys in item_keys(old, inputs):
+        for item, key in zip(old["id"].to_pylist(), keys.to_pylist(), strict=True):
+            if key is not None:
+                found.setdefault(item, []).append(key)
+    return found
+
+
+def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Failure]:
+    """The failures of contents that have no vector; another run may have embedded the others."""
+    mended = pc.is_in(pa.array(failures, pa.string()), have).to_pylist()
+    return {key: failure for (key, failure), has in zip(failures.items(), mended, strict=True) if not has}
+
+
+def covered_digest(wanted: pa.Table, has_vector: pa.Array) -> str:
+    """Hash over the sorted keys that are wanted and have a vector."""
+    covered = wanted["key"].filter(pc.is_in(wanted["key"], has_vector))
+    return digest(sorted(covered.to_pylist()))
+
+
+def _ids_by_key(catalog: pa.Table, inputs: Inputs, keys: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for keys_of in item_keys(catalog, inputs) if keys else ():
+        for item, key in zip(catalog["id"].to_pylist(), keys_of.to_pylist(), strict=True):
+            if key in keys:
+                found.setdefault(key, []).append(item)
+    return found
+
+
+def embedding_reason(
+    state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int
+) -> str:
+    """Why an embedding has something to do: the identity settings that changed, old -> new, or contents to embed."""
+    if state is None:
+        return "never materialized"
+    if state.fingerprint != fingerprint:
+        now = config.declared_identity()
+        names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
+        edits = ", ".join(f"{name} {_shown(state.settings.get(name))} -> {_shown(now.get(name))}" for name in names)
+        return f"model config changed: {edits}" if edits else "the provider's vector version changed"
+    if state.input != used:
+        return f"input changed: {state.input} -> {used}"
+    return "contents without a vector" if todo else "up to date"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."

@@ -1,0 +1,202 @@
+"""The embeddings step: embed the contents that have no vector, and remember what failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch import plugins
+from embeddings_orch.embedding.outcome import Outcome, Usage
+from embeddings_orch.embedding.runners import Content, Runner
+from embeddings_orch.embedding.runners.base import Read
+from embeddings_orch.embedding.step import EmbedStep
+from embeddings_orch.errors import TerminalError
+from embeddings_orch.media.scan import read_content
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.content import Failure, Item
+from embeddings_orch.pipeline.claims import Claims
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, covered_digest, embedding_delta
+from embeddings_orch.pipeline.embeddings.portions import Portions
+from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.store.states import EmbeddingState
+
+
+@dataclass(frozen=True)
+class EmbedReport:
+    """What an embeddings step did; counts are of distinct contents.
+
+    Attributes:
+        embedded: vectors made in this run.
+        elsewhere: contents that were to do and that another run embedded meanwhile.
+        failed: wanted contents without a vector, whenever they failed.
+        digest: hash over the contents covered.
+        dimensions: of the vectors, None where there are none.
+        seconds: the whole step took.
+        cost_usd: by the tokens counted and the configured price.
+    """
+
+    asset: str
+    fingerprint: str
+    delta: EmbeddingDelta
+    embedded: int
+    elsewhere: int
+    failures: list[Failure]
+    failed: int
+    total: int
+    digest: str
+    dimensions: int | None
+    usage: Usage
+    seconds: float
+    cost_usd: float
+
+    @property
+    def reused(self) -> int:
+        """Contents that had a vector before (all ready-made ones), or have one of another run by now."""
+        return self.elsewhere + (self.delta.covered if self.delta.ready else self.delta.unchanged)
+
+    @property
+    def items_per_second(self) -> float | None:
+        """Contents embedded a second, None where nothing was."""
+        return self.embedded / self.seconds if self.embedded and self.seconds > 0 else None
+
+
+def embed(
+    pipeline: Pipeline,
+    name: str,
+    *,
+    retry_failed: bool = False,
+    listener: Listener | None = None,
+    runner: Runner | None = None,
+    step: EmbedStep | None = None,
+) -> EmbedReport:
+    """Embed what the stored catalog holds and the vectors lack.
+
+    Runs that do so at the same time share the contents out; each ends when all of its contents are done.
+
+    Raises:
+        TerminalError: the model or provider cannot work; what it embedded before is kept.
+        StoreError: there is no catalog, or the store cannot be used.
+    """
+    spec = pipeline.spec.embeddings[name]
+    config: EmbedderConfig = spec.config
+    catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
+    delta = embedding_delta(pipeline, name, pipeline.catalog(), retry_failed=retry_failed)
+    vectors = pipeline.store.vectors(delta.fingerprint)
+    if delta.ready:
+        _remember(pipeline, delta)
+    meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
+    usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[str]
+    lock = threading.Lock()
+
+    def commit(outcome: Outcome) -> None:
+        with lock:
+            # Weights replaced on disk since the plan would put another model's vectors into this table.
+            if config.fingerprint() != delta.fingerprint:
+                raise TerminalError(f"{meter.step}: the model's files changed during the run; run again")
+            mended = [key for key in outcome.keys if key in delta.failures]
+            if mended or outcome.failures:
+                # Before the vectors: a failure that is forgotten too early costs a try, one kept too long is a lie.
+                pipeline.store.failures.replace(delta.fingerprint, mended, outcome.failures)
+            vectors.append(outcome.keys, outcome.vectors)
+            portions.wrote(len(outcome.keys))
+            usage.add(outcome.usage)
+            failures.extend(outcome.failures)
+            embedded.update(outcome.keys)
+
+    if delta.todo.num_rows:
+        step = step or EmbedStep(config)
+        runner = runner or plugins.load("runners", "local")()
+        read = _reader(pipeline)
+        with Claims(pipeline.store) as claims:
+            portions = Portions(
+                pipeline.store,
+                claims,
+                delta.fingerprint,
+                least=2 * config.batch_size * config.concurrency,
+                known=delta.failures,
+                rows=delta.rows,
+            )
+            try:
+                for shares in portions.rounds(delta.todo, lambda: [*embedded, *(one.key for one in failures)]):
+                    runner.run(step, _contents(shares), read, commit, meter.add)
+            finally:
+                step.close()
+    has_vector, elsewhere = delta.has_vector, 0
+    if delta.todo.num_rows:
+        if embedded:
+            vectors.compact()
+        has_vector = vectors.keys()
+        elsewhere = (pc.sum(pc.is_in(delta.todo["key"], has_vector)).as_py() or 0) - len(embedded)
+        meter.add(elsewhere)
+    meter.finish()
+
+    rate = len(embedded) / meter.seconds if embedded else None
+    report = EmbedReport(
+        asset=pipeline.embedding_key(name),
+        fingerprint=delta.fingerprint,
+        delta=delta,
+        embedded=len(embedded),
+        elsewhere=elsewhere,
+        failures=failures,
+        failed=delta.failed + delta.todo.num_rows - len(embedded) - elsewhere,
+        total=delta.wanted.num_rows,
+        digest=covered_digest(delta.wanted, has_vector),
+        dimensions=delta.vectors.dimensions(),
+        usage=usage,
+        seconds=meter.seconds,
+        cost_usd=config.prices.cost(usage.tokens, usage.images),
+    )
+    before = delta.state
+    state = EmbeddingState(
+        fingerprint=delta.fingerprint,
+        input=str(spec.inputs),
+        settings=config.declared_identity(),
+        catalog_version=catalog_version or 0,
+        digest=report.digest,
+        items_per_second=rate
+        or (before.items_per_second if before and before.fingerprint == delta.fingerprint else None),
+    )
+    if not _newer(pipeline.store.states.get(pipeline.spec.name, name), state, pipeline):
+        pipeline.store.states.put(pipeline.spec.name, name, state)
+    return report
+
+
+def _newer(kept: EmbeddingState | None, state: EmbeddingState, pipeline: Pipeline) -> bool:
+    """Whether another run has covered a newer catalog with the same model meanwhile."""
+    if kept is None or (kept.fingerprint, kept.input) != (state.fingerprint, state.input):
+        return False
+    latest = pipeline.store.catalog(pipeline.spec.name).version() or 0
+    return state.catalog_version < kept.catalog_version <= latest
+
+
+def _contents(portions: Iterable[pa.Table]) -> Iterator[Content]:
+    for portion in portions:
+        for batch in portion.select(["key", "modality", "uri", "text"]).to_batches(max_chunksize=8192):
+            for row in batch.to_pylist():
+                yield Content(**row)
+
+
+def _remember(pipeline: Pipeline, delta: EmbeddingDelta) -> None:
+    """Keep why ready-made vectors do not fit, and forget it of those that do by now."""
+    fit = delta.has_vector.to_pylist()
+    pipeline.store.failures.replace(delta.fingerprint, fit, list(delta.failures.values()))
+
+
+def _reader(pipeline: Pipeline) -> Read:
+    def read(content: Content) -> Item:
+        # The vector is stored under the hash that the scan saw; other bytes must never get there. A column's text
+        # comes with the content, so that what has none is the item itself.
+        row = {
+            "uri": content.uri,
+            "modality": content.modality,
+            "text": content.text,
+            "content_hash": content.key.partition(":")[0],
+        }
+        return Item(content.key, content.modality, read_content(pipeline.source, row), content.uri)
+
+    return read

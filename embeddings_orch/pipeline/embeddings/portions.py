@@ -1,0 +1,125 @@
+"""Contents dealt out among the runs that embed the same model's contents at the same time."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.pipeline.claims import Claims
+from embeddings_orch.store import Store
+
+_SECONDS = 5.0
+"""A portion that took less time is followed by one of twice the size: claiming stays a small part of the time."""
+
+_LARGEST = 8
+"""No portion is more than this part of the work, so that runs end at about the same time."""
+
+
+class Portions:
+    """Claims contents a portion at a time, and leaves out what other runs hold or have embedded meanwhile.
+
+    A claim is on all contents whose key begins with two certain digits; so runs that see somewhat different media
+    claim the same things.
+
+    Args:
+        store: where vectors and failures are.
+        claims: of this run.
+        fingerprint: of the model.
+        least: contents of the first portion; more than one batch, so that most are full.
+        known: keys of failures that do not count as done by another run.
+        rows: rows of the vectors table before its keys were read for the contents to embed.
+        start: a random number below its argument: runs that start somewhere else meet less often.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        claims: Claims,
+        fingerprint: str,
+        *,
+        least: int,
+        known: Iterable[str],
+        rows: int,
+        start: Callable[[int], int] = random.randrange,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store = store
+        self.claims = claims
+        self.fingerprint = fingerprint
+        self.least = least
+        self._vectors = store.vectors(fingerprint)
+        self._known = frozenset(known)
+        self._rows = rows
+        self._start = start
+        self._clock = clock
+        self._elsewhere = pa.array([], pa.string())
+
+    def wrote(self, rows: int) -> None:
+        """Count rows that this run wrote: others in the table are other runs'."""
+        self._rows += rows
+
+    def rounds(self, todo: pa.Table, done: Callable[[], Iterable[str]]) -> Iterator[Iterator[pa.Table]]:
+        """The contents to embed in rounds, each to be committed before the next is asked for.
+
+        The first has what this run can claim; a later one has what other runs held and did not embed.
+
+        Args:
+            todo: the contents.
+            done: keys that this run has embedded or failed to.
+        """
+        while todo.num_rows:
+            yield self.mine(todo)
+            self.claims.release()
+            own = pa.array(list(done()), pa.string())
+            todo = self.left(todo.filter(pc.invert(pc.is_in(todo["key"], own))))
+            if todo.num_rows:
+                self.wait(todo)
+                todo = self.left(todo)
+
+    def mine(self, todo: pa.Table) -> Iterator[pa.Table]:
+        """The contents that this run can claim, a portion at a time, each in the order of ``todo``."""
+        digits = pc.utf8_slice_codeunits(todo["key"].combine_chunks(), 0, 2).dictionary_encode()
+        names, sizes = digits.dictionary.to_pylist(), np.bincount(digits.indices.to_numpy())
+        size, largest = self.least, max(self.least, todo.num_rows // _LARGEST)
+        order = sorted(range(len(names)), key=names.__getitem__)
+        first = self._start(len(order))
+        asked: list[int] = []
+        for number, bucket in enumerate(order := order[first:] + order[:first], 1):
+            asked.append(bucket)
+            if sizes[asked].sum() < size and number < len(order):
+                continue
+            held = self.claims.take([self._claim(names[one]) for one in asked])
+            won = [one for one in asked if self._claim(names[one]) in held]
+            asked = []
+            # After the claim: whoever had it before committed first and gave it up then.
+            rows = self.left(todo.filter(pc.is_in(digits.indices, pa.array(won, digits.indices.type))))
+            if rows.num_rows:
+                began = self._clock()
+                yield rows
+                if self._clock() - began < _SECONDS:
+                    size = min(2 * size, largest)
+
+    def left(self, todo: pa.Table) -> pa.Table:
+        """The contents that no other run has embedded, or found impossible to, in the meantime."""
+        rows = self._vectors.total()
+        if rows != self._rows:
+            # Only then are all keys read again.
+            self._rows = rows
+            failures = self.store.failures.of(self.fingerprint).values()
+            failed = [one.key for one in failures if one.kind == "item" and one.key not in self._known]
+            self._elsewhere = pa.concat_arrays([self._vectors.keys(), pa.array(failed, pa.string())])
+        return todo.filter(pc.invert(pc.is_in(todo["key"], self._elsewhere)))
+
+    def wait(self, todo: pa.Table) -> None:
+        """Sleep until the runs that hold some of these contents are done with them, or are gone."""
+        digits = pc.unique(pc.utf8_slice_codeunits(todo["key"].combine_chunks(), 0, 2))
+        self.claims.wait([self._claim(name) for name in digits.to_pylist()])
+
+    def _claim(self, digits: str) -> str:
+        return f"vectors/{self.fingerprint}/{digits}"

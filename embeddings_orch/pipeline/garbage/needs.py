@@ -1,0 +1,140 @@
+"""What the pipelines of a store need: which generations, models and versions gc has to leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.indexes.delta import table_name
+from embeddings_orch.spec.pipeline import PipelineSpec
+from embeddings_orch.store.base import TableOf
+from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.prune import APART
+
+
+def utc_now() -> datetime:
+    """The time of the day."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Needs:
+    """What a store's pipelines need, as it is at the time it is asked.
+
+    Args:
+        pipeline: whose garbage is looked for.
+        forget: another pipeline of the store, of which nothing is needed any more.
+        others: declared pipelines of the same project; their models are needed from before their first run ends.
+        clock: tells the time.
+        apart: how much older than all that stays a version has to be to be listed for its age alone.
+    """
+
+    pipeline: Pipeline
+    forget: str | None = None
+    others: Sequence[PipelineSpec] = ()
+    clock: Callable[[], datetime] = utc_now
+    apart: timedelta = APART
+    declared: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        specs = [self.pipeline.spec, *self.others]
+        self.declared = frozenset(
+            embedding.config.fingerprint() for spec in specs for embedding in spec.embeddings.values()
+        )
+
+    @property
+    def used_since(self) -> datetime:
+        """The time since which all that was in use is left alone."""
+        return self.clock() - timedelta(seconds=self.pipeline.spec.store.gc_grace)
+
+    @property
+    def names(self) -> list[str]:
+        """The pipelines whose garbage is collected."""
+        return [self.pipeline.spec.name, *([self.forget] if self.forget else [])]
+
+    def generations(self) -> list[Generation]:
+        """Those of the store that are needed."""
+        store = self.pipeline.store
+        found: dict[tuple[str, str], list[Generation]] = {}
+        for one in store.generations.all():
+            found.setdefault((one.pipeline, one.index), []).append(one)
+        kept: list[Generation] = []
+        for (name, index), generations in found.items():
+            ids = self.kept(name, index, generations) if name in self.names else {one.id for one in generations}
+            kept += [one for one in generations if one.id in ids]
+        return kept
+
+    def kept(self, name: str, index: str, generations: Sequence[Generation]) -> set[str]:
+        """The ids of those generations of one index that are needed; all are given, oldest first."""
+        store = self.pipeline.store
+        log = store.publications.of(name, index)
+        used = {one.id: one.created_at for one in generations}
+        published_at: dict[str, datetime] = {}
+        for entry in log:
+            published_at[entry.generation] = entry.at
+            for generation in (entry.generation, entry.previous):
+                if generation in used and generation is not None:
+                    used[generation] = max(used[generation], entry.at)
+        kept = {one.id for one in generations if used[one.id] >= self.used_since}
+        if name == self.forget or index not in self.pipeline.spec.indexes:
+            return kept
+        published = store.published.get(name, index).generation
+        keep = self.pipeline.spec.indexes[index].keep_generations
+        current = self.table(index) or next((one.table for one in reversed(generations)), "")
+        here = sorted((one for one in generations if one.table == current), key=lambda one: one.version)
+        kept |= {one.id for one in here[-keep:]} | {one.id for one in [one for one in here if one.passed][-1:]}
+        last = _last_published(generations, published_at)
+        earlier = [one.id for table, one in last if table != current]
+        return kept | set(earlier[-keep:]) | ({published} & used.keys() if published else set())
+
+    def table(self, index: str) -> str | None:
+        """The table of an index as it is declared now; None before the first run."""
+        return self._tables.get(index)
+
+    @cached_property
+    def _tables(self) -> dict[str, str]:
+        catalog = self.pipeline.store.catalog(self.pipeline.spec.name).read()
+        if catalog is None:
+            return {}
+        return {index: table_name(self.pipeline, index, catalog) for index in self.pipeline.spec.indexes}
+
+    def fingerprints(self) -> set[str]:
+        """The models whose vectors and failures are needed."""
+        states = self.pipeline.store.states.all()
+        needed = {state.fingerprint for (name, _), state in states.items() if name not in self.names}
+        needed |= {model.fingerprint for one in self.generations() for model in one.models}
+        return needed | self.declared
+
+    def versions(self, table: TableOf) -> set[int]:
+        """The versions of a table that are needed, whatever their age."""
+        name = table.name.split(".")
+        store = self.pipeline.store
+        if name[0] == "catalog":
+            states = store.states.of_pipeline(name[1])
+            return {state.catalog_version for state in states.values()}
+        # What is still recorded, needed or not: a version goes after its record.
+        if name[0] != "index":
+            return set()
+        return {one.version for one in store.generations.of_pipeline(name[1]) if one.table == table.name}
+
+    def young(self, table: TableOf) -> bool:
+        """Whether a table was written a short time ago: somebody may be at it."""
+        written = table.last_written()
+        return written is not None and written >= self.used_since
+
+
+def _last_published(
+    generations: Sequence[Generation], published_at: dict[str, datetime]
+) -> list[tuple[str, Generation]]:
+    """Of each table the generation that was published last, those published last at the end."""
+    last: dict[str, tuple[datetime, Generation]] = {}
+    for one in generations:
+        # A store that was written before moves were logged: what passed was published.
+        logged = any(other.id in published_at for other in generations if other.table == one.table)
+        at = published_at.get(one.id) if logged else (one.created_at if one.passed else None)
+        if at is not None and (one.table not in last or at >= last[one.table][0]):
+            last[one.table] = (at, one)
+    return [(table, one) for table, (_, one) in sorted(last.items(), key=lambda item: item[1][0])]

@@ -1,0 +1,1 @@
+"""The index step: join the catalog with vectors and build the indexes."""

@@ -1,0 +1,132 @@
+"""The rows of an index: the catalog's columns, and for each model an item's vector: of one input, several, or ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.media.catalog.reading import item_keys
+from embeddings_orch.media.inputs import Inputs
+from embeddings_orch.models.content import Vectors as Matrix
+from embeddings_orch.pipeline.embeddings.vectors import Vectors
+from embeddings_orch.store.generations import IndexedModel
+from embeddings_orch.store.vectors import matrix_of
+
+_CHUNK_ROWS = 50_000
+"""Rows joined at a time: it bounds the memory of a build."""
+
+_NOTHING = 1e-6
+"""What is left of vectors that cancel each other out is rounding: at the most this part of their lengths."""
+
+
+def joined_schema(rows: pa.Schema, columns: Sequence[str], models: Sequence[IndexedModel]) -> pa.Schema:
+    """The schema of an index: some columns of its rows, then a vector column for each model."""
+    schema = pa.schema([rows.field(name) for name in columns])
+    for model in models:
+        schema = schema.append(pa.field(model.column, pa.list_(pa.float32(), model.dimensions)))
+    return schema
+
+
+def check_lengths(asset: str, schema: pa.Schema, models: Sequence[IndexedModel]) -> None:
+    """Refuse vectors of another length than those that an index has.
+
+    Raises:
+        EmbeddingsOrchError: ready-made vectors of a model that does not tell its length have been exchanged for others.
+    """
+    for model in models:
+        before = int(schema.field(model.column).type.list_size)
+        if before != model.dimensions:
+            raise EmbeddingsOrchError(
+                f"{asset}: the vectors of {model.column} have {model.dimensions:,} numbers, and had {before:,} under "
+                "the same declaration: declare the model that made these, or the length as its `dimensions`"
+            )
+
+
+def joined(
+    rows: pa.Table,
+    models: Sequence[IndexedModel],
+    vectors: Mapping[str, Vectors],
+    has_vector: Mapping[str, pa.Array],
+    schema: pa.Schema,
+    done: Callable[[int], None],
+) -> Iterator[pa.Table]:
+    """Rows with their vectors, a chunk at a time.
+
+    Args:
+        rows: of the catalog, with the digest of each.
+        models: the vector columns.
+        vectors: by vector column.
+        has_vector: by vector column the keys that count; a vector that came since is in no row's digest.
+        schema: of the index, as `joined_schema` makes it.
+        done: told of the rows of each chunk.
+    """
+    for start in range(0, rows.num_rows, _CHUNK_ROWS):
+        chunk = rows.slice(start, _CHUNK_ROWS)
+        columns = {
+            model.column: _column(chunk, model, vectors[model.column], has_vector[model.column]) for model in models
+        }
+        # An embedding may have the name of its column of ready-made vectors.
+        yield pa.table([columns[name] if name in columns else chunk[name] for name in schema.names], schema=schema)
+        done(chunk.num_rows)
+
+
+def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> int:
+    """Rows of which no input has a vector."""
+    covered = np.zeros(catalog.num_rows, dtype=bool)
+    for keys in item_keys(catalog, inputs):
+        covered |= pc.is_in(keys, has_vector).to_numpy(zero_copy_only=False)
+    return int((~covered).sum())
+
+
+def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Array) -> pa.Array:
+    inputs = Inputs.parse(model.input)
+    null = pa.scalar(None, pa.string())
+    keys = [pc.if_else(pc.is_in(one, has), one, null) for one in item_keys(chunk, inputs)]
+    if len(keys) == 1:
+        column = vectors.take(keys[0])
+        kind = pa.list_(pa.float32(), model.dimensions)
+        # No vector at all was there to tell the dimensions.
+        return column if column.type == kind else pa.nulls(chunk.num_rows, kind)
+    weights = [weight for _, weight in inputs.weights]
+    normalize = bool(model.settings.get("normalize", True))
+    return weighted_mean([vectors.take(one) for one in keys], weights, model.dimensions, normalize=normalize)
+
+
+def weighted_mean(
+    columns: Sequence[pa.Array], weights: Sequence[float], dimensions: int, *, normalize: bool
+) -> pa.Array:
+    """For each row the weighted mean of its vectors; of a row that lacks some, with the others' weights alone.
+
+    The direction is that of Weaviate's multi2vec modules, which divide the weighted sum by the number of vectors
+    (``CombineVectorsWithWeights``). Null are rows without any vector, and those whose vectors cancel each other out.
+
+    Args:
+        columns: the vectors of each input, null where a row has none.
+        weights: of the inputs, greater than 0.
+        dimensions: of the vectors.
+        normalize: scale the mean to unit length.
+    """
+    count = len(columns[0])
+    total = np.zeros((count, dimensions), dtype=np.float32)
+    weight, size = np.zeros(count), np.zeros(count)
+    for column, share in zip(columns, weights, strict=True):
+        there = column.is_valid().to_numpy(zero_copy_only=False)
+        if not there.any():
+            continue
+        found = matrix_of(column.drop_null())
+        total[there] += np.float32(share) * found
+        weight[there] += share
+        size[there] += share * _norms(found)
+    norms = _norms(total)
+    there = norms > _NOTHING * size
+    scale = np.where(there, norms if normalize else weight, 1)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array((total / scale[:, None].astype(np.float32)).ravel()), dimensions)
+    return flat if there.all() else pc.if_else(pa.array(there), flat, pa.scalar(None, flat.type))
+
+
+def _norms(vectors: Matrix) -> Matrix:
+    return np.asarray(np.linalg.norm(vectors, axis=1), dtype=np.float64)

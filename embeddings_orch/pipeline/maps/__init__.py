@@ -1,0 +1,1 @@
+"""Maps of an index: two coordinates for each vector."""

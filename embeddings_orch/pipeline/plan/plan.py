@@ -1,0 +1,175 @@
+"""The plan: what a run would do, item by item, and what it would cost; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embeddings_orch.media.base import Problem
+from embeddings_orch.pipeline.catalog.scan import ScanReport, scan_media
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta
+from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta, table_name
+from embeddings_orch.pipeline.progress import Listener
+from embeddings_orch.pipeline.published.publish import is_held
+
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What embedding would take; tokens by 4 characters each, seconds by the rate of the last run (None: unknown)."""
+
+    items: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class AssetPlan:
+    """What a run would do to one asset."""
+
+    asset: str
+    new: int
+    changed: int
+    unchanged: int
+    deleted: int
+    failed: int
+    fingerprint: str
+    reason: str
+    estimate: Estimate = field(default_factory=Estimate)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.new or self.changed or self.deleted)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run of a pipeline would do."""
+
+    pipeline: str
+    assets: list[AssetPlan]
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> bool:
+        """Whether a run would change anything."""
+        return any(asset.changes for asset in self.assets)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``plan --json`` prints."""
+        return {
+            "pipeline": self.pipeline,
+            "changes": self.changes,
+            "assets": [asdict(asset) for asset in self.assets],
+        }
+
+
+def make_plan(pipeline: Pipeline, *, retry_failed: bool = False, listener: Listener | None = None) -> Plan:
+    """Compare the media, the declaration and the store.
+
+    Raises:
+        SourceError: the media cannot be read.
+        EmbeddingsOrchError: the store or a model's identity cannot be read.
+    """
+    scan = scan_media(pipeline, write=False, listener=listener)
+    assets = list(_assets(pipeline, scan, retry_failed))
+    return Plan(pipeline.spec.name, assets, scan.problems, list(_over_budget(pipeline, assets)))
+
+
+def _over_budget(pipeline: Pipeline, assets: list[AssetPlan]) -> Iterator[str]:
+    estimates = {asset.asset: asset.estimate for asset in assets}
+    for name, spec in pipeline.spec.embeddings.items():
+        most, cost = spec.config.max_cost_usd, estimates[pipeline.embedding_key(name)].cost_usd
+        if most is not None and cost > most:
+            yield (
+                f"{pipeline.embedding_key(name)} is estimated at ${cost:,.4f}, more than its max_cost_usd, "
+                f"${most:,.4f}: the run will stop before it is passed, and keep what it bought"
+            )
+
+
+def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterator[AssetPlan]:
+    spec = pipeline.spec
+    written = pipeline.store.catalog(spec.name).version() is not None
+    yield AssetPlan(
+        pipeline.media_key,
+        scan.new,
+        scan.changed,
+        scan.unchanged,
+        scan.deleted,
+        len(scan.problems),
+        spec.media_version(),
+        "never materialized" if not written else "media differ" if scan.writes else "up to date",
+    )
+    deltas = {name: embedding_delta(pipeline, name, scan.table, retry_failed=retry_failed) for name in spec.embeddings}
+    for name, delta in deltas.items():
+        yield AssetPlan(
+            pipeline.embedding_key(name),
+            delta.new,
+            delta.changed,
+            delta.unchanged,
+            delta.deleted,
+            delta.failed,
+            delta.fingerprint,
+            delta.reason,
+            estimate(pipeline, name, delta),
+        )
+    for name in spec.indexes:
+        coverage = {vector: deltas[vector].will_have_vector() for vector in spec.indexes[name].vectors}
+        rows = index_delta(pipeline, name, scan.table, coverage)
+        yield AssetPlan(
+            pipeline.index_key(name),
+            len(rows.new),
+            len(rows.changed),
+            rows.unchanged,
+            len(rows.deleted),
+            0,
+            spec.index_version(name),
+            rows.reason,
+        )
+        yield _published(pipeline, name, rows, scan.table)
+
+
+def _published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Table) -> AssetPlan:
+    pointer = pipeline.store.published.get(pipeline.spec.name, name)
+    table = table_name(pipeline, name, catalog)
+    generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == table]
+    newest = max(generations, key=lambda g: g.version, default=None)
+    # A run that was killed between the rows and the record left a version that is no generation yet.
+    recorded = newest is not None and pipeline.store.index(table).latest() == newest.version
+    moves = rows.writes or not recorded or newest is None or pointer.generation != newest.id
+    reason = "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
+    if pointer.generation is not None and is_held(pipeline, name, pointer):
+        moves, reason = False, f"held at generation {pointer.generation}"
+    first = pointer.generation is None
+    return AssetPlan(
+        pipeline.published_key(name),
+        int(moves and first),
+        int(moves and not first),
+        int(not moves),
+        0,
+        0,
+        pointer.generation or "",
+        reason,
+    )
+
+
+def estimate(pipeline: Pipeline, name: str, delta: EmbeddingDelta) -> Estimate:
+    """What embedding all that is to do would take."""
+    config = pipeline.spec.embeddings[name].config
+    items = delta.todo.num_rows
+    texts = delta.todo.filter(pc.equal(delta.todo["modality"], "text"))["text"]
+    characters = pc.sum(pc.utf8_length(texts)).as_py() or 0
+    tokens = -(-characters // _CHARACTERS_PER_TOKEN)
+    rate = delta.state.items_per_second if delta.state and delta.state.fingerprint == delta.fingerprint else None
+    seconds = 0.0 if not items else (round(items / rate, 1) if rate else None)
+    images = pc.sum(pc.equal(delta.todo["modality"], "image")).as_py() or 0
+    return Estimate(items, tokens, round(config.prices.cost(tokens, images), 6), seconds)

@@ -1,0 +1,85 @@
+"""Chooses assets of a pipeline by name, with what is upstream or downstream of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from embeddings_orch.errors import SpecError
+from embeddings_orch.plugins import suggestion
+from embeddings_orch.spec.pipeline import PipelineSpec
+
+Graph = Mapping[str, Sequence[str]]
+"""The keys directly upstream of each asset, by key: ``pipeline/kind/name``; in the order to show them."""
+
+_SELECTION = re.compile(r"(?:(\d*)\+)?([^+]+?)(?:\+(\d*))?")
+
+
+def graph(spec: PipelineSpec) -> dict[str, list[str]]:
+    """The assets of a declaration."""
+    name = spec.name
+    media = f"{name}/raw_media"
+    found: dict[str, list[str]] = {media: []}
+    found.update({f"{name}/embeddings/{embedding}": [media] for embedding in spec.embeddings})
+    for index, declared in spec.indexes.items():
+        found[f"{name}/index/{index}"] = [media, *(f"{name}/embeddings/{vector}" for vector in declared.vectors)]
+        found[f"{name}/published/{index}"] = [f"{name}/index/{index}"]
+    return found
+
+
+def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> list[str]:
+    """The keys that any of the selections names, in the order of the graph.
+
+    Args:
+        assets: the graph.
+        pipeline: the pipeline's name, which a selection may leave out.
+        selections: keys (``embeddings/clip``), or last names where only one asset has it (``clip``); ``+`` before
+            one adds all that is upstream of it, ``+`` after it all that is downstream; ``1+`` and ``+1`` one layer.
+
+    Raises:
+        SpecError: a selection names no asset, or several.
+    """
+    below: dict[str, list[str]] = {key: [] for key in assets}
+    for key, above in assets.items():
+        for parent in above:
+            if parent in below:
+                below[parent].append(key)
+    chosen: set[str] = set()
+    for selection in selections:
+        match = _SELECTION.fullmatch(selection.strip())
+        if match is None:
+            raise SpecError(f"the selection {selection!r} is not understood; allowed: NAME, +NAME, NAME+, +NAME+")
+        up, name, down = match.groups()
+        key = _key(assets, pipeline, name.strip())
+        chosen.add(key)
+        if up is not None:
+            chosen |= _reached(key, assets, int(up) if up else None)
+        if down is not None:
+            chosen |= _reached(key, below, int(down) if down else None)
+    return [key for key in assets if key in chosen]
+
+
+def _key(assets: Graph, pipeline: str, name: str) -> str:
+    for key in (name, f"{pipeline}/{name}"):
+        if key in assets:
+            return key
+    found = [key for key in assets if key.rsplit("/", 1)[-1] == name]
+    if len(found) == 1:
+        return found[0]
+    short = [key.removeprefix(f"{pipeline}/") for key in found or assets]
+    if found:
+        raise SpecError(f"{name!r} names several assets; choose one: {', '.join(short)}")
+    last = [part for part in (key.rsplit("/", 1)[-1] for key in assets) if "/" not in name]
+    wrong = name.removeprefix(f"{pipeline}/")
+    close = suggestion(wrong, [*short, *last]).partition(" allowed:")[0].rstrip(";")
+    raise SpecError(f"the pipeline {pipeline!r} has no asset {name!r}{close}; allowed: {', '.join(short)}")
+
+
+def _reached(start: str, edges: Mapping[str, Sequence[str]], layers: int | None) -> set[str]:
+    reached: set[str] = set()
+    frontier = {start}
+    while frontier and layers != 0:
+        frontier = {key for one in frontier for key in edges.get(one, ()) if key in edges} - reached
+        reached |= frontier
+        layers = None if layers is None else layers - 1
+    return reached

@@ -1,0 +1,1 @@
+"""The published step: the pointer that search follows."""

@@ -1,0 +1,1 @@
+"""How any provider is asked: retries, rate limits, packing, prices, secrets."""

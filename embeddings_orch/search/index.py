@@ -1,0 +1,250 @@
+"""Queries against a published index; a query is embedded by the model that made the index, never by another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+from embeddings_orch.embedding.contents import Picture
+from embeddings_orch.embedding.pool.pool import ModelPool, PooledModel
+from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.content import Modality, Vectors
+from embeddings_orch.search.filters import bind
+from embeddings_orch.search.fusion import Fusion
+from embeddings_orch.search.models import QueryModels, checked, stored
+from embeddings_orch.search.opening import find_index
+from embeddings_orch.search.pictures import picture_bytes
+from embeddings_orch.search.ranking import Candidate, Candidates, page
+from embeddings_orch.search.readers import Readers
+from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
+from embeddings_orch.search.rerank import Rerank
+from embeddings_orch.search.results import Hit, Results
+from embeddings_orch.store import Store
+from embeddings_orch.store.generations import Generation, IndexedModel
+from embeddings_orch.store.index_reader import IndexReader
+
+
+class Index:
+    """A published index, for any number of threads. It follows the pointer: a publish is seen by the next query.
+
+    Args:
+        store: where the index is.
+        pipeline: the pipeline's name.
+        name: the index's name.
+        configs: declared embedder configs; one with the fingerprint of a model of the index is used for queries
+            instead of the settings that were kept when the index was built.
+        pool: models that are shared with other indexes, and not released with this one; default its own.
+
+    Example:
+        >>> Index.open("emoji_search").search("dog", limit=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        pipeline: str,
+        name: str,
+        configs: Iterable[EmbedderConfig] = (),
+        *,
+        pool: ModelPool | None = None,
+    ) -> None:
+        self.store = store
+        self.pipeline = pipeline
+        self.name = name
+        self._models = QueryModels(name, configs, pool)
+        self._readers = Readers(store)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        file: str | Path | None = None,
+        pipeline: str | None = None,
+        store: Store | str | Path | None = None,
+    ) -> Self:
+        """Open an index by name, as the command line does, without Dagster.
+
+        Args:
+            name: the index's name.
+            file: the pipeline's YAML; default all of the project around the current folder.
+            pipeline: the pipeline's name, where several have an index of that name.
+            store: where the index is; without ``file`` no YAML is read, and models get the settings that the index
+                kept.
+
+        Raises:
+            SpecError: there is no such index, or there are several; a YAML is wrong.
+            StoreError: the store cannot be used, or nothing of that name is published there.
+        """
+        found = find_index(name, file=file, pipeline=pipeline, store=store)
+        return cls(found.store, found.pipeline, name, found.configs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the query models; a later search loads them again."""
+        self._models.close()
+
+    def model(self, indexed: IndexedModel) -> PooledModel:
+        """The model of a vector column, as it embeds queries; it is loaded when it is first needed.
+
+        Raises:
+            EmbeddingsOrchError: it is not the one that made the index, or its weights cannot be read.
+        """
+        return self._models.model(indexed)
+
+    def generation(self) -> Generation:
+        """The generation that is published now.
+
+        Raises:
+            StoreError: nothing is published.
+        """
+        published = self.store.published.get(self.pipeline, self.name).generation if self.store.exists else None
+        generation = self.store.generations.get(published) if published else None
+        if generation is None:
+            raise StoreError(
+                f"index {self.name!r} of pipeline {self.pipeline!r} is not published in {self.store.uri}; "
+                "run the pipeline first: embeddings-orch run"
+            )
+        return generation
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: Picture | None = None,
+        vector: Sequence[float] | Vectors | None = None,
+        id: str | None = None,
+        keyword: str | None = None,
+        hybrid: bool = False,
+        alpha: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: Fusion | None = None,
+        column: str | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        candidates: int = CANDIDATES,
+        rerank: Rerank | None = None,
+        allow_urls: bool = False,
+        generation: Generation | None = None,
+    ) -> Results:
+        """Find the nearest items to a text, a picture, a vector or another item; by keywords; or by several at once.
+
+        Args:
+            text: words.
+            image: a picture: a path, encoded bytes, a Pillow image, a uint8 array (height, width[, channels]), a URL.
+            vector: shape (dimensions,), of the model of ``column``.
+            id: an item of the index; found is what is like it, without itself. Its stored vectors are the query.
+            keyword: words for the full text: alone, or beside another query, which makes the search hybrid.
+            hybrid: search the full text as well, for ``keyword``, else for ``text``.
+            alpha: hybrid with this share for the vectors: 0 is keywords only, 1 vectors only.
+            weights: the embeddings to search, each with its share among them.
+            fusion: ``rrf`` (reciprocal rank) or ``relative`` (relative score); default ``relative`` where ``alpha`` or
+                ``weights`` is given, else ``rrf``.
+            column: the one embedding to search. Default, where neither ``hybrid``, ``keyword``, ``alpha`` nor
+                ``weights`` is given, the first that can read the query; else all that can.
+            columns: the embeddings to search.
+            where: an SQL filter over the catalog's columns, applied before the search; ``:name`` stands for a value
+                of ``params``.
+            params: the values of the filter: str, bool, int, float, None, date, datetime, or a list for ``IN``.
+            limit: the most hits to return.
+            offset: hits to leave out first.
+            candidates: items of each ranking that are fused, where several are.
+            rerank: a model that reads the first hits' texts together with ``keyword``, else ``text``, and has the last
+                word on their scores and order.
+            allow_urls: fetch an ``image`` that is an http(s) URL; never from a private address.
+            generation: the generation to search, by its own models; default the published one.
+
+        Raises:
+            EmbeddingsOrchError: arguments that do not go together, an unreadable picture, a wrong filter, no such item,
+                nothing published.
+        """
+        if column is not None and columns is not None:
+            raise EmbeddingsOrchError("give column or columns, not both")
+        asked = Request(
+            text,
+            image,
+            vector,
+            id,
+            keyword,
+            hybrid,
+            alpha,
+            weights,
+            fusion,
+            (column,) if column is not None else tuple(columns) if columns is not None else None,
+            limit,
+            offset,
+            candidates,
+        )
+        if rerank is not None:
+            asked = replace(asked, offset=0, limit=rerank.window(offset + limit))
+            if asked.words is None:
+                raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
+        where = bind(where, params)
+        generation = generation or self.generation()
+        if asked.by_words and not generation.full_text:
+            raise EmbeddingsOrchError(
+                f"index {self.name!r} has no full text to search for words; declare its columns: full_text: [caption]"
+            )
+        reader = self._readers.of(generation)
+        try:
+            queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
+            found = page(asked, queries, Candidates(reader, generation, where, asked.id))
+            results = self._results(generation, reader, found)
+        except StoreError:
+            self._readers.forget(generation)
+            raise
+        if rerank is None or asked.words is None:
+            return results
+        reranked = rerank.reranked(asked.words, results)
+        return replace(reranked, hits=reranked.hits[offset : offset + limit])
+
+    async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
+        """`search` in a thread of the event loop's default pool, so that the loop goes on meanwhile.
+
+        A search whose task is cancelled ends in its thread, and its answer is dropped.
+        """
+        return await asyncio.to_thread(self.search, text, **options)
+
+    def _queries(
+        self, asked: Request, generation: Generation, reader: IndexReader, allow_urls: bool
+    ) -> list[tuple[IndexedModel, Vectors]]:
+        """The embeddings to search, each with the query's vector."""
+        if asked.id is not None:
+            models = self._models.chosen(generation, asked.named, None, every=True)
+            return stored(reader, models, asked.id, asked.all_columns, asked.named is not None)
+        if asked.vector is not None:
+            models = self._models.chosen(generation, asked.named, None, every=False)
+            if len(models) > 1:
+                raise EmbeddingsOrchError("a vector is of one model; name one embedding")
+            return [(models[0], checked(asked.vector, models[0], generation.metric))]
+        modality: Modality = "text" if asked.text is not None else "image"
+        models = self._models.chosen(generation, asked.named, modality, every=asked.all_columns)
+        content: str | bytes | None = asked.text
+        if content is None:
+            assert asked.image is not None
+            content = picture_bytes(asked.image, allow_urls=allow_urls)
+        return [(model, self._models.embed(model, modality, content)) for model in models]
+
+    def _results(self, generation: Generation, reader: IndexReader, found: list[Candidate]) -> Results:
+        schema = reader.schema
+        vectors = {model.column for model in generation.models}
+        names = [name for name in schema.names if name not in vectors and not name.startswith("_")]
+        rows = reader.take([one.row for one in found], names)
+        hits = []
+        for one in found:
+            row = rows[one.id]
+            hits.append(Hit(row.pop("id"), row.pop("uri"), one.score, one.distance, row))
+        metadata = [schema.field(name) for name in names if name not in ("id", "uri")]
+        return Results(self.name, generation.id, hits, tuple(metadata))

@@ -1,0 +1,166 @@
+"""What every request passes before a route sees it: whom it calls, and who it is from."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import unquote_plus, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from embeddings_orch.server.gate.body_key import no_key, put_off
+from embeddings_orch.server.gate.keys import Keys, cookie_name
+from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.settings import ServeSettings
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_KEY_PARAMETER = "api_key"
+_READING = ("GET", "HEAD", "OPTIONS")
+
+
+class SecurityHeaders:
+    """Tells browsers to load nothing from elsewhere, and to show the page within no other."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the headers."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class Gate:
+    """Refuses requests for another host's name, from another site's page, and without the key.
+
+    A page of another site can make a browser send requests here, and through DNS rebinding even read the answers:
+    then it calls the server by a name that is not its own.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServeSettings, keys: Keys | None) -> None:
+        self.app = app
+        self._keys = keys
+        self._names = _names(settings)
+        # By address no other site's page can be meant.
+        self._by_address = settings.host not in _LOOPBACK
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer with 403 or 401."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = _taken(scope)
+        headers = Headers(scope=scope)
+        self._check_host(headers.get("host", ""))
+        if scope["method"] not in _READING:
+            _check_origin(headers)
+        needed = self._keys is not None and not _open(scope["method"], scope["path"])
+        if needed and not self._has_key(headers, given, cookie_of(scope)) and not put_off(scope):
+            raise no_key()
+        await self.app(scope, receive, send)
+
+    def _check_host(self, given: str) -> None:
+        name = _host(given)
+        if name in self._names or (self._by_address and _is_address(name)):
+            return
+        raise Problem(403, f"the server is not called {name[:100]!r}; allow the name with --allowed-host")
+
+    def _has_key(self, headers: Headers, given: list[str], cookie: str) -> bool:
+        assert self._keys is not None
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self._keys.is_key(token.strip()):
+            return True
+        if self._keys.is_key(headers.get("x-api-key", "")):
+            return True
+        if any(self._keys.is_key(one) for one in given):
+            return True
+        # The standard library's parser drops all of them for one of another program that it cannot read.
+        return self._keys.is_session(cookie_parser(headers.get("cookie", "")).get(cookie, ""))
+
+
+def cookie_of(scope: Scope) -> str:
+    """The name of the session's cookie for a request."""
+    return cookie_name(Headers(scope=scope).get("host", ""), (scope.get("server") or ("", None))[1])
+
+
+def _check_origin(headers: Headers) -> None:
+    """Refuse what a page of another site makes a browser send."""
+    origin = headers.get("origin")
+    if origin is None:
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return
+    elif _netloc(origin) == headers.get("host", "").lower():
+        return
+    raise Problem(403, "requests from the pages of other sites are refused")
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def _open(method: str, path: str) -> bool:
+    """Whether a route answers without the key."""
+    if path in ("/", "/health", "/favicon.ico") or path.startswith(("/static/", "/.well-known/")):
+        return True
+    return path == "/v1/session" and method in ("POST", "DELETE")
+
+
+def _names(settings: ServeSettings) -> frozenset[str]:
+    names = {*_LOOPBACK, settings.host, *settings.allowed_hosts}
+    if settings.host not in _LOOPBACK:
+        names.add(socket.gethostname())
+    return frozenset(_host(name) for name in names if name)
+
+
+def _host(given: str) -> str:
+    """The name in a Host header, without its port."""
+    given = given.strip().lower()
+    if given.startswith("["):
+        return given[1:].partition("]")[0]
+    name, _, _ = given.partition(":") if given.count(":") == 1 else (given, "", "")
+    return name.rstrip(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _taken(scope: Scope) -> list[str]:
+    """The keys in the query string, which is left without them: whatever logs it later shows none."""
+    query = scope.get("query_string", b"")
+    parts = query.split(b"&")
+    kept = [part for part in parts if unquote_plus(part.partition(b"=")[0].decode("latin-1")) != _KEY_PARAMETER]
+    if len(kept) == len(parts):
+        return []
+    scope["query_string"] = b"&".join(kept)
+    return [unquote_plus(part.partition(b"=")[2].decode("latin-1")) for part in parts if part not in kept]

@@ -1,0 +1,177 @@
+"""OpenAI's embeddings protocol over the declared models, for its SDK with another ``base_url``.
+
+After https://platform.openai.com/docs/api-reference/embeddings. Beyond it: ``input_type`` (``document`` or ``query``),
+and pictures as data URIs, alone or as ``{"image": ...}``, where the model reads them. Token arrays are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from embeddings_orch.embedding.pool.lanes import Embedded
+from embeddings_orch.models.content import Failure, Modality, Vectors
+from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.shared.embedding import answer_with, blocking, embedded, model_names, named_model, of_model
+from embeddings_orch.server.shared.pictures import picture_at, picture_of
+from embeddings_orch.server.shared.state import State, state
+
+router = APIRouter(tags=["openai"])
+
+MOST_INPUTS = 2048
+
+
+class EmbeddingsRequest(BaseModel):
+    """OpenAI's request, and ``input_type``."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    input: Any = Field(description="A text, or up to 2,048 of them; pictures as data URIs or {image: data URI}.")
+    model: str = Field(
+        max_length=1000, description="`pipeline/embedding`; or `embedding` or the model's name, where it is unique."
+    )
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, description="Refused unless it is what the model has.")
+    user: str | None = Field(None, description="Not used.")
+    input_type: Literal["document", "query"] = Field(
+        "document", description="What the inputs are, for models that tell queries from what they look for."
+    )
+
+
+@router.post("/v1/embeddings", summary="Embed texts or pictures, as OpenAI does")
+async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
+    """Vectors of texts or pictures by a declared model, whether or not an index of it was published."""
+    own = state(request)
+    inputs = _inputs(body.input)
+    model = await blocking(own, lambda: named_model(own.served, body.model))
+    if body.dimensions is not None:
+        _check_dimensions(body.dimensions, await of_model(own, model, lambda: model.dimensions))
+    modalities, contents = await blocking(own, lambda: _contents(inputs, own))
+    found: list[Embedded | None] = [None] * len(contents)
+    for modality in dict.fromkeys(modalities):
+        places = [place for place, one in enumerate(modalities) if one == modality]
+        answers = await embedded(
+            request,
+            model,
+            modality,
+            [contents[place] for place in places],
+            body.input_type,
+            [f"input[{place}]" for place in places],
+        )
+        for place, answer in zip(places, answers, strict=True):
+            found[place] = answer
+    vectors = [_vector(one, place) for place, one in enumerate(found)]
+    _check_dimensions(body.dimensions, vectors[0].size)
+    # Bounded by the bytes, as where no tokenizer is at hand.
+    tokens = sum(-(-len(one.encode()) // 4) for one in contents if isinstance(one, str))
+    data = [
+        {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}
+        for index, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return await answer_with(own, {"object": "list", "model": body.model, "usage": usage}, data=data)
+
+
+@router.get("/v1/models", summary="The models that embed, as OpenAI lists them")
+async def models(request: Request) -> Response:
+    """Every name that ``model`` may have."""
+    names = sorted(model_names(state(request).served))
+    return json_answer({"object": "list", "data": [_listed(name) for name in names]})
+
+
+@router.get("/v1/models/{name:path}", summary="One model, as OpenAI tells it")
+async def model(name: str, request: Request) -> Response:
+    """A model by one of its names."""
+    if name not in model_names(state(request).served):
+        raise Problem(404, f"there is no model {name!r}", param="model", kind="model_not_found")
+    return json_answer(_listed(name))
+
+
+def _listed(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "embeddings_orch"}
+
+
+def _inputs(given: Any) -> list[Any]:
+    inputs = given if isinstance(given, list) else [given]
+    if not inputs:
+        raise Problem(400, "input is empty", param="input")
+    if all(isinstance(one, int) for one in inputs) or any(isinstance(one, list) for one in inputs):
+        raise Problem(
+            400,
+            "input: arrays of tokens are refused, for each model has other tokens; send the text (with LangChain: "
+            "check_embedding_ctx_length=False)",
+            param="input",
+        )
+    if len(inputs) > MOST_INPUTS:
+        raise Problem(
+            400, f"input: array too long, {len(inputs):,} inputs; the limit is {MOST_INPUTS:,}", param="input"
+        )
+    return inputs
+
+
+def _contents(inputs: list[Any], own: State) -> tuple[list[Modality], list[str | bytes]]:
+    """What each input is, and its text or picture."""
+    modalities: list[Modality] = []
+    contents: list[str | bytes] = []
+    for place, one in enumerate(inputs):
+        param = f"input[{place}]"
+        kind, value = _kind(one, param)
+        modalities.append(kind)
+        if kind == "text":
+            contents.append(value)
+        else:
+            contents.append(_picture(value, own, param))
+    return modalities, contents
+
+
+def _picture(value: str, own: State, param: str) -> bytes:
+    try:
+        if value.startswith(("http://", "https://")):
+            return picture_at(value, own.settings, param=param)
+        return picture_of(
+            value.partition(";base64,")[2] if value.startswith("data:") else value, own.settings, param=param
+        )
+    except Problem as problem:
+        # OpenAI's refusal of an input; its clients know no 415.
+        raise Problem(400, str(problem), param=param) from problem
+
+
+def _kind(one: Any, param: str) -> tuple[Modality, str]:
+    if isinstance(one, dict) and len(one) == 1:
+        ((kind, value),) = one.items()
+    else:
+        value = one
+        kind = "image" if isinstance(one, str) and one.startswith("data:image/") else "text"
+    if kind not in ("text", "image") or not isinstance(value, str):
+        raise Problem(400, f"{param} is no text, and no {{text: ...}} or {{image: base64}} either", param=param)
+    if not value:
+        raise Problem(400, f"{param} cannot be empty", param=param)
+    return kind, value
+
+
+def _vector(answer: Embedded | None, place: int) -> Vectors:
+    assert answer is not None
+    if isinstance(answer, Failure):
+        param = f"input[{place}]"
+        raise Problem(503 if answer.kind == "transient" else 400, f"{param}: {answer.reason}", param=param)
+    return answer
+
+
+def _check_dimensions(wanted: int | None, has: int | None) -> None:
+    if wanted is not None and has is not None and wanted != has:
+        raise Problem(
+            400, f"dimensions: the model's vectors have {has}, and are not shortened here", param="dimensions"
+        )
+
+
+def _encoded(vector: Vectors, encoding: str) -> list[float] | str:
+    if encoding == "base64":
+        return base64.b64encode(np.ascontiguousarray(vector, dtype="<f4").tobytes()).decode("ascii")
+    numbers: list[float] = vector.tolist()
+    return numbers

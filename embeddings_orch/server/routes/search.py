@@ -1,0 +1,158 @@
+"""``POST /v1/search``: what `Index.search` does, as JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from starlette.responses import Response
+
+from embeddings_orch.errors import EmbeddingsOrchError, FilterError, StoreError
+from embeddings_orch.search.request import CANDIDATES
+from embeddings_orch.search.results import Results
+from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.shared.embedding import MAX_TEXT
+from embeddings_orch.server.shared.filtering import checked_filter
+from embeddings_orch.server.shared.pictures import is_large, picture_at, picture_of
+from embeddings_orch.server.shared.rows import gone, is_gone, read_row
+from embeddings_orch.server.shared.served import ServedIndex
+from embeddings_orch.server.shared.state import State, state
+from embeddings_orch.store.generations import Generation
+
+router = APIRouter(tags=["search"])
+
+MAX_OFFSET = 100_000
+_MAX_DIMENSIONS = 100_000
+_MAX_COLUMNS = 100
+_MAX_ID = 10_000
+_LARGE_AT_ONCE = 2
+
+
+Name = Annotated[str, Field(max_length=1000)]
+"""A name; looking for the one that is nearest to it takes long where it is long."""
+
+
+class Strict(BaseModel):
+    """A request's part; what it does not know is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class ImageQuery(Strict):
+    """A picture: the file itself, or where it is on the public web."""
+
+    base64: str | None = Field(None, description="The file's bytes in base64, without a data: prefix.")
+    url: str | None = Field(None, max_length=4096, description="http(s), where the server allows URLs.")
+
+    @model_validator(mode="after")
+    def _one(self) -> ImageQuery:
+        if (self.base64 is None) == (self.url is None):
+            raise ValueError("give exactly one of base64 and url")
+        return self
+
+
+class SearchRequest(Strict):
+    """A search; the fields are those of `Index.search` in Python."""
+
+    index: Name | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
+    pipeline: Name | None = None
+    text: str | None = Field(None, max_length=MAX_TEXT)
+    image: ImageQuery | None = None
+    vector: list[float] | None = Field(None, max_length=_MAX_DIMENSIONS, description="Of the model of `column`.")
+    id: str | None = Field(None, max_length=_MAX_ID, description="More like this item.")
+    keyword: str | None = Field(None, max_length=MAX_TEXT)
+    hybrid: bool = False
+    alpha: float | None = Field(None, description="The vectors' share: 0 is keywords only, 1 vectors only.")
+    weights: dict[Name, float] | None = Field(
+        None, max_length=_MAX_COLUMNS, description="Embeddings, each with its share."
+    )
+    fusion: Literal["rrf", "relative"] | None = None
+    column: Name | None = Field(None, description="The one embedding to search.")
+    columns: list[Name] | None = Field(None, max_length=_MAX_COLUMNS)
+    where: str | None = Field(None, max_length=MAX_TEXT, description="SQL over the columns; `:name` is of `params`.")
+    params: dict[str, Any] | None = None
+    limit: int = Field(10, ge=1)
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    candidates: int = Field(CANDIDATES, ge=1, le=MAX_OFFSET)
+    generation: Name | None = Field(None, description="Default the published one.")
+
+    @field_validator("where")
+    @classmethod
+    def _said(cls, where: str | None) -> str | None:
+        return where if where and not where.isspace() else None
+
+
+@router.post("/v1/search", summary="Search an index")
+async def search(body: SearchRequest, request: Request) -> Response:
+    """Find the nearest items to a text, a picture, a vector or another item; by keywords; or by several at once."""
+    own = state(request)
+    if body.limit > own.settings.max_limit:
+        raise Problem(400, f"limit: at most {own.settings.max_limit:,} hits at a time", param="limit")
+    checked_filter(body.where, body.params)
+    one = own.served.index(body.index, body.pipeline)
+    started = time.perf_counter()
+    image = await _image(own, body.image)
+    lane, at_once = one.key, None
+    if image is not None and is_large(image):
+        lane, at_once = f"{one.key} large", _LARGE_AT_ONCE
+    generation, results = await own.lanes.run(lane, lambda: _searched(one, body, image), at_once=at_once)
+    own.metrics.searches.labels(one.index.pipeline, one.index.name, _kind(body)).inc()
+    own.rows.remember(one, generation, results)
+    return json_answer(
+        {
+            "index": one.index.name,
+            "pipeline": one.index.pipeline,
+            "generation": results.generation,
+            "hits": results.to_json()["hits"],
+            "seconds": round(time.perf_counter() - started, 6),
+        }
+    )
+
+
+async def _image(own: State, query: ImageQuery | None) -> bytes | None:
+    if query is None:
+        return None
+    if query.base64 is not None:
+        encoded = query.base64
+        return await own.lanes.light(lambda: picture_of(encoded, own.settings))
+    url = str(query.url)
+    return await own.lanes.run(" urls", lambda: picture_at(url, own.settings), at_once=8)
+
+
+def _searched(one: ServedIndex, body: SearchRequest, image: bytes | None) -> tuple[Generation, Results]:
+    generation = one.generation(body.generation)
+    try:
+        return generation, _search(one, body, image, generation)
+    except StoreError as error:
+        if is_gone(one, generation):
+            # Removed a moment after another was published: that one answers.
+            latest = one.generation(body.generation)
+            if latest.id == generation.id:
+                raise gone(one, generation) from error
+            return latest, _search(one, body, image, latest)
+        if isinstance(error, FilterError):
+            raise Problem(400, str(error), param="where") from error
+        raise
+    except EmbeddingsOrchError:
+        if body.id is not None:
+            read_row(one, generation, body.id, ["id"])  # 404 where it is not there
+        raise
+
+
+def _search(one: ServedIndex, body: SearchRequest, image: bytes | None, generation: Generation) -> Results:
+    given = body.model_dump(exclude={"index", "pipeline", "image", "text", "generation"})
+    # Bytes, never a text: that would be taken as a path.
+    return one.index.search(body.text, image=image, generation=generation, **given)
+
+
+def _kind(body: SearchRequest) -> str:
+    if body.hybrid or body.alpha is not None or (body.keyword is not None and _query(body) is not None):
+        return "hybrid"
+    return _query(body) or "keyword"
+
+
+def _query(body: SearchRequest) -> str | None:
+    return next((name for name in ("text", "image", "vector", "id") if getattr(body, name) is not None), None)

@@ -1,0 +1,212 @@
+"""Vectors of a request's contents by a declared model: for the routes that embed and search nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import compress
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.responses import Response
+
+from embeddings_orch.embedding.outcome import Prepared
+from embeddings_orch.embedding.pool.lanes import Embedded
+from embeddings_orch.embedding.pool.pool import PooledModel
+from embeddings_orch.errors import PluginError
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.content import Failure, Modality, Side
+from embeddings_orch.plugins import suggestion
+from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.shared.pictures import is_large
+from embeddings_orch.server.shared.served import Served
+from embeddings_orch.server.shared.state import State, state
+from embeddings_orch.server.shared.threads import given_up
+
+ResultT = TypeVar("ResultT")
+
+MAX_TEXT = 100_000
+"""Characters of a text; a tokenizer takes seconds and much memory for what a model cuts off anyway."""
+
+_LANE = " embed"
+_LARGE = 2
+"""Requests with large pictures that are decoded at a time: they take much memory."""
+
+
+def model_names(served: Served) -> dict[str, EmbedderConfig]:
+    """Every name that a declared model is known by, where it is of one model alone.
+
+    ``pipeline/embedding`` and, where they are unique, ``embedding`` and the name of the model itself.
+    """
+    found: dict[str, EmbedderConfig | None] = {}
+    declared = {key: spec.config for key, spec in served.embeddings().items()}
+    for names in ((key.partition("/")[2] for key in declared), map(title, declared.values())):
+        for name, config in zip(names, declared.values(), strict=True):
+            # The same model under two names of pipelines is one.
+            found[name] = config if found.get(name, config) == config else None
+    return {**{name: config for name, config in found.items() if config is not None}, **declared}
+
+
+def title(config: EmbedderConfig) -> str:
+    """What people call a config's model."""
+    return str(getattr(config, "name", None) or getattr(config, "clip_version_id", None) or config.provider)
+
+
+def named_config(served: Served, name: str) -> EmbedderConfig:
+    """What a model is declared as, by name; see `model_names`.
+
+    Raises:
+        Problem: 404 there is no such model.
+    """
+    names = model_names(served)
+    if name not in names:
+        raise Problem(
+            404, f"there is no model {name!r}{suggestion(name, sorted(names))}", param="model", kind="model_not_found"
+        )
+    return names[name]
+
+
+def named_model(served: Served, name: str) -> PooledModel:
+    """The model of a name; see `model_names`.
+
+    Raises:
+        Problem: 404 there is no such model.
+        EmbeddingsOrchError: it cannot be had.
+    """
+    return served.pool.model(named_config(served, name))
+
+
+def clip_model(own: State) -> PooledModel:
+    """The model behind the routes of CLIP servers: the settings', else the first that reads texts and pictures.
+
+    Raises:
+        Problem: 404 there is none.
+        EmbeddingsOrchError: it cannot be had.
+    """
+    if own.settings.model is not None:
+        return named_model(own.served, own.settings.model)
+    for model in _models(own.served):
+        if {"text", "image"} <= model.modalities:
+            return model
+    raise Problem(
+        404, "no declared embedding reads texts and pictures; declare one, or name one of another kind with --model"
+    )
+
+
+async def embedded(
+    request: Request,
+    model: PooledModel,
+    modality: Modality,
+    contents: Sequence[str | bytes],
+    side: Side,
+    names: Sequence[str],
+) -> list[Embedded]:
+    """The vectors of contents, in order, shape (dimensions,), or why one has none.
+
+    Contents are decoded in a thread, and a client that goes away, or has waited for as long as a search may take, frees
+    its places in the model's batches. A text that is too long is a failure.
+
+    Args:
+        request: whose contents they are.
+        model: makes the vectors.
+        modality: what the contents are.
+        contents: texts, or encoded files.
+        side: what they are for.
+        names: what to call them in messages.
+
+    Raises:
+        Problem: 400 the model does not read the modality, 504 it took too long.
+        TerminalError: the model cannot be had, or the provider refuses.
+    """
+    own = state(request)
+    ends = _ends(request, own.settings.seconds)
+
+    def prepared() -> list[Prepared | Embedded]:
+        if modality not in (reads := model.modalities):
+            known = " and ".join(sorted(reads))
+            raise Problem(400, f"the model {title(model.config)!r} reads {known}, not {modality}", param=modality)
+        short = [not _too_long(one) for one in contents]
+        ready = iter(model.prepare(modality, list(compress(contents, short)), side, list(compress(names, short))))
+        too_long = f"the text has more than {MAX_TEXT:,} characters"
+        return [next(ready) if fits else Failure("", name, too_long) for fits, name in zip(short, names, strict=True)]
+
+    large = any(isinstance(one, bytes) and is_large(one) for one in contents)
+    ready = await (
+        own.lanes.run(f"{_LANE} large", prepared, at_once=_LARGE) if large else of_model(own, model, prepared)
+    )
+    return await _while_connected(request, model.aembed(ready), max(ends - time.monotonic(), 0))
+
+
+async def blocking(own: State, call: Callable[[], ResultT]) -> ResultT:
+    """What a thread does for a request that embeds."""
+    return await own.lanes.run(_LANE, call)
+
+
+async def of_model(own: State, model: PooledModel, call: Callable[[], ResultT]) -> ResultT:
+    """What a thread does with a model, which may be slow: those of another wait for none of its threads."""
+    return await own.lanes.run(f"{_LANE} {model.fingerprint}", call)
+
+
+async def answer_with(own: State, fields: Mapping[str, Any], **rows: Sequence[Any]) -> Response:
+    """One JSON object with long lists, made in a thread a row at a time, so that others are answered meanwhile."""
+
+    def text() -> str:
+        parts = [f"{json.dumps(name)}:{json.dumps(value)}" for name, value in fields.items()]
+        for name, values in rows.items():
+            listed = ",".join(json.dumps(one, separators=(",", ":")) for one in values)
+            parts.append(f"{json.dumps(name)}:[{listed}]")
+        return f"{{{','.join(parts)}}}"
+
+    return Response(await blocking(own, text), media_type="application/json")
+
+
+async def _while_connected(request: Request, work: Awaitable[ResultT], seconds: float) -> ResultT:
+    """The result of work that is given up when the client goes away, or after some seconds."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((task, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if gone.done():
+            raise Problem(499, "the client went away")
+        raise given_up(state(request).settings.seconds)
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+def _ends(request: Request, seconds: float) -> float:
+    """When a request is given up, in monotonic seconds; of several calls for it, the first starts the clock."""
+    if not hasattr(request.state, "ends"):
+        request.state.ends = time.monotonic() + seconds
+    ends: float = request.state.ends
+    return ends
+
+
+def _too_long(content: str | bytes) -> bool:
+    return isinstance(content, str) and len(content) > MAX_TEXT
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _models(served: Served) -> Iterator[PooledModel]:
+    """The models that can be had, in the order of their declaration."""
+    error: PluginError | None = None
+    one = False
+    for spec in served.embeddings().values():
+        try:
+            model = served.pool.model(spec.config)
+            _ = model.modalities
+        except PluginError as problem:
+            error = error or problem
+        else:
+            one = True
+            yield model
+    if error is not None and not one:
+        raise error

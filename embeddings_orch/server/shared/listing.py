@@ -1,0 +1,145 @@
+"""What there is to search: indexes, their generations and models."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.policy.secrets import redact
+from embeddings_orch.server.gate.observed import record
+from embeddings_orch.server.shared.columns import columns_of
+from embeddings_orch.server.shared.served import FRESH, Served, ServedIndex
+from embeddings_orch.store.generations import Generation, IndexedModel
+
+_AGAIN = 10.0
+"""Seconds after which a model that could not be asked what it reads is asked again."""
+
+
+class Listing:
+    """The list of indexes, read anew at most every `FRESH` seconds; for any number of threads."""
+
+    def __init__(self, served: Served, clock: Callable[[], float] = time.monotonic) -> None:
+        self._served = served
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read: tuple[float, list[dict[str, Any]]] | None = None
+        self._columns: dict[str, tuple[tuple[str, str, str], list[dict[str, str]]]] = {}  # by index, of one generation
+        self._modalities: dict[str, list[str]] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
+
+    def indexes(self) -> list[dict[str, Any]]:
+        """Each index as ``GET /v1/indexes`` has it; one whose store cannot be read has an error instead."""
+        with self._lock:
+            if self._read is None or self._clock() - self._read[0] >= FRESH:
+                self._read = (self._clock(), [self._index(one) for one in self._served.indexes])
+            return self._read[1]
+
+    def _index(self, one: ServedIndex) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "pipeline": one.index.pipeline,
+            "index": one.index.name,
+            "published": None,
+            "held": False,
+            "rows": 0,
+            "metric": one.spec.indexes[one.index.name].metric,
+            "full_text": list(one.spec.indexes[one.index.name].full_text),
+            "models": [],
+            "columns": [],
+            "generations": [],
+            "error": None,
+        }
+        try:
+            self._fill(entry, one)
+        except Exception as error:
+            entry["error"] = _told(f"listing {one.key}", error)
+        return entry
+
+    def _fill(self, entry: dict[str, Any], one: ServedIndex) -> None:
+        store = one.index.store
+        if not store.exists:
+            return
+        pointer = one.pointer()
+        there: dict[str, set[int]] = {}
+        for generation in reversed(store.generations.of(one.index.pipeline, one.index.name)):
+            if generation.table not in there:
+                there[generation.table] = {version.number for version in store.index(generation.table).history()}
+            if generation.version not in there[generation.table]:
+                continue
+            models = [self._model(one, model) for model in generation.models]
+            published = generation.id == pointer.generation
+            entry["generations"].append(
+                {
+                    "id": generation.id,
+                    "created_at": generation.created_at.isoformat(),
+                    "rows": generation.rows,
+                    "passed": generation.passed,
+                    "published": published,
+                    "models": models,
+                    "maps": maps_of(one, generation),
+                }
+            )
+            if published:
+                entry.update(
+                    published=generation.id,
+                    held=pointer.held,
+                    rows=generation.rows,
+                    metric=generation.metric,
+                    full_text=list(generation.full_text),
+                    models=models,
+                    columns=self._columns_of(one, generation),
+                )
+        if pointer.generation is not None and entry["published"] is None:
+            entry["error"] = f"the published generation {pointer.generation} is gone from the store"
+
+    def _columns_of(self, one: ServedIndex, generation: Generation) -> list[dict[str, str]]:
+        identity = one.identity(generation)
+        kept = self._columns.get(one.key)
+        if kept is None or kept[0] != identity:
+            schema = one.index.store.index(generation.table).schema(generation.version)
+            found = columns_of(schema, generation)
+            kept = self._columns[one.key] = identity, [{"name": name, "type": kind} for name, kind in found.items()]
+        return kept[1]
+
+    def _model(self, one: ServedIndex, model: IndexedModel) -> dict[str, Any]:
+        reads, error = self._reads(one, model)
+        return {
+            "column": model.column,
+            "provider": model.provider,
+            "name": str(model.settings.get("name") or model.provider),
+            "input": model.input,
+            "dimensions": model.dimensions,
+            "fingerprint": model.fingerprint[:12],
+            "modalities": reads,
+            "error": error,
+        }
+
+    def _reads(self, one: ServedIndex, model: IndexedModel) -> tuple[list[str] | None, str | None]:
+        """What a model reads; None, and why, where it cannot be had on this machine."""
+        key = model.fingerprint
+        if key in self._modalities:
+            return self._modalities[key], None
+        now = self._clock()
+        if key in self._failed and now - self._failed[key][0] < _AGAIN:
+            return None, self._failed[key][1]
+        try:
+            self._modalities[key] = sorted(one.index.model(model).modalities, reverse=True)
+        except Exception as error:
+            self._failed[key] = now, _told(f"asking the model {model.column} of {one.key} what it reads", error)
+            return None, self._failed[key][1]
+        return self._modalities[key], None
+
+
+def _told(what: str, error: Exception) -> str:
+    """What clients are told of an error: all of one of ours, of a plugin's own the type alone."""
+    if isinstance(error, EmbeddingsOrchError):
+        return redact(str(error))
+    record(what, error)
+    return f"{type(error).__name__}; the server's log has the details"
+
+
+def maps_of(one: ServedIndex, generation: Generation) -> list[str]:
+    """The vector columns that a generation has a map of: all, as one that is not stored is made when asked for."""
+    return [] if one.spec.indexes[one.index.name].map == "none" else [model.column for model in generation.models]

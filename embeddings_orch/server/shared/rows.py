@@ -1,0 +1,108 @@
+"""Where items are: what their rows say of their files, remembered for the thumbnails of a page of hits."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from embeddings_orch.search.results import Hit
+from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.shared.columns import columns_of
+from embeddings_orch.server.shared.served import ServedIndex
+from embeddings_orch.store.generations import Generation
+
+_KEPT = 20_000
+
+Key: TypeAlias = tuple[str, str, str, str]
+"""A generation's identity, and an item's id."""
+
+_COLUMNS = ("id", "uri", "content_hash", "modality", "size")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An item's file, as it was indexed."""
+
+    uri: str
+    content_hash: str
+    modality: str
+    size: int | None
+
+
+class Rows:
+    """The places of items by generation and id, for any number of threads; a generation never changes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Place] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def place(self, one: ServedIndex, generation: Generation, item: str) -> Place:
+        """The place of an item.
+
+        Raises:
+            Problem: 404, there is no such item.
+        """
+        with self._lock:
+            found = self._kept.get((*one.identity(generation), item))
+        if found is None:
+            row = read_row(one, generation, item, _COLUMNS)
+            found = _place(row)
+            self._keep([((*one.identity(generation), item), found)])
+        return found
+
+    def remember(self, one: ServedIndex, generation: Generation, hits: Iterable[Hit]) -> None:
+        """Keep the places of hits."""
+        identity = one.identity(generation)
+        self._keep(
+            ((*identity, hit.id), _place({**hit.metadata, "uri": hit.uri}))
+            for hit in hits
+            if "content_hash" in hit.metadata
+        )
+
+    def _keep(self, places: Iterable[tuple[Key, Place]]) -> None:
+        with self._lock:
+            for key, place in places:
+                self._kept[key] = place
+                self._kept.move_to_end(key)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+
+def is_gone(one: ServedIndex, generation: Generation) -> bool:
+    """Whether a generation's rows are no longer in the store."""
+    return one.index.store.index(generation.table).at(generation.version) is None
+
+
+def gone(one: ServedIndex, generation: Generation) -> Problem:
+    """The answer for a generation whose rows are no longer in the store."""
+    return Problem(404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation")
+
+
+def read_row(
+    one: ServedIndex, generation: Generation, item: str, columns: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """Columns of an item's row, or all but the vectors.
+
+    Raises:
+        Problem: 404, there is no such item, or the generation's table is gone.
+    """
+    if is_gone(one, generation):
+        raise gone(one, generation)
+    reader = one.index.store.index(generation.table).reader(generation.version)
+    names = list(columns or columns_of(reader.schema, generation))
+    row = reader.row(item, names) if _sayable(item) else None
+    if row is None:
+        raise Problem(404, f"index {one.key} has no item {item!r} in generation {generation.id}", param="id")
+    return row
+
+
+def _sayable(item: str) -> bool:
+    """Whether SQL can say it: no half of a surrogate pair, no NUL."""
+    return "\0" not in item and not any("\ud800" <= character <= "\udfff" for character in item)
+
+
+def _place(row: Mapping[str, Any]) -> Place:
+    return Place(row["uri"], row["content_hash"], row["modality"], row.get("size"))

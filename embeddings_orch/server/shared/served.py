@@ -1,0 +1,193 @@
+"""What a server serves: the indexes of some pipelines, with what reads their media."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, Self
+
+from embeddings_orch.embedding.pool.batching import BATCH_WAIT
+from embeddings_orch.embedding.pool.pool import ModelPool
+from embeddings_orch.embedding.pool.report import BatchReport, Listener
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.media.base import Source
+from embeddings_orch.media.scan import source_for
+from embeddings_orch.plugins import suggestion
+from embeddings_orch.search.index import Index
+from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.spec.pipeline import EmbeddingSpec, PipelineSpec
+from embeddings_orch.spec.project import Declared
+from embeddings_orch.store import Store
+from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.published import Pointer
+
+FRESH = 0.2
+"""Seconds for which what was read of the store counts as present."""
+
+_KNOWN = 100
+
+
+class ServedIndex:
+    """One index and where its media are, for any number of threads.
+
+    Args:
+        spec: the pipeline's.
+        index: what is searched.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, spec: PipelineSpec, index: Index, clock: Callable[[], float] = time.monotonic) -> None:
+        self.spec = spec
+        self.index = index
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pointer: tuple[float, Pointer] | None = None
+        self._known: dict[str, tuple[float, Generation]] = {}
+
+    @property
+    def key(self) -> str:
+        """``pipeline/index``."""
+        return f"{self.index.pipeline}/{self.index.name}"
+
+    @cached_property
+    def source(self) -> Source[Any]:
+        """Reads an item's file by the URI that its row has.
+
+        Raises:
+            PluginError: the source's plugin is missing or broken.
+        """
+        return source_for(self.spec.media.config)
+
+    def pointer(self) -> Pointer:
+        """What is published, as it was at most `FRESH` seconds ago.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._pointer is None or now - self._pointer[0] >= FRESH:
+                store = self.index.store
+                found = store.published.get(self.index.pipeline, self.index.name) if store.exists else Pointer(None)
+                self._pointer = (now, found)
+            return self._pointer[1]
+
+    def generation(self, wanted: str | None = None) -> Generation:
+        """A generation of this index by id, or the published one.
+
+        Raises:
+            Problem: 404 there is no such one, 409 nothing is published.
+            StoreError: the store cannot be read.
+        """
+        name = wanted if wanted is not None else self.pointer().generation
+        if name is None:
+            raise Problem(
+                409,
+                f"index {self.index.name!r} of pipeline {self.index.pipeline!r} is not published yet; "
+                f"run the pipeline: {self.publish_command}",
+            )
+        found = self._read(name)
+        if found is None:
+            raise Problem(404, f"index {self.key} has no generation {name!r}", param="generation")
+        return found
+
+    @property
+    def publish_command(self) -> str:
+        """What makes and publishes the index."""
+        return f"embeddings-orch run --pipeline {self.index.pipeline}"
+
+    def identity(self, generation: Generation) -> tuple[str, str, str]:
+        """What tells a generation from all others: an index that is dropped and built again may have the same ids."""
+        return self.key, generation.id, generation.created_at.isoformat()
+
+    def _read(self, name: str) -> Generation | None:
+        now = self._clock()
+        kept = self._known.get(name)
+        if kept is not None and now - kept[0] < FRESH:
+            return kept[1]
+        store = self.index.store
+        found = store.generations.get(name) if store.exists else None
+        if found is None or (found.pipeline, found.index) != (self.index.pipeline, self.index.name):
+            return None
+        if len(self._known) > _KNOWN:
+            self._known.clear()
+        self._known[name] = (now, found)
+        return found
+
+
+class Served:
+    """The indexes and models of some pipelines, for any number of threads.
+
+    Args:
+        pipelines: what is declared; published or not.
+        batch_wait: seconds that a query waits for others to share its model call.
+
+    Attributes:
+        pool: the models.
+        listeners: are told of each batch of a model.
+    """
+
+    def __init__(self, pipelines: Iterable[PipelineSpec], batch_wait: float = BATCH_WAIT) -> None:
+        self.pipelines = tuple(pipelines)
+        self.listeners: list[Listener] = []
+        self.pool = ModelPool(batch_wait=batch_wait, listener=self._told)
+        self.indexes = [one for spec in self.pipelines for one in _indexes(spec, self.pool)]
+        self._names: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, declared: Iterable[Declared], batch_wait: float = BATCH_WAIT) -> Self:
+        """All indexes of declared pipelines."""
+        return cls((one.spec for one in declared), batch_wait)
+
+    def index(self, name: str | None = None, pipeline: str | None = None) -> ServedIndex:
+        """The index of a name (``index`` or ``pipeline/index``), or the only one.
+
+        Raises:
+            Problem: 404 there is no such index, 400 there are several.
+        """
+        if name is not None and "/" in name and pipeline is None:
+            pipeline, _, name = name.partition("/")
+        found = [
+            one
+            for one in self.indexes
+            if (name is None or one.index.name == name) and (pipeline is None or one.index.pipeline == pipeline)
+        ]
+        keys = [one.key for one in self.indexes]
+        if not found:
+            asked = "/".join(part for part in (pipeline, name) if part)
+            raise Problem(404, f"there is no index {asked!r}{suggestion(asked, keys)}", param="index")
+        if len(found) > 1:
+            raise Problem(400, f"choose one of several indexes: {', '.join(one.key for one in found)}", param="index")
+        return found[0]
+
+    def embeddings(self) -> dict[str, EmbeddingSpec]:
+        """The declared embeddings by ``pipeline/embedding``."""
+        return {f"{spec.name}/{name}": one for spec in self.pipelines for name, one in spec.embeddings.items()}
+
+    def model_name(self, fingerprint: str) -> str:
+        """What a model is called in metrics: ``pipeline/embedding`` where it is declared, else its fingerprint."""
+        if fingerprint not in self._names:
+            self._names[fingerprint] = fingerprint[:12]
+            for name, one in self.embeddings().items():
+                with suppress(EmbeddingsOrchError):  # another model's weights may be missing
+                    if one.config.fingerprint() == fingerprint:
+                        self._names[fingerprint] = name
+                        break
+        return self._names[fingerprint]
+
+    def close(self) -> None:
+        """Release the models."""
+        self.pool.close()
+
+    def _told(self, report: BatchReport) -> None:
+        for listener in self.listeners:
+            listener(report)
+
+
+def _indexes(spec: PipelineSpec, pool: ModelPool) -> list[ServedIndex]:
+    store = Store(spec.store.uri)
+    configs = [embedding.config for embedding in spec.embeddings.values()]
+    return [ServedIndex(spec, Index(store, spec.name, name, configs, pool=pool)) for name in spec.indexes]

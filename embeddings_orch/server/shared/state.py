@@ -1,0 +1,52 @@
+"""What the routes of one application share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from embeddings_orch.server.gate.keys import Keys
+from embeddings_orch.server.gate.metrics import Metrics
+from embeddings_orch.server.settings import ServeSettings
+from embeddings_orch.server.shared.caches import ByteCache
+from embeddings_orch.server.shared.listing import Listing
+from embeddings_orch.server.shared.rows import Rows
+from embeddings_orch.server.shared.served import Served
+from embeddings_orch.server.shared.threads import Lanes
+
+_FACETS = 8 * 2**20
+_MAPS = 64 * 2**20
+"""A map of 100,000 points has 3 MiB."""
+
+
+@dataclass
+class State:
+    """What the routes of one application share; ``state(request)`` gives it.
+
+    Attributes:
+        keys: None where no key is needed.
+        facets: JSON by generation.
+        maps: JSON by generation and column.
+        thumbnails: pictures by content hash and size.
+        rows: where items are.
+        loading: what became of the models that are loaded at the start, by index.
+    """
+
+    served: Served
+    settings: ServeSettings
+    metrics: Metrics
+    keys: Keys | None
+    lanes: Lanes
+    listing: Listing
+    thumbnails: ByteCache
+    facets: ByteCache = field(default_factory=lambda: ByteCache(_FACETS))
+    maps: ByteCache = field(default_factory=lambda: ByteCache(_MAPS))
+    rows: Rows = field(default_factory=Rows)
+    loading: dict[str, str] = field(default_factory=dict)
+
+
+def state(request: Request) -> State:
+    """The state of a request's application."""
+    found: State = request.app.state.own
+    return found

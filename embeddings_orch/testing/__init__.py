@@ -1,4 +1,0 @@
-"""For tests of plugins and pipelines: the conformance suite and a counting embedder."""
-
-from embeddings_orch.testing.counting import CountingConfig as CountingConfig
-from embeddings_orch.testing.counting import CountingEmbedder as CountingEmbedder

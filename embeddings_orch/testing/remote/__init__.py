@@ -1,1 +1,0 @@
-"""The parts of `embeddings_orch.testing.remote_conformance`."""

@@ -1,0 +1,1 @@
+"""The parts of `embeddings_orch_testing.remote_conformance`."""

@@ -1,0 +1,123 @@
+"""Promises: the key is in no text that a person, a log or a proxy can see."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+from unittest import SkipTest
+from urllib.parse import unquote
+
+from embeddings_orch.errors import ProviderError
+from embeddings_orch_testing.remote.base import RemoteBase, embedded
+from embeddings_orch_testing.servers import Fault
+
+
+class SecrecyPromises(RemoteBase):
+    """Where a key could show.
+
+    Attributes:
+        indiscreet: names of SDK loggers that show the key at level DEBUG by themselves: of these, INFO and above count.
+    """
+
+    indiscreet: ClassVar[tuple[str, ...]] = ()
+
+    def test_the_key_is_in_no_setting(self) -> None:
+        """Only the name of its variable is."""
+        self._has_key()
+        config = self.make_config()
+        self._hidden("repr(config)", repr(config))
+        self._hidden("settings()", json.dumps(config.settings()))
+        self._hidden("identity()", repr(config.identity()))
+        with self.fresh() as step:
+            embedded(step, self.sample(1))
+            self._hidden("repr of the embed step", repr(step))
+            self._hidden("repr of the embedder", repr(step.embedder))
+            self._hidden("account()", step.embedder.account())
+
+    def test_the_key_is_in_no_error_and_no_traceback(self) -> None:
+        """Not even where the provider's own words have it."""
+        self._has_key()
+        items = self.sample(1)
+        for status in (400, 401, 403, 404, 429, 500):
+            words = f"the key {self.key} is not for you"
+            body = {"error": {"message": words, "code": status, "status": "REFUSED"}, "message": words}
+            self.always_meets(Fault.status_code(status, body))
+            with self.fresh(retry={"max_retries": 1}) as step:
+                try:
+                    outcome = embedded(step, items)
+                except ProviderError as error:
+                    shown = "".join(traceback.format_exception(error))
+                    self._hidden(f"the error of a {status}", f"{error} {error!r} {error.args!r}")
+                    self._hidden(f"the traceback of a {status}", shown)
+                else:
+                    self._hidden(f"the failure of a {status}", repr(outcome.failures))
+
+    def test_the_key_is_in_no_log_record(self) -> None:
+        """Of any logger, at level DEBUG."""
+        self._has_key()
+        items = self.sample(2)
+        with _logged() as records:
+            with self.fresh() as step:
+                embedded(step, items)
+                self.meets(Fault.status_code(500), Fault.reset(), Fault.page())
+                embedded(step, items)
+            for _, fault in self.terminal().items():
+                self.always_meets(fault)
+                with self.fresh() as step:
+                    try:
+                        embedded(step, items)
+                    except ProviderError:
+                        logging.getLogger("conformance").exception("as expected")
+        for record in records:
+            if record.levelno <= logging.DEBUG and record.name.startswith(self.indiscreet or "\0"):
+                continue
+            shown = logging.Formatter().format(record)
+            self._hidden(f"a record of the logger {record.name!r} ({record.levelname})", shown)
+
+    def test_the_key_is_in_no_address(self) -> None:
+        """Addresses are logged by every proxy on the way."""
+        self._has_key()
+        embedded(self.step, self.sample(2))
+        assert self.server.requests, "no request was sent"
+        for request in self.server.requests:
+            shown = f"{unquote(request.path)} {dict(request.query)}"
+            assert self.key not in shown, f"the key is in the address of {request.method} {request.path}"
+
+    def _has_key(self) -> None:
+        if self.key_variable is None:
+            raise SkipTest("the provider has no key")
+
+    def _hidden(self, where: str, text: str) -> None:
+        assert self.key not in text, f"{where} shows the key"
+
+
+@contextmanager
+def _logged() -> Iterator[list[logging.LogRecord]]:
+    """All records of all loggers, at level DEBUG."""
+    records: list[logging.LogRecord] = []
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    keeper = Keeper(logging.DEBUG)
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))]
+    kept = [(logger, logger.level, logger.propagate, logger.disabled) for logger in loggers]
+    disabled = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+        logger.propagate, logger.disabled = True, False
+    logging.getLogger().addHandler(keeper)
+    try:
+        yield records
+    finally:
+        logging.getLogger().removeHandler(keeper)
+        logging.disable(disabled)
+        for logger, level, propagate, off in kept:
+            logger.setLevel(level)
+            logger.propagate, logger.disabled = propagate, off

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embeddings_orch.errors import SourceError
+from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.catalog.diff import CONTENTS_SCHEMA, catalog_digest, contents, diff, input_keys, row_digests
+from embeddings_orch.models.content import content_hash, content_key
+
+
+def catalog(rows, **own):
+    """Rows of (id, content, modality, caption, text)."""
+    columns = {name: [None] * len(rows) for name in CATALOG_SCHEMA.names}
+    columns["id"] = [row[0] for row in rows]
+    columns["uri"] = [f"/m/{row[0]}" for row in rows]
+    columns["content_hash"] = [content_hash(row[1]) for row in rows]
+    columns["modality"] = [row[2] for row in rows]
+    columns["caption"] = [row[3] for row in rows]
+    columns["text"] = [row[4] for row in rows]
+    table = pa.table(columns, CATALOG_SCHEMA)
+    for name, values in own.items():
+        table = table.append_column(name, values if isinstance(values, pa.Array) else pa.array(values))
+    return table.append_column(STAT_COLUMN, pa.array(["1:2:3"] * len(rows)))
+
+
+ROWS = [
+    ("a.png", b"A", "image", "red", None),
+    ("b.png", b"B", "image", "red", "a user's text"),
+    ("c.png", b"A", "image", "", None),
+    ("d.txt", "words", "text", None, "words"),
+]
+
+
+def test_digests_ignore_order_and_stat():
+    table = catalog(ROWS, year=[1, 2, 3, 4])
+    shuffled = table.take([2, 0, 3, 1]).select(list(reversed(table.column_names)))
+    restated = table.set_column(table.column_names.index(STAT_COLUMN), STAT_COLUMN, pa.array([""] * 4))
+    assert catalog_digest(table) == catalog_digest(shuffled) == catalog_digest(restated)
+    assert row_digests(shuffled).to_pylist() == row_digests(table).take(pa.array([2, 0, 3, 1])).to_pylist()
+    assert catalog_digest(table) == catalog_digest(table.drop([STAT_COLUMN]))
+
+
+def test_any_value_in_any_column_changes_the_digest():
+    table = catalog(ROWS, year=[1, 2, 3, None])
+    seen = {catalog_digest(table)}
+    for name in table.column_names:
+        if name == STAT_COLUMN:
+            continue
+        changed = [
+            *table[name].to_pylist()[:-1],
+            99 if pa.types.is_integer(table.schema.field(name).type) else "zz",
+        ]
+        position = table.column_names.index(name)
+        seen.add(
+            catalog_digest(table.set_column(position, table.schema.field(name), pa.array(changed, table[name].type)))
+        )
+    assert len(seen) == len(table.column_names)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([1, 2, None, 4], pa.int32()), pa.array([1, 2, None, 4], pa.int64())),
+        (pa.array([1, 2, None, 4], pa.int32()), pa.array([1, 2, None, 4], pa.float64())),
+        (pa.array(list("abcd")), pa.array(list("abcd"), pa.large_string())),
+        (pa.array(list("abcd")), pa.array(list("abcd")).dictionary_encode()),
+        (pa.array([1.5, None, 2, math.nan], pa.float32()), pa.array([1.5, None, 2, math.nan], pa.float64())),
+        (
+            pa.array([0, 1, 2, 3], pa.timestamp("s")),
+            pa.array([0, 10**6, 2 * 10**6, 3 * 10**6], pa.timestamp("us")),
+        ),
+        (
+            pa.array([["a"], [], None, ["b", "c"]]),
+            pa.array([["a"], [], None, ["b", "c"]], pa.large_list(pa.string())),
+        ),
+    ],
+)
+def test_the_width_of_a_type_does_not_count(one, other):
+    assert row_digests(catalog(ROWS, x=one)) == row_digests(catalog(ROWS, x=other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([1, 2, 3, 4], ["1", "2", "3", "4"]),
+        ([True, False, True, False], ["true", "false", "true", "false"]),
+        ([True, True, True, True], [1, 1, 1, 1]),
+        (["", "", "", ""], pa.array([None] * 4, pa.string())),
+        ([0.1, 0.2, 0.3, 0.4], pa.array([0.1, 0.2, 0.3, 0.4], pa.float32())),
+        ([["a", "b"]] * 4, [["ab"]] * 4),
+    ],
+)
+def test_different_values_differ_in_every_row(one, other):
+    ones = row_digests(catalog(ROWS, x=one)).to_pylist()
+    others = row_digests(catalog(ROWS, x=other)).to_pylist()
+    assert all(a != b for a, b in zip(ones, others, strict=True))
+
+
+def test_the_same_value_in_another_column_differs():
+    assert row_digests(catalog(ROWS, x=list("abcd"))) != row_digests(catalog(ROWS, y=list("abcd")))
+
+
+def test_a_new_column_changes_only_the_rows_that_have_a_value_in_it():
+    assert diff(catalog(ROWS), catalog(ROWS, x=[None, "v", None, None])).changed == ("b.png",)
+
+
+CELL = st.one_of(st.none(), st.text(alphabet="ab=:|01", max_size=4))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8))
+def test_rows_share_a_digest_exactly_when_they_are_equal(rows):
+    columns = {name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(("x", "xs", "y"))}
+    digests = row_digests(pa.table(columns)).to_pylist()
+    for i, row in enumerate(rows):
+        for j, other in enumerate(rows):
+            assert (digests[i] == digests[j]) == (row == other)
+
+
+def test_the_digests_of_a_catalog_stay_the_same_over_releases():
+    # Other digests would make every catalog look changed after an update.
+    own = {
+        "n": [1, 2, 3, 4],
+        "f": [0.5, 1.0, None, 1e30],
+        "b": [True, None, False, True],
+        "l": [["a", "\u00fc"], [], None, []],
+    }
+    table = catalog(ROWS, **own).append_column("t", pa.array([0, None, 1, 2], pa.timestamp("us", "UTC")))
+    assert catalog_digest(table) == "50cd3275f260e0afed79923c558ce376482c6fca281b3ec16e41687188058cba"
+
+
+def test_diff():
+    old = catalog(ROWS, year=[1, 2, 3, 4])
+    rows = [
+        ROWS[0],
+        ("b.png", b"B", "image", "blue", "a user's text"),
+        ROWS[3],
+        ("e.png", b"E", "image", None, None),
+    ]
+    new = catalog(rows, year=[1, 2, 4, 5])
+    found = diff(old, new)
+    assert (found.new, found.changed, found.deleted, found.unchanged) == (
+        ("e.png",),
+        ("b.png",),
+        ("c.png",),
+        2,
+    )
+    assert found
+    assert not diff(old, old)
+    assert diff(None, new).new == ("a.png", "b.png", "d.txt", "e.png")
+    assert diff(old, new.slice(0, 0)).deleted == ("a.png", "b.png", "c.png", "d.txt")
+
+
+def test_contents_of_media_are_distinct_and_named_by_their_first_item():
+    found = contents(catalog(ROWS))
+    assert found.schema == CONTENTS_SCHEMA
+    assert found["id"].to_pylist() == ["a.png", "b.png", "d.txt"]
+    assert found["key"].to_pylist() == [content_key(content_hash(content)) for content in (b"A", b"B", "words")]
+    assert found["modality"].to_pylist() == ["image", "image", "text"]
+    assert found["text"].to_pylist() == [None, None, "words"]
+    assert found["uri"].to_pylist()[0] == "/m/a.png"
+
+
+def test_contents_of_captions_leave_out_null_and_empty():
+    found = contents(catalog(ROWS), "caption").to_pylist()
+    assert [(row["id"], row["modality"], row["text"]) for row in found] == [("a.png", "text", "red")]
+    assert found[0]["content_hash"] == hashlib.sha256(b"red").hexdigest()
+
+
+def test_contents_of_any_column_are_its_text():
+    table = catalog(ROWS, year=[1999, None, 1999, 2000], ratio=[0.5, 1.0, None, 2.5])
+    assert contents(table, "year")["text"].to_pylist() == ["1999", "2000"]
+    assert contents(table, "ratio")["text"].to_pylist() == ["0.5", "1", "2.5"]
+    assert contents(table, "text")["id"].to_pylist() == ["b.png", "d.txt"]
+
+
+def test_contents_do_not_depend_on_the_order_of_the_catalog():
+    table = catalog(ROWS)
+    assert contents(table.take([3, 2, 1, 0])) == contents(table)
+    chunked = pa.concat_tables([table.slice(0, 1), table.slice(1)])
+    assert contents(chunked) == contents(table)
+    assert contents(chunked, "caption") == contents(table, "caption")
+
+
+@pytest.mark.parametrize("name", ["media", "caption", "text", "year"])
+def test_every_row_has_the_key_of_its_content_or_none(name):
+    table = catalog(ROWS, year=[1999, None, 1999, 2000])
+    keys = input_keys(table, name).to_pylist()
+    assert len(keys) == 4
+    assert set(keys) - {None} == set(contents(table, name)["key"].to_pylist())
+    if name == "caption":
+        assert keys == [content_key(content_hash("red"))] * 2 + [None, None]
+
+
+def test_an_empty_catalog_has_no_contents():
+    empty = catalog([])
+    assert contents(empty).num_rows == contents(empty, "caption").num_rows == 0
+    assert input_keys(empty).to_pylist() == []
+    assert catalog_digest(empty) == catalog_digest(catalog(ROWS).slice(0, 0))
+
+
+@pytest.mark.parametrize("name", ["captoin", "uri", "size", STAT_COLUMN])
+def test_a_column_that_is_not_there_is_named_with_those_that_are(name):
+    with pytest.raises(SourceError, match=rf"'{name}'.*allowed: caption, media, text, year"):
+        contents(catalog(ROWS, year=[1, 2, 3, 4]), name)
+
+
+def test_a_column_of_lists_is_no_text():
+    with pytest.raises(SourceError, match=r"'tags'.*list"):
+        input_keys(catalog(ROWS, tags=[["a"]] * 4), "tags")
+
+
+def test_a_hundred_thousand_rows_take_no_time():
+    rows = [(f"{number:06d}.png", str(number), "image", f"caption {number % 100}", None) for number in range(100_000)]
+    table = catalog(rows, year=list(range(100_000)))
+    started = time.process_time()
+    assert diff(table, table).unchanged == 100_000
+    assert contents(table).num_rows == 100_000
+    assert contents(table, "caption").num_rows == 100
+    assert time.process_time() - started < 10
