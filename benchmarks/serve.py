@@ -43,7 +43,7 @@ from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.server.app import create_app
-from embeddings_orch.server.running import address, bound, run
+from embeddings_orch.server.running import address, bind, run
 from embeddings_orch.server.settings import ServeSettings
 from embeddings_orch.server.shared.served import Served
 from embeddings_orch.spec.pipeline import PipelineSpec
@@ -89,7 +89,7 @@ def serve(settings: dict[str, Any]) -> None:
     given = {name: settings[name] for name in ("store", "media", "name", "delay", "batch_size") if name in settings}
     spec = declared(**given)
     serving = ServeSettings(port=0, batch_wait=settings["wait"])
-    listening = bound(serving)
+    listening = bind(serving)
     print(address(listening), flush=True)
     run(create_app(Served([spec], serving.batch_wait), serving), listening)
 

@@ -10,7 +10,7 @@ from embeddings_orch.dagster.runs.local import execute
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.search import Index
 from embeddings_orch.search.contact_sheet import Strip, contact_sheet
-from embeddings_orch.spec.project import declared, select
+from embeddings_orch.spec.project import load_declared, select
 from embeddings_orch.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ def query_picture(path: Path) -> Path:
 
 def main() -> int:
     """Run, search, draw the contact sheet; the exit status."""
-    pipeline = select(declared(start=ROOT), "emoji")
+    pipeline = select(load_declared(start=ROOT), "emoji")
     print("materializing the pipeline 'emoji' through Dagster", flush=True)
     with output.progress():
         outcome = execute(pipeline)

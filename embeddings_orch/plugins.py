@@ -90,7 +90,7 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
 
 
-def known(group: Group) -> list[Plugin]:
+def list_plugins(group: Group) -> list[Plugin]:
     """The plugins of a group, by name: the installed ones and ours that are not."""
     names = sorted({*_entry_points(group), *(name for kind, name in OURS if kind == group)})
     listed = []
@@ -117,7 +117,7 @@ def load(group: Group, name: str) -> Any:
         command = Plugin(group, name, "", "", "").install_command
         if command:
             raise PluginError(f"the {kind} {name!r} is not installed. Install it: {command}")
-        available = [plugin.name for plugin in known(group)]
+        available = [plugin.name for plugin in list_plugins(group)]
         raise PluginError(f"there is no {kind} {name!r}{suggestion(name, available)}")
     try:
         return points[0].load()

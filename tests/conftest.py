@@ -248,7 +248,7 @@ def serving() -> Iterator[Callable[..., Running]]:
     import httpx
 
     from embeddings_orch.server.app import create_app
-    from embeddings_orch.server.running import bound, in_thread
+    from embeddings_orch.server.running import bind, in_thread
     from embeddings_orch.server.settings import ServeSettings
     from embeddings_orch.server.shared.served import Served
 
@@ -258,7 +258,7 @@ def serving() -> Iterator[Callable[..., Running]]:
             chosen = ServeSettings(port=0, **settings)
             specs = [gallery.pipeline().spec for gallery in galleries]
             app = create_app(Served(specs, chosen.batch_wait), chosen)
-            url = stack.enter_context(in_thread(app, bound(chosen)))
+            url = stack.enter_context(in_thread(app, bind(chosen)))
             http = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
             return Running(url, http, app)
 

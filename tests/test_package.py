@@ -35,7 +35,9 @@ def test_what_the_command_line_starts_with_loads_nothing_heavy(module):
 
 
 def test_the_modules_of_all_entry_points_load_without_torch_or_dagster():
-    targets = sorted({p.target.partition(":")[0] for g in plugins.GROUPS for p in plugins.known(g) if p.installed})
+    targets = sorted(
+        {p.target.partition(":")[0] for g in plugins.GROUPS for p in plugins.list_plugins(g) if p.installed}
+    )
     assert imported_by("\n".join(f"import {target}" for target in targets)) == []
 
 

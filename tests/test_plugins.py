@@ -135,7 +135,7 @@ def test_one_of_ours_that_is_not_installed_is_answered_with_the_command(monkeypa
     monkeypatch.setattr(plugins, "_entry_points", lambda group: {})
     with pytest.raises(PluginError, match=r"'open-clip' is not installed.*pip install 'embeddings-orch\[open-clip\]'"):
         plugins.load("embedders", "open-clip")
-    listed = {plugin.name: plugin for plugin in plugins.known("embedders")}
+    listed = {plugin.name: plugin for plugin in plugins.list_plugins("embedders")}
     assert list(listed) == sorted(name for group, name in plugins.OURS if group == "embedders")
     assert not any(plugin.installed or plugin.distribution for plugin in listed.values())
     assert listed["open-clip"].install_command == "pip install 'embeddings-orch[open-clip]'"
@@ -152,7 +152,7 @@ def test_every_command_that_installs_names_an_extra_that_is_there():
 
 @pytest.mark.parametrize(("group", "name"), sorted(plugins.OURS))
 def test_what_is_told_of_one_that_is_not_installed_is_what_it_is(group, name):
-    (plugin,) = [plugin for plugin in plugins.known(group) if plugin.name == name]
+    (plugin,) = [plugin for plugin in plugins.list_plugins(group) if plugin.name == name]
     if not plugin.installed:
         pytest.skip("not installed")
     reads = plugins.load(group, name).modalities
@@ -160,13 +160,13 @@ def test_what_is_told_of_one_that_is_not_installed_is_what_it_is(group, name):
 
 
 def test_the_core_brings_its_own_plugins():
-    assert {plugin.name for plugin in plugins.known("sources")} >= {"folder", "table"}
+    assert {plugin.name for plugin in plugins.list_plugins("sources")} >= {"folder", "table"}
     assert plugins.load("sources", "folder").__name__ == "FolderSource"
     assert plugins.load("runners", "local").__name__ == "LocalRunner"
 
 
 def test_the_counting_provider_is_listed_only_where_the_test_bench_is_installed():
-    (counting,) = [plugin for plugin in plugins.known("embedders") if plugin.name == "counting"]
+    (counting,) = [plugin for plugin in plugins.list_plugins("embedders") if plugin.name == "counting"]
     assert counting.distribution == "embeddings-orch-testing"
     assert ("embedders", "counting") not in plugins.OURS
     assert plugins.load("embedders", "counting") is CountingEmbedder

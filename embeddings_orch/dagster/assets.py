@@ -8,8 +8,8 @@ from embeddings_orch import plugins
 from embeddings_orch.dagster.common import (
     asset_key,
     column_schema,
-    failing_with_reason,
-    listing,
+    fail_with_reason,
+    make_table,
     picture,
     progress_lines,
 )
@@ -35,7 +35,7 @@ def _owners(pipeline: Pipeline) -> list[str] | None:
     return list(pipeline.spec.owners) or None
 
 
-def _described(pipeline: Pipeline, text: str) -> str:
+def _describe(pipeline: Pipeline, text: str) -> str:
     return f"{text}\n\n{pipeline.spec.description}".strip()
 
 
@@ -49,13 +49,13 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         owners=_owners(pipeline),
         kinds={media.source, "lancedb"},
         code_version=pipeline.spec.media_version()[:16],
-        description=_described(
+        description=_describe(
             pipeline,
             f"The catalog: one row for each item of the {media.source} source, with its content hash.",
         ),
     )
     def raw_media(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with failing_with_reason():
+        with fail_with_reason():
             # Before the scan: what changes meanwhile then differs from what is recorded.
             listed = list_media(pipeline)
             report = scan_media(pipeline, listener=progress_lines(context))
@@ -77,7 +77,7 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             metadata["listing"] = listed.digest
         if report.problems:
             rows = [(problem.where, problem.reason) for problem in report.problems[:_SHOWN]]
-            metadata["left_out"] = listing(rows, len(report.problems))
+            metadata["left_out"] = make_table(rows, len(report.problems))
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(report.digest))
 
     return raw_media
@@ -102,10 +102,10 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
             "fingerprint": fingerprint,
             "config": spec.config.settings(),
         },
-        description=_described(pipeline, _vectors_described(spec)),
+        description=_describe(pipeline, _vectors_described(spec)),
     )
     def embeddings(context: dg.AssetExecutionContext, config: EmbedConfig) -> dg.MaterializeResult[None]:
-        with failing_with_reason():
+        with fail_with_reason():
             report = embed(pipeline, name, retry_failed=config.retry_failed, listener=progress_lines(context))
             image = preview(pipeline, name)
         for failure in report.failures[:_SHOWN]:
@@ -116,7 +116,7 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
             wanted = set(report.delta.wanted["key"].to_pylist())
             rows = [(failure.uri, failure.reason) for key, failure in known.items() if key in wanted]
             if rows and report.failed:
-                metadata["failures"] = listing(rows[:_SHOWN], len(rows))
+                metadata["failures"] = make_table(rows[:_SHOWN], len(rows))
         if image is not None:
             metadata = {
                 "preview": picture(image, f"{name}: items sorted by two principal components"),
@@ -184,13 +184,13 @@ def index_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
         deps=[asset_key(key) for key in (pipeline.media_key, *map(pipeline.embedding_key, spec.vectors))],
         kinds={"lancedb"},
         code_version=pipeline.spec.index_version(name)[:16],
-        description=_described(
+        description=_describe(
             pipeline,
             f"The catalog joined with {', '.join(spec.vectors)}, built beside the published generation.",
         ),
     )
     def index(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with failing_with_reason():
+        with fail_with_reason():
             report = build_index(pipeline, name, listener=progress_lines(context))
         for problem in report.maps.problems:
             context.log.warning(problem)
@@ -219,7 +219,7 @@ def index_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
     return index
 
 
-def published_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
+def make_published_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
     """The pointer that search follows."""
 
     @dg.asset(
@@ -229,13 +229,13 @@ def published_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
         deps=[asset_key(pipeline.index_key(name))],
         kinds={"lancedb"},
         code_version="1",
-        description=_described(
+        description=_describe(
             pipeline,
             "The generation that search follows; it moves only when the index's blocking checks passed.",
         ),
     )
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with failing_with_reason():
+        with fail_with_reason():
             report = publish(pipeline, name, checked=_in_this_run(context, asset_key(pipeline.index_key(name))))
         metadata: dict[str, Any] = {
             "dagster/row_count": report.generation.rows,

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from embeddings_orch.dagster.common import asset_key, failing_with_reason
+from embeddings_orch.dagster.common import asset_key, fail_with_reason
 from embeddings_orch.pipeline.checks.change_report import change_report
 from embeddings_orch.pipeline.checks.model_change import ModelChange, model_label
 from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, inspect_index
@@ -35,9 +35,9 @@ def embedding_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
         specs=[dg.AssetCheckSpec(check, asset=key, description=_DESCRIPTIONS[check]) for check in EMBEDDING_CHECKS],
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with failing_with_reason():
+        with fail_with_reason():
             results = check_embedding(pipeline, name)
-        yield from _selected(context, key, results)
+        yield from _select_results(context, key, results)
 
     return checks
 
@@ -55,17 +55,17 @@ def index_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
         ],
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with failing_with_reason():
+        with fail_with_reason():
             checked = inspect_index(pipeline, name)
             shown = {"golden": _golden(checked.results)}
             if checked.change is not None:
                 shown["model_change"] = _change(pipeline, checked.change)
-        yield from _selected(context, key, checked.results, shown)
+        yield from _select_results(context, key, checked.results, shown)
 
     return checks
 
 
-def _selected(
+def _select_results(
     context: dg.AssetCheckExecutionContext,
     key: dg.AssetKey,
     results: list[CheckResult],

@@ -28,7 +28,7 @@ def asset_text(key: dg.AssetKey) -> str:
 
 
 @contextmanager
-def failing_with_reason() -> Iterator[None]:
+def fail_with_reason() -> Iterator[None]:
     """Turn our errors into a step failure that shows the reason and is not retried."""
     try:
         yield
@@ -59,7 +59,7 @@ def picture(data: bytes, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(data).decode()})")
 
 
-def listing(rows: list[tuple[str, str]], total: int) -> dg.TableMetadataValue:
+def make_table(rows: list[tuple[str, str]], total: int) -> dg.TableMetadataValue:
     """A table of items and reasons; says how many more there are."""
     records = [dg.TableRecord({"item": item, "reason": reason}) for item, reason in rows]
     if total > len(rows):

@@ -42,7 +42,7 @@ class EmbeddingPipelineAttributes(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The full schema, with the keys of all installed plugins."""
-        return _inlined(attributes_schema())
+        return _inline_refs(attributes_schema())
 
 
 class EmbeddingPipelineScaffolder(Scaffolder[Any]):
@@ -106,7 +106,7 @@ class EmbeddingPipeline(dg.Component):
         return build_pipeline(self.spec, file=self.file)
 
 
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+def _inline_refs(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema without ``$ref``, which a nested schema could not resolve."""
     definitions = schema.pop("$defs", {})
 

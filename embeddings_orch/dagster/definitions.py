@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from embeddings_orch.dagster.assets import embedding_asset, index_asset, media_asset, published_asset
+from embeddings_orch.dagster.assets import embedding_asset, index_asset, make_published_asset, media_asset
 from embeddings_orch.dagster.automation.sensors import Declaration, media_sensor, model_config_sensor, schedule
 from embeddings_orch.dagster.checks import embedding_checks, index_checks
 from embeddings_orch.pipeline.automation.missing import definition_digest
@@ -40,7 +40,7 @@ def build_pipeline(spec: PipelineSpec, *, file: Path | None = None) -> dg.Defini
         assets.append(embedding_asset(pipeline, name))
         checks.append(embedding_checks(pipeline, name))
     for name in spec.indexes:
-        assets += [index_asset(pipeline, name), published_asset(pipeline, name)]
+        assets += [index_asset(pipeline, name), make_published_asset(pipeline, name)]
         checks.append(index_checks(pipeline, name))
     job = dg.define_asset_job(
         job_name(spec),

@@ -48,7 +48,7 @@ def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content],
         OSError: a path cannot be read.
     """
     step.side = side
-    vectors, failures = vectors_by_place(step, modality, _named(modality, contents))
+    vectors, failures = vectors_by_place(step, modality, _name_contents(modality, contents))
     if failures:
         raise ItemError(failures_message(modality, failures))
     if not vectors:
@@ -80,10 +80,10 @@ def vectors_by_place(
     return vectors, failures
 
 
-def _named(modality: Modality, contents: Iterable[Any]) -> Iterator[tuple[bytes | str, str]]:
+def _name_contents(modality: Modality, contents: Iterable[Any]) -> Iterator[tuple[bytes | str, str]]:
     """Each content as a model is given it, and what to call it in messages."""
     for index, content in enumerate(contents):
-        name = f"{_called(modality)} {index}"
+        name = f"{_article_for(modality)} {index}"
         yield (content, name) if modality == "text" else _file(modality, content, name)
 
 
@@ -126,10 +126,10 @@ def _file(modality: Modality, content: Any, name: str) -> tuple[bytes, str]:
         return Path(content).read_bytes(), str(content)
     if modality != "image":
         raise TypeError(f"{name} is {type(content).__name__}, not a path or bytes")
-    return encoded(content, name), name
+    return encode_image(content, name), name
 
 
-def encoded(image: Any, name: str) -> bytes:
+def encode_image(image: Any, name: str) -> bytes:
     """A Pillow image or an array as the bytes of a file, upright.
 
     Raises:
@@ -149,7 +149,7 @@ def encoded(image: Any, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _called(modality: Modality) -> str:
+def _article_for(modality: Modality) -> str:
     return NAMES.get(modality, modality)
 
 
@@ -157,4 +157,4 @@ def failures_message(modality: Modality, failures: list[Failure]) -> str:
     """What an error says of contents without a vector; names the first of them."""
     listed = "; ".join(f"{failure.uri}: {failure.reason}" for failure in failures[:LISTED_FAILURES])
     more = f"; and {len(failures) - LISTED_FAILURES} more" if len(failures) > LISTED_FAILURES else ""
-    return f"{len(failures)} of the {_called(modality)}s have no vector: {listed}{more}"
+    return f"{len(failures)} of the {_article_for(modality)}s have no vector: {listed}{more}"

@@ -82,7 +82,7 @@ class Requester:
         Raises:
             ProviderError: of the last attempt, see `embeddings_orch.errors`.
         """
-        throttle = self._made_throttle(embedder)
+        throttle = self._make_throttle(embedder)
         images = _images(request)
         turns, tried_again = 0.0, 0
 
@@ -134,11 +134,11 @@ class Requester:
         started = self._clock()
         try:
             result = embedder.embed(request)
-            vectors = self._checked(result.vectors, len(request))
+            vectors = self._check(result.vectors, len(request))
         except Exception as error:
-            known = _known(embedder, error)
+            known = _classify(embedder, error)
             if isinstance(known, RateLimitedError):
-                throttle.refused(known.retry_after)
+                throttle.count_refusal(known.retry_after)
             if isinstance(known, TerminalError) and self._stops:
                 self.cancel()  # before its turn is another's
             if shows_secret(error):
@@ -153,10 +153,10 @@ class Requester:
             self.budget.settle(reserved, counted, pictures)
             usage.tokens += counted
             usage.images += pictures
-        throttle.succeeded(tokens, counted)
+        throttle.count_success(tokens, counted)
         return vectors
 
-    def _made_throttle(self, embedder: Embedder[Any]) -> Throttle:
+    def _make_throttle(self, embedder: Embedder[Any]) -> Throttle:
         with self._lock:
             if self._throttle is None:
                 limits = self._config.rate_limits()
@@ -173,7 +173,7 @@ class Requester:
         if self._cancelled.wait(seconds):
             raise CancelledError("no request is made any more: the run was stopped")
 
-    def _checked(self, vectors: Any, count: int) -> Vectors:
+    def _check(self, vectors: Any, count: int) -> Vectors:
         provider = self._config.provider
         try:
             array = np.asarray(vectors, dtype=np.float32)
@@ -205,7 +205,7 @@ def _images(request: Batch) -> int:
     return len(request) if request.modality == "image" else 0
 
 
-def _known(embedder: Embedder[Any], error: Exception) -> ProviderError:
+def _classify(embedder: Embedder[Any], error: Exception) -> ProviderError:
     known = embedder.classify(error)
     if known.args and isinstance(known.args[0], str):
         known.args = (redact(known.args[0]), *known.args[1:])

@@ -150,11 +150,11 @@ class EmbedStep:
                 self._ask_again(outcome, doubts)
         except TerminalError as error:
             # While others were answered, these were not.
-            outcome.failures += self._verdicts.settled(doubts)
+            outcome.failures += self._verdicts.settle(doubts)
             if not outcome.keys and not outcome.failures:
                 raise
             raise StoppedError(error, outcome) from error
-        outcome.failures += self._verdicts.settled(doubts)
+        outcome.failures += self._verdicts.settle(doubts)
         outcome.order_by([item.key for item in batch])  # what was asked for again came last
         return outcome
 
@@ -181,17 +181,17 @@ class EmbedStep:
                 self._bisect(part, outcome, doubts)
                 return
             (outcome.failures if error.certain else doubts.refused).append(Failure(first.key, first.uri, str(error)))
-            verdicts.refused(error)
+            verdicts.count_refusal(error)
         except SuspectError as error:
             if len(part) > 1:
                 self._bisect(part, outcome, doubts)
             else:
                 doubts.waiting.append((first, error))
         except TransientError as error:
-            verdicts.unanswered(error)
+            verdicts.count_unanswered(error)
             outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in part]
         else:
-            verdicts.answered()
+            verdicts.count_answer()
             self._answered = first
             self._accept(part, vectors, outcome)
 
@@ -222,7 +222,7 @@ class EmbedStep:
                 # The others would have no answer either: the next run tries them.
                 rest = waiting[number + 1 :]
                 doubts.suspects += [Failure(other.key, other.uri, str(said)) for other, said in rest]
-                self._verdicts.suspected(error, 1 + len(rest))
+                self._verdicts.count_suspects(error, 1 + len(rest))
                 return
 
     def _still_answers(self, usage: Usage) -> bool:
@@ -233,7 +233,7 @@ class EmbedStep:
             self._request([self._answered], usage)
         except (TransientError, ItemError):
             return False
-        self._verdicts.answered()
+        self._verdicts.count_answer()
         return True
 
     def _request(self, part: list[Prepared], usage: Usage, suspect_retries: int = 0) -> Vectors:

@@ -46,13 +46,13 @@ class Verdicts:
         self._suspected = 0  # in a row
         self._refused = 0
 
-    def answered(self) -> None:
+    def count_answer(self) -> None:
         """A request succeeded."""
         with self._lock:
             self.successes += 1
             self._unanswered = self._suspected = 0
 
-    def unanswered(self, error: TransientError) -> None:
+    def count_unanswered(self, error: TransientError) -> None:
         """A batch had no answer within all its retries.
 
         Raises:
@@ -69,7 +69,7 @@ class Verdicts:
                 f"kept: {error}"
             ) from error
 
-    def suspected(self, error: SuspectError, items: int) -> None:
+    def count_suspects(self, error: SuspectError, items: int) -> None:
         """A server failed on so many items, each alone, and answered nothing else meanwhile.
 
         Raises:
@@ -91,7 +91,7 @@ class Verdicts:
         """Whether anything was answered since a batch began."""
         return self.successes > doubts.successes
 
-    def refused(self, error: ItemError) -> None:
+    def count_refusal(self, error: ItemError) -> None:
         """One item alone was refused.
 
         Raises:
@@ -105,7 +105,7 @@ class Verdicts:
         if hopeless:
             raise TerminalError(f"every one of {_REFUSED} inputs was refused, so the request is wrong: {error}")
 
-    def settled(self, doubts: Doubts) -> list[Failure]:
+    def settle(self, doubts: Doubts) -> list[Failure]:
         """What of a batch is in doubt, as failures: an item is the problem only where others were answered."""
         doubts.suspects += [Failure(item.key, item.uri, str(error)) for item, error in doubts.waiting]
         settled = []

@@ -17,7 +17,7 @@ OWN = ("source", "allow_urls")
 """Arguments of the function that are none of the provider's settings."""
 
 
-def made_config(provider: str, settings: Mapping[str, Any]) -> EmbedderConfig:
+def make_config(provider: str, settings: Mapping[str, Any]) -> EmbedderConfig:
     """The config of a provider.
 
     Raises:
@@ -29,11 +29,11 @@ def made_config(provider: str, settings: Mapping[str, Any]) -> EmbedderConfig:
         return config_class.model_validate(dict(settings))
     except ValidationError as error:
         raise SpecError(
-            f"the model {provider!r} cannot be made: {said(error, [*config_class.model_fields, *OWN])}"
+            f"the model {provider!r} cannot be made: {explain(error, [*config_class.model_fields, *OWN])}"
         ) from error
 
 
-def said(error: ValidationError, allowed: Sequence[str]) -> str:
+def explain(error: ValidationError, allowed: Sequence[str]) -> str:
     """A validation error in one line, with the names that are allowed where one is not."""
     lines = []
     for detail in error.errors(include_url=False):
@@ -46,7 +46,7 @@ def said(error: ValidationError, allowed: Sequence[str]) -> str:
     return "; ".join(lines)
 
 
-def pinned(config: EmbedderConfig, given: Mapping[str, Any]) -> dict[str, Any]:
+def pin(config: EmbedderConfig, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a table keeps of a config, as plain values: all that makes the vectors, and else what was given.
 
     Args:

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, PrivateAttr, ValidationError
 
 from embeddings_orch.embedding.contents import failures_message
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, SpecError
-from embeddings_orch.lancedb.config import OWN, made_config, pinned, said
-from embeddings_orch.lancedb.model import Model, model_of
+from embeddings_orch.lancedb.config import OWN, explain, make_config, pin
+from embeddings_orch.lancedb.model import FunctionModel, model_of
 from embeddings_orch.lancedb.sources import read_sources, values_of
 from embeddings_orch.models.base import EmbedderConfig, config_from
 from embeddings_orch.models.content import Failure, Modality, Vectors
@@ -72,8 +72,8 @@ class EmbeddingsOrchFunction(EmbeddingFunction):  # type: ignore[misc]
         try:
             made: Self = super().create(**settings)
         except ValidationError as error:
-            raise SpecError(f"the function {NAME!r} cannot be made: {said(error, OWN)}") from error
-        make = config_from if made.fingerprint else made_config  # the one that knows kept settings
+            raise SpecError(f"the function {NAME!r} cannot be made: {explain(error, OWN)}") from error
+        make = config_from if made.fingerprint else make_config  # the one that knows kept settings
         made._config = make(made.provider, made.model_extra or {})
         return made
 
@@ -167,14 +167,14 @@ class EmbeddingsOrchFunction(EmbeddingFunction):  # type: ignore[misc]
             EmbeddingsOrchError: a local file that is part of the fingerprint cannot be read.
         """
         urls = {"allow_urls": True} if self.allow_urls else {}
-        return {**pinned(self._config, self._original_args), "source": self._source, **urls}
+        return {**pin(self._config, self._original_args), "source": self._source, **urls}
 
     def close(self) -> None:
         """Release the model; what comes later loads it again."""
         self._model.close()
 
     @property
-    def _model(self) -> Model:
+    def _model(self) -> FunctionModel:
         return model_of(self._config)
 
     @property

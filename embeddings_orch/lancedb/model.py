@@ -10,7 +10,7 @@ from typing import Any
 from embeddings_orch.embedding.contents import vectors_by_place
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.lancedb.sources import Source
+from embeddings_orch.lancedb.sources import SourceValue
 from embeddings_orch.models.base import Embedder, EmbedderConfig, embedder_for
 from embeddings_orch.models.content import Failure, Modality, Side, Vectors
 from embeddings_orch.models.identity import digest
@@ -18,11 +18,11 @@ from embeddings_orch.models.identity import digest
 MOST_FAILURES = 10_000
 """Failures that a model remembers; the oldest are forgotten."""
 
-_models: dict[str, Model] = {}
+_models: dict[str, FunctionModel] = {}
 _lock = threading.Lock()
 
 
-class Model:
+class FunctionModel:
     """One embedder in use, for documents and for queries; for any number of threads.
 
     Attributes:
@@ -86,7 +86,7 @@ class Model:
                     "fingerprint differs. Bring back its weights or plugin, or embed the rows anew in another table"
                 )
 
-    def documents(self, modality: Modality, sources: Iterable[Source | Failure]) -> list[Vectors | None]:
+    def documents(self, modality: Modality, sources: Iterable[SourceValue | Failure]) -> list[Vectors | None]:
         """The vectors of source values, in order, shape (dimensions,) each; None for those that are among `failures`.
 
         Raises:
@@ -183,11 +183,11 @@ class _Sharing(EmbedStep):
         return self._shared()
 
 
-def model_of(config: EmbedderConfig) -> Model:
+def model_of(config: EmbedderConfig) -> FunctionModel:
     """The model with these settings, the same one in the whole process."""
     key = digest({"provider": config.provider, "settings": config.settings()})
     with _lock:
-        return _models.setdefault(key, Model(config))
+        return _models.setdefault(key, FunctionModel(config))
 
 
 def release() -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from embeddings_orch.embedding.contents import encoded
+from embeddings_orch.embedding.contents import encode_image
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Failure, Modality, content_hash
 from embeddings_orch.search.pictures import is_url
@@ -26,7 +26,7 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceValue:
     """One source value as a model is given it.
 
     Attributes:
@@ -54,7 +54,7 @@ def values_of(column: Any) -> list[Any]:
     return [column]
 
 
-def read_sources(modality: Modality, values: Sequence[Any], *, allow_urls: bool) -> Iterator[Source | Failure]:
+def read_sources(modality: Modality, values: Sequence[Any], *, allow_urls: bool) -> Iterator[SourceValue | Failure]:
     """Values as contents, in order, read a few ahead.
 
     Args:
@@ -64,7 +64,7 @@ def read_sources(modality: Modality, values: Sequence[Any], *, allow_urls: bool)
         allow_urls: whether http(s) URLs are fetched; one on a private address never is.
     """
 
-    def read(number: int) -> Source | Failure:
+    def read(number: int) -> SourceValue | Failure:
         return _source(modality, values[number], number, allow_urls)
 
     if modality == "text":
@@ -75,38 +75,38 @@ def read_sources(modality: Modality, values: Sequence[Any], *, allow_urls: bool)
             yield from pool.map(read, range(start, min(start + _AHEAD, len(values))))
 
 
-def _source(modality: Modality, value: Any, number: int, allow_urls: bool) -> Source | Failure:
+def _source(modality: Modality, value: Any, number: int, allow_urls: bool) -> SourceValue | Failure:
     name = f"{modality} {number}"
     if value is None:
         return Failure("", name, "null")
     if modality == "text":
         if not isinstance(value, str):
             return Failure(_key(value), name, f"it is {type(value).__name__}, not a text")
-        return Source(_key(value), value, f"{name} ({_short(value)!r})")
+        return SourceValue(_key(value), value, f"{name} ({_short(value)!r})")
     if isinstance(value, str | Path):
         return _file(modality, str(value), allow_urls)
     if isinstance(value, bytes | bytearray):
-        return Source(content_hash(bytes(value)), bytes(value), name)
+        return SourceValue(content_hash(bytes(value)), bytes(value), name)
     if modality != "image":
         return Failure(_key(value), name, f"it is {type(value).__name__}, not a path or bytes")
     try:
-        content = encoded(value, name)
+        content = encode_image(value, name)
     except (OSError, TypeError, ValueError) as error:
         return Failure(_key(value), name, str(error))
-    return Source(content_hash(content), content, name)
+    return SourceValue(content_hash(content), content, name)
 
 
-def _file(modality: Modality, place: str, allow_urls: bool) -> Source | Failure:
+def _file(modality: Modality, place: str, allow_urls: bool) -> SourceValue | Failure:
     key, shown = content_hash(place), _short(place)
     if is_url(place):
         if not allow_urls:
             return Failure(key, shown, "it is a URL, and URLs are off; allow them with allow_urls=True")
         try:
-            return Source(key, fetch(place), place)
+            return SourceValue(key, fetch(place), place)
         except EmbeddingsOrchError as error:
             return Failure(key, shown, str(error))
     try:
-        return Source(key, _path(place).read_bytes(), place)
+        return SourceValue(key, _path(place).read_bytes(), place)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         hint = "; where the column holds texts, say so with source='text'" if modality == "image" else ""

@@ -19,7 +19,7 @@ from embeddings_orch.search import Index
 from embeddings_orch.store import Store
 from embeddings_orch.store.base import short
 from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_reader import tuned
+from embeddings_orch.store.index_reader import tune
 
 
 def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = None) -> PublishedTable:
@@ -102,7 +102,7 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
             vector_column_name = self._column_for("text" if isinstance(query, str) else "image")
         builder = super().search(query, vector_column_name, query_type, **options)
         if isinstance(builder, LanceVectorQueryBuilder | LanceHybridQueryBuilder):
-            builder = tuned(builder.distance_type(self.generation.metric), self.generation.search)
+            builder = tune(builder.distance_type(self.generation.metric), self.generation.search)
         return builder
 
     def close(self) -> None:
@@ -118,11 +118,11 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         names = ", ".join(model.column for model in self.generation.models)
         raise EmbeddingsOrchError(f"none of the models of index {self.generation.index!r} reads {modality} ({names})")
 
-    def _refused(self, *_: Any, **__: Any) -> NoReturn:
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise StoreError(
             f"the table is generation {self.generation.id} of index {self.generation.index!r} and read-only: change "
             "the media and run the pipeline, then open the table again"
         )
 
     # Of these LanceDB 0.40 refuses some at a checked-out version, writes with others, and leaves it with the last.
-    add = merge = merge_insert = update = delete = restore = checkout = checkout_latest = _refused
+    add = merge = merge_insert = update = delete = restore = checkout = checkout_latest = _refuse

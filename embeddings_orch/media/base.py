@@ -98,7 +98,7 @@ class Source(ABC, Generic[SourceConfigT]):
             SourceError: the source as a whole cannot be read.
         """
 
-    def listing(self) -> Listing | None:
+    def list_items(self) -> Listing | None:
         """List cheaply, to see whether a scan would find anything new; None where only a scan can tell.
 
         Raises:

@@ -24,11 +24,11 @@ class Inputs:
         vectors: the column of ready-made vectors, else empty.
 
     Example:
-        >>> str(Inputs.weighted({"caption": 3, "media": 7}))
+        >>> str(Inputs.from_weights({"caption": 3, "media": 7}))
         '0.7 media + 0.3 caption'
-        >>> Inputs.parse("0.7 media + 0.3 caption") == Inputs.weighted({"caption": 0.3, "media": 0.7})
+        >>> Inputs.parse("0.7 media + 0.3 caption") == Inputs.from_weights({"caption": 0.3, "media": 0.7})
         True
-        >>> str(Inputs.weighted({"media": 1})), str(Inputs.ready("clip_vector"))
+        >>> str(Inputs.from_weights({"media": 1})), str(Inputs.ready("clip_vector"))
         ('media', 'ready-made clip_vector')
     """
 
@@ -36,7 +36,7 @@ class Inputs:
     vectors: str = ""
 
     @classmethod
-    def weighted(cls, weights: Mapping[str, float]) -> Self:
+    def from_weights(cls, weights: Mapping[str, float]) -> Self:
         """Inputs of which an item's vector is the weighted mean; weights are finite and greater than 0."""
         # By the largest first: the sum of two very large weights would be infinite.
         largest = max(weights.values())

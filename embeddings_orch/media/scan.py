@@ -42,19 +42,19 @@ def read_content(source: Source[Any], row: Mapping[str, Any]) -> bytes | str:
         raise TransientError(f"{row['uri']} cannot be read: {error.strerror or error}") from error
     if row["modality"] != "text":
         if content_hash(data) != row["content_hash"]:
-            raise _changed(row)
+            raise _changed_error(row)
         return data
     try:
         text = decode_text(data)
     except ItemError:
         # What is not UTF-8 goes by the hash of its bytes.
         if content_hash(data) != row["content_hash"]:
-            raise _changed(row) from None
+            raise _changed_error(row) from None
         raise
     if content_hash(text) != row["content_hash"]:
-        raise _changed(row)
+        raise _changed_error(row)
     return text
 
 
-def _changed(row: Mapping[str, Any]) -> TransientError:
+def _changed_error(row: Mapping[str, Any]) -> TransientError:
     return TransientError(f"{row['uri']} changed since it was scanned; the next run picks it up")

@@ -53,7 +53,7 @@ class EmbedderConfig(BaseModel):
     max_cost_usd: float | None = operational(None, gt=0, description="Most that one run may spend on this model.")
 
     @model_validator(mode="after")
-    def _priced(self) -> Self:
+    def _check_prices(self) -> Self:
         if self.max_cost_usd is not None and not self.prices.known:
             raise ValueError("max_cost_usd needs prices: {per_million_tokens: ...} or {per_image: ...}")
         return self

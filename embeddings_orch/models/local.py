@@ -45,7 +45,7 @@ class LocalModelConfig(EmbedderConfig):
 
     @field_validator("device", mode="before")
     @classmethod
-    def _known_device(cls, value: Any) -> Any:
+    def _check_device(cls, value: Any) -> Any:
         if (given := plain_text(value)) and not DEVICE.fullmatch(given):
             raise ValueError(f"there is no device {given!r}; allowed: auto, cpu, mps, cuda, cuda:N")
         return value

@@ -60,7 +60,7 @@ class Claims:
     def take(self, keys: Sequence[str]) -> set[str]:
         """Claim those of some keys that no living run holds; returns what this one holds now."""
         self._any = True
-        held = self.table.take(keys, self.holder, self.seconds, gone)
+        held = self.table.take(keys, self.holder, self.seconds, has_ended)
         if held and self._extender is None:
             self._extender = threading.Thread(target=self._extend, name="claims", daemon=True)
             self._extender.start()
@@ -74,7 +74,7 @@ class Claims:
 
     def wait(self, keys: Sequence[str]) -> None:
         """Sleep until at least one of some keys, held by others, can be claimed."""
-        while not self.table.free(keys, gone):
+        while not self.table.free(keys, has_ended):
             self._sleep(POLL)
 
     def _extend(self) -> None:
@@ -96,7 +96,7 @@ def alone(store: Store, key: str, sleep: Callable[[float], None] = time.sleep) -
         yield
 
 
-def gone(holder: str) -> bool:
+def has_ended(holder: str) -> bool:
     """Whether a holder was a process of this machine that has ended."""
     machine, pid, _ = holder.rsplit("#", 2)
     # Elsewhere than on POSIX, signal 0 is not harmless.

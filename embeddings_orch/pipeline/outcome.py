@@ -110,7 +110,7 @@ class RunOutcome:
             for row in [*asset.get("left_out", []), *asset.get("failures", [])]:
                 yield ItemFailure(asset["asset"], str(row["item"]), str(row["reason"]))
 
-    def failed_items(self) -> dict[str, int]:
+    def count_failed_items(self) -> dict[str, int]:
         """How many contents or media rows failed, by asset; those with none are left out."""
         counted = {asset["asset"]: asset.get("failed", 0) for asset in self.assets if _has_items(asset["asset"])}
         return {asset: count for asset, count in counted.items() if count}

@@ -40,7 +40,7 @@ _listeners: list[Listener] = []
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def listen(listener: Listener) -> Iterator[None]:
     """Tell a listener of all progress in this process meanwhile."""
     _listeners.append(listener)
     try:

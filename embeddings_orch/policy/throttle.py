@@ -93,14 +93,14 @@ class Throttle:
                 self._running -= 1
                 self._freed.notify()
 
-    def succeeded(self, bound: int, tokens: int) -> None:
+    def count_success(self, bound: int, tokens: int) -> None:
         """A request went well; ``tokens`` of ``bound`` at the most were counted."""
         self._bound.learn(bound, tokens)
         with self._freed:
             self._refused = 0
             self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
 
-    def refused(self, retry_after: float | None) -> None:
+    def count_refusal(self, retry_after: float | None) -> None:
         """A request was refused because of the rate."""
         with self._freed:
             now = self._clock()

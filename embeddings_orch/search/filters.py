@@ -111,12 +111,12 @@ def _number(value: float, name: str) -> str:
     if isinstance(value, int):
         if abs(value) > _INT64_MAX:
             raise EmbeddingsOrchError(f"the filter's :{name} is {value}, more than 64 bits hold")
-        return _signed(int.__repr__(value))
+        return _sign(int.__repr__(value))
     if not math.isfinite(value):
         raise EmbeddingsOrchError(f"the filter's :{name} is {value}, which SQL has no number for")
-    return _signed(float.__repr__(value))
+    return _sign(float.__repr__(value))
 
 
-def _signed(number: str) -> str:
+def _sign(number: str) -> str:
     # After a minus of the filter's own, another one would begin a comment.
     return f" {number}" if number.startswith("-") else number

@@ -36,9 +36,7 @@ class Ranking:
 
 def by_reciprocal_rank(rankings: Sequence[Ranking], *, k: int = K) -> dict[str, float]:
     """Fuse by rank; the best first, ties by id."""
-    return _fused(
-        rankings, lambda one: {item: one.weight / (k + rank) for rank, item in enumerate(one.scores, start=1)}
-    )
+    return _fuse(rankings, lambda one: {item: one.weight / (k + rank) for rank, item in enumerate(one.scores, start=1)})
 
 
 def by_relative_score(rankings: Sequence[Ranking]) -> dict[str, float]:
@@ -52,10 +50,10 @@ def by_relative_score(rankings: Sequence[Ranking]) -> dict[str, float]:
             item: share * (1.0 if high == low else (score - low) / (high - low)) for item, score in one.scores.items()
         }
 
-    return _fused(rankings, spread)
+    return _fuse(rankings, spread)
 
 
-def _fused(rankings: Sequence[Ranking], gives: Callable[[Ranking], dict[str, float]]) -> dict[str, float]:
+def _fuse(rankings: Sequence[Ranking], gives: Callable[[Ranking], dict[str, float]]) -> dict[str, float]:
     parts: dict[str, list[float]] = {}
     for one in rankings:
         for item, score in gives(one).items():

@@ -15,7 +15,7 @@ from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Modality, Vectors
 from embeddings_orch.search.filters import bind
 from embeddings_orch.search.fusion import Fusion
-from embeddings_orch.search.models import QueryModels, checked, stored
+from embeddings_orch.search.models import QueryModels, check_vector, read_vectors
 from embeddings_orch.search.opening import find_index
 from embeddings_orch.search.pictures import picture_bytes
 from embeddings_orch.search.ranking import Candidate, Candidates, page
@@ -207,7 +207,7 @@ class Index:
             raise
         if rerank is None or asked.words is None:
             return results
-        reranked = rerank.reranked(asked.words, results)
+        reranked = rerank.order(asked.words, results)
         return replace(reranked, hits=reranked.hits[offset : offset + limit])
 
     async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
@@ -222,15 +222,15 @@ class Index:
     ) -> list[tuple[IndexedModel, Vectors]]:
         """The embeddings to search, each with the query's vector."""
         if asked.id is not None:
-            models = self._models.chosen(generation, asked.named, None, every=True)
-            return stored(reader, models, asked.id, asked.all_columns, asked.named is not None)
+            models = self._models.choose(generation, asked.asked_embeddings, None, every=True)
+            return read_vectors(reader, models, asked.id, asked.all_columns, asked.asked_embeddings is not None)
         if asked.vector is not None:
-            models = self._models.chosen(generation, asked.named, None, every=False)
+            models = self._models.choose(generation, asked.asked_embeddings, None, every=False)
             if len(models) > 1:
                 raise EmbeddingsOrchError("a vector is of one model; name one embedding")
-            return [(models[0], checked(asked.vector, models[0], generation.metric))]
+            return [(models[0], check_vector(asked.vector, models[0], generation.metric))]
         modality: Modality = "text" if asked.text is not None else "image"
-        models = self._models.chosen(generation, asked.named, modality, every=asked.all_columns)
+        models = self._models.choose(generation, asked.asked_embeddings, modality, every=asked.all_columns)
         content: str | bytes | None = asked.text
         if content is None:
             assert asked.image is not None

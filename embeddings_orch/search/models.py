@@ -37,7 +37,7 @@ class QueryModels:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def chosen(
+    def choose(
         self, generation: Generation, named: Iterable[str] | None, modality: Modality | None, *, every: bool
     ) -> list[IndexedModel]:
         """The models of a generation by name; where none is named, those that read a modality, or the first of them.
@@ -117,7 +117,7 @@ class QueryModels:
         return config
 
 
-def stored(
+def read_vectors(
     reader: IndexReader, models: list[IndexedModel], item: str, every: bool, named: bool
 ) -> list[tuple[IndexedModel, Vectors]]:
     """The vectors that an item has, of all models or of the first that has one.
@@ -135,7 +135,7 @@ def stored(
     return found if every or named else found[:1]
 
 
-def checked(vector: Sequence[float] | Vectors, model: IndexedModel, metric: str) -> Vectors:
+def check_vector(vector: Sequence[float] | Vectors, model: IndexedModel, metric: str) -> Vectors:
     """A vector that a user gives, as float32, shape (dimensions,).
 
     Raises:

@@ -13,7 +13,7 @@ from embeddings_orch.store import Store
 
 
 @dataclass(frozen=True)
-class Place:
+class IndexLocation:
     """Where an index is, and the declared configs of its pipeline's models."""
 
     store: Store
@@ -27,7 +27,7 @@ def find_index(
     file: str | Path | None = None,
     pipeline: str | None = None,
     store: Store | str | Path | None = None,
-) -> Place:
+) -> IndexLocation:
     """Find an index; see `Index.open`.
 
     Raises:
@@ -36,16 +36,16 @@ def find_index(
     """
     opened = store if isinstance(store, Store) or store is None else Store(str(store))
     if opened is not None and file is None:
-        return Place(opened, pipeline or _published(opened, name))
+        return IndexLocation(opened, pipeline or _find_published(opened, name))
     found = find(file=Path(file) if file is not None else None)
-    declared = select(found, pipeline).load() if pipeline is not None else _declaring(found, name)
+    declared = select(found, pipeline).load() if pipeline is not None else _find_declaring(found, name)
     if name not in declared.spec.indexes:
         raise SpecError(f"there is no index {name!r}{suggestion(name, declared.spec.indexes)}")
     configs = tuple(embedding.config for embedding in declared.spec.embeddings.values())
-    return Place(opened or Store(declared.spec.store.uri), declared.name, configs)
+    return IndexLocation(opened or Store(declared.spec.store.uri), declared.name, configs)
 
 
-def _declaring(found: list[Found], name: str) -> Declared:
+def _find_declaring(found: list[Found], name: str) -> Declared:
     """The only pipeline that declares an index."""
     if len(found) == 1:
         return found[0].load()
@@ -68,7 +68,7 @@ def _declaring(found: list[Found], name: str) -> Declared:
     raise SpecError(f"there is no index {name!r} in any pipeline{suggestion(name, names)}")
 
 
-def _published(store: Store, name: str) -> str:
+def _find_published(store: Store, name: str) -> str:
     """The only pipeline that has published an index in a store."""
     pointers = store.published.all() if store.exists else {}
     having = [pipeline for (pipeline, index), pointer in pointers.items() if index == name and pointer.generation]

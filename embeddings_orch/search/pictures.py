@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from embeddings_orch.embedding.contents import Picture, encoded
+from embeddings_orch.embedding.contents import Picture, encode_image
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search.urls import fetch
 
@@ -42,7 +42,7 @@ def picture_bytes(picture: Picture, *, allow_urls: bool = False) -> bytes:
             reason = getattr(error, "strerror", None) or error
             raise EmbeddingsOrchError(f"the query picture {path} cannot be read: {reason}") from error
     try:
-        return encoded(picture, "the query picture")
+        return encode_image(picture, "the query picture")
     except (OSError, TypeError, ValueError) as error:
         said = str(error)
         named = said if said.startswith("the query picture") else f"the query picture cannot be used: {said}"

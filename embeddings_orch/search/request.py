@@ -91,13 +91,17 @@ class Request:
             raise EmbeddingsOrchError(f"columns names {twice[0]!r} more than once; weights say how much each counts")
         if weights is None:
             return
-        if not weights or not all(math.isfinite(one) and one >= 0 for one in weights.values()) or not self._weighing:
+        if (
+            not weights
+            or not all(math.isfinite(one) and one >= 0 for one in weights.values())
+            or not self._weight_names
+        ):
             raise EmbeddingsOrchError("weights are numbers from 0, at least one of them above it")
         if self.columns is not None and set(weights) != set(self.columns):
             raise EmbeddingsOrchError("weights and columns name different embeddings; weights alone will do")
 
     @property
-    def _weighing(self) -> list[str]:
+    def _weight_names(self) -> list[str]:
         return [name for name, weight in (self.weights or {}).items() if weight > 0]
 
     @property
@@ -122,9 +126,9 @@ class Request:
         return self.query and (self.alpha is None or self.alpha > 0)
 
     @property
-    def named(self) -> tuple[str, ...] | None:
+    def asked_embeddings(self) -> tuple[str, ...] | None:
         """The embeddings that are asked for by name; those of no weight need no query."""
-        return tuple(self._weighing) if self.weights is not None else self.columns
+        return tuple(self._weight_names) if self.weights is not None else self.columns
 
     @property
     def all_columns(self) -> bool:

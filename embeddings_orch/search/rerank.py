@@ -36,7 +36,7 @@ class Rerank:
             window *= 2
         return window
 
-    def reranked(self, words: str, results: Results) -> Results:
+    def order(self, words: str, results: Results) -> Results:
         """The results with the model's scores, the best first, ties by id.
 
         Raises:

@@ -129,8 +129,8 @@ class _Connection:
 
     def get(self, target: str) -> http.client.HTTPResponse:
         """The answer to a GET, its body unread."""
-        self._socket = self._connected()
-        self._timer = threading.Timer(self._left(), self._cut)
+        self._socket = self._connect()
+        self._timer = threading.Timer(self._seconds_left(), self._cut)
         self._timer.daemon = True
         self._timer.start()
         if self._parts.scheme == "https":
@@ -157,22 +157,22 @@ class _Connection:
         if self._socket is not None:
             self._socket.close()
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time is over")
         return left
 
-    def _connected(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         problem: OSError = OSError("no address")
         for address in self._addresses:
             try:
                 place = (address, self._parts.port or _PORTS[self._parts.scheme])
-                connected = socket.create_connection(place, timeout=self._left())
+                connected = socket.create_connection(place, timeout=self._seconds_left())
             except OSError as error:
                 problem = error
             else:
-                connected.settimeout(self._left())
+                connected.settimeout(self._seconds_left())
                 return connected
         raise problem
 

@@ -20,7 +20,7 @@ from embeddings_orch.server.gate.body_key import BodyKeys
 from embeddings_orch.server.gate.heading import Heads
 from embeddings_orch.server.gate.keys import Keys
 from embeddings_orch.server.gate.metrics import Metrics
-from embeddings_orch.server.gate.observed import Errors, Observed
+from embeddings_orch.server.gate.observed import Errors, RequestObserver
 from embeddings_orch.server.gate.problems import http_problem, invalid
 from embeddings_orch.server.gate.safety import Gate, SecurityHeaders
 from embeddings_orch.server.page import routes as page
@@ -41,7 +41,7 @@ from embeddings_orch.server.routes import (
 )
 from embeddings_orch.server.settings import ServeSettings
 from embeddings_orch.server.shared.caches import ByteCache
-from embeddings_orch.server.shared.listing import Listing
+from embeddings_orch.server.shared.listing import IndexListing
 from embeddings_orch.server.shared.loading import end_within, load_models
 from embeddings_orch.server.shared.served import Served
 from embeddings_orch.server.shared.state import State
@@ -71,7 +71,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
         Metrics(),
         keys,
         Lanes(settings.concurrency, settings.seconds),
-        Listing(served),
+        IndexListing(served),
         ByteCache(settings.thumbnail_cache),
     )
 
@@ -98,7 +98,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
         docs_url=None,
         redoc_url=None,
         middleware=[
-            Middleware(Observed, metrics=own.metrics),
+            Middleware(RequestObserver, metrics=own.metrics),
             Middleware(Heads),
             Middleware(SecurityHeaders),
             Middleware(GZipMiddleware, minimum_size=2048, compresslevel=5),
@@ -112,7 +112,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
     app.state.served = served
     app.state.settings = settings
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, _answer_refusal)
     for module in (
         page,
         indexes,
@@ -136,6 +136,6 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return invalid(error.errors()).answer(request.url.path)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return http_problem(error.status_code, error.detail).answer(request.url.path)

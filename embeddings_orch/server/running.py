@@ -27,7 +27,7 @@ _HEAD_SECONDS = 30.0
 _START = 60.0
 
 
-def bound(settings: ServeSettings) -> socket.socket:
+def bind(settings: ServeSettings) -> socket.socket:
     """A socket that listens, so that its port is known and nobody else's.
 
     Raises:

@@ -94,7 +94,7 @@ class IndexSpec(Spec):
 
     @field_validator("map")
     @classmethod
-    def _installed(cls, method: str) -> str:
+    def _check_map(cls, method: str) -> str:
         if method == "umap":
             try:
                 # By its distribution: another one has a module of the same name.

@@ -66,7 +66,7 @@ class _PluginSpec(Spec):
         default = cls.model_fields[cls.plugin_key].get_default()
         name = own.get(cls.plugin_key, default)
         if not isinstance(name, str):
-            known = ", ".join(plugin.name for plugin in plugins.known(cls.plugin_group))
+            known = ", ".join(plugin.name for plugin in plugins.list_plugins(cls.plugin_group))
             raise PydanticCustomError(
                 "plugin", "'{key}' is missing; allowed: {known}", {"key": cls.plugin_key, "known": known}
             )
@@ -136,7 +136,7 @@ class EmbeddingSpec(_PluginSpec):
         """What it reads of an item."""
         if self.vectors is not None:
             return Inputs.ready(self.vectors)
-        return Inputs.weighted({self.input: 1} if isinstance(self.input, str) else self.input)
+        return Inputs.from_weights({self.input: 1} if isinstance(self.input, str) else self.input)
 
 
 class StoreSpec(Spec):

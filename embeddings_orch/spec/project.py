@@ -110,7 +110,7 @@ def find(*, file: Path | None = None, start: Path | None = None) -> list[Found]:
     return _distinct(found)
 
 
-def declared(*, file: Path | None = None, start: Path | None = None) -> list[Declared]:
+def load_declared(*, file: Path | None = None, start: Path | None = None) -> list[Declared]:
     """All pipelines of one file, or of the project around a folder (default the current one).
 
     Raises:

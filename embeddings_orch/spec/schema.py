@@ -35,7 +35,7 @@ def file_schema() -> dict[str, Any]:
 
 def _usable(spec: type[_PluginSpec]) -> list[plugins.Plugin]:
     usable = []
-    for plugin in plugins.known(spec.plugin_group):
+    for plugin in plugins.list_plugins(spec.plugin_group):
         try:
             spec.config_class(plugin.name)
         except PluginError:
@@ -47,8 +47,8 @@ def _usable(spec: type[_PluginSpec]) -> list[plugins.Plugin]:
 def _flat(spec: type[_PluginSpec], name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     config = spec.config_class(name).model_json_schema(mode="validation")
     definitions.update(config.pop("$defs", {}))
-    properties = {key: _described(spec, key) for key in spec.own_keys}
-    properties[spec.plugin_key] = {"const": name, **_described(spec, spec.plugin_key)}
+    properties = {key: _describe(spec, key) for key in spec.own_keys}
+    properties[spec.plugin_key] = {"const": name, **_describe(spec, spec.plugin_key)}
     default = spec.model_fields[spec.plugin_key].get_default()
     required = [
         *config.get("required", []),
@@ -64,7 +64,7 @@ def _flat(spec: type[_PluginSpec], name: str, definitions: dict[str, Any]) -> di
     }
 
 
-def _described(spec: type[_PluginSpec], key: str) -> dict[str, Any]:
+def _describe(spec: type[_PluginSpec], key: str) -> dict[str, Any]:
     field = spec.model_fields[key]
     own = field.json_schema_extra
     return {**(own if isinstance(own, dict) else {"type": "string"}), "description": field.description}

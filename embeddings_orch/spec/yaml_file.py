@@ -128,7 +128,7 @@ def _plain(node: yaml.Node, location: Location, document: Document) -> Any:
             if key_node.tag == _MERGE:
                 line = key_node.start_mark.line + 1
                 raise SpecError(f"{document.file}:{line}: '<<' merges nothing here; write the keys out")
-            key = _constructed(key_node, document)
+            key = _construct(key_node, document)
             if not isinstance(key, str):
                 shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else repr(key)
                 raise SpecError(
@@ -149,11 +149,11 @@ def _plain(node: yaml.Node, location: Location, document: Document) -> Any:
             items.append(_plain(child, (*location, number), document))
         return items
     document.texts[location] = str(node.value)
-    value = _constructed(node, document)
-    return _rendered(value, location, document) if isinstance(value, str) else value
+    value = _construct(node, document)
+    return _render(value, location, document) if isinstance(value, str) else value
 
 
-def _constructed(node: yaml.Node, document: Document) -> Any:
+def _construct(node: yaml.Node, document: Document) -> Any:
     where = f"{document.file}:{node.start_mark.line + 1}"
     try:
         value = yaml.SafeLoader("").construct_object(node, deep=True)
@@ -166,7 +166,7 @@ def _constructed(node: yaml.Node, document: Document) -> Any:
     return value
 
 
-def _rendered(text: str, location: Location, document: Document) -> str:
+def _render(text: str, location: Location, document: Document) -> str:
     def value_of(match: re.Match[str]) -> str:
         parsed = _ENV.match(match.group(1))
         if parsed is None:
@@ -266,12 +266,12 @@ def _keys_at(location: Location, data: Any) -> list[str]:
     for part in location:
         parent, data = data, data.get(part) if isinstance(data, dict) else None
         if _is_model(model) and part in model.model_fields:
-            model = _unwrapped(model.model_fields[str(part)].annotation)
+            model = _unwrap(model.model_fields[str(part)].annotation)
         elif _is_model(model) and issubclass(model, _PluginSpec):
             model = _config_class(model, parent)
-            model = _unwrapped(model.model_fields[str(part)].annotation) if part in model.model_fields else None
+            model = _unwrap(model.model_fields[str(part)].annotation) if part in model.model_fields else None
         elif get_origin(model) is dict:
-            model = _unwrapped(get_args(model)[1])
+            model = _unwrap(get_args(model)[1])
     if not _is_model(model):
         return []
     if issubclass(model, _PluginSpec):
@@ -291,7 +291,7 @@ def _config_class(model: type[_PluginSpec], data: Any) -> type[BaseModel]:
         return BaseModel
 
 
-def _unwrapped(annotation: Any) -> Any:
+def _unwrap(annotation: Any) -> Any:
     if get_origin(annotation) is Union:
         return next(part for part in get_args(annotation) if part is not type(None))
     return annotation

@@ -28,7 +28,7 @@ def store_errors(what: str) -> Iterator[None]:
         raise StoreError(f"{what} cannot be read or written: {short(error)}") from error
 
 
-def guarded(method: F) -> F:
+def guard(method: F) -> F:
     """A method of a table whose errors become `StoreError` with the table's name."""
 
     @wraps(method)
@@ -45,7 +45,7 @@ def short(error: Exception) -> str:
     return re.sub(r",? *\S*rustc\S*.*$|, \S+\.rs:\d+:\d+.*$", "", text.splitlines()[0])[:300]
 
 
-def missing(error: Exception) -> bool:
+def is_missing(error: Exception) -> bool:
     """Whether an error of LanceDB says that a table is not there."""
     return _NOT_FOUND.search(str(error)) is not None
 
@@ -71,7 +71,7 @@ class Database(Protocol):
     def bytes(self, name: str) -> int:
         """The bytes that a table takes."""
 
-    def written(self, name: str) -> datetime | None:
+    def last_written(self, name: str) -> datetime | None:
         """When a table whose versions cannot be read was last written, where that can be told."""
 
 
@@ -92,7 +92,7 @@ class TableOf:
                 return None
         return table
 
-    @guarded
+    @guard
     def rows(self, where: str | None = None) -> list[dict[str, Any]]:
         """All rows that match, as plain Python values; only for small tables."""
         table = self.at()
@@ -104,7 +104,7 @@ class TableOf:
         found: list[dict[str, Any]] = query.to_arrow().to_pylist()
         return found
 
-    @guarded
+    @guard
     def history(self) -> list[Version]:
         """The versions that are there, oldest first."""
         table = self.at()
@@ -115,20 +115,20 @@ class TableOf:
     def last_written(self) -> datetime | None:
         """When the latest version was written; None where that cannot be told."""
         history = self.history()
-        return history[-1].at if history else self.database.written(self.name)
+        return history[-1].at if history else self.database.last_written(self.name)
 
     @property
     def bytes(self) -> int:
         """The bytes that all versions take: in a folder; on an object store, the data of the latest version."""
         return self.database.bytes(self.name)
 
-    @guarded
+    @guard
     def total(self) -> int:
         """All rows of the latest version."""
         table = self.at()
         return 0 if table is None else int(table.count_rows())
 
-    @guarded
+    @guard
     def delete_rows(self, where: str) -> int:
         """Delete the rows that match, if there are any; returns how many."""
         table = self.at()

@@ -12,7 +12,7 @@ from pyarrow import types
 _IN = "list"
 
 
-def boxed(table: pa.Table) -> pa.Table:
+def box(table: pa.Table) -> pa.Table:
     """A table with each list of numbers in a struct."""
     for place, field in enumerate(table.schema):
         if _is_numbers(field.type):
@@ -22,8 +22,8 @@ def boxed(table: pa.Table) -> pa.Table:
     return table
 
 
-def unboxed(table: pa.Table) -> pa.Table:
-    """What `boxed` was given."""
+def unbox(table: pa.Table) -> pa.Table:
+    """What `box` was given."""
     for place, field in enumerate(table.schema):
         if _is_box(field.type):
             # Not field(0), which knows nothing of the rows that a slice leaves out.

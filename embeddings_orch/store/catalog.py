@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.store.base import TableOf, guarded, merge
-from embeddings_orch.store.boxes import boxed, unboxed
+from embeddings_orch.store.base import TableOf, guard, merge
+from embeddings_orch.store.boxes import box, unbox
 from embeddings_orch.store.conflicts import retry_conflicts
 
 _REWRITE_SHARE = 0.2
@@ -16,24 +16,24 @@ _REWRITE_SHARE = 0.2
 class CatalogTable(TableOf):
     """Reads and writes one pipeline's catalog; every write is one commit."""
 
-    @guarded
+    @guard
     def read(self, version: int | None = None) -> pa.Table | None:
         """All rows, sorted by id; None where it was never written, or the version is gone."""
         table = self.at(version)
-        return None if table is None else unboxed(table.to_arrow()).sort_by("id")
+        return None if table is None else unbox(table.to_arrow()).sort_by("id")
 
-    @guarded
+    @guard
     def schema(self) -> pa.Schema | None:
         """The columns of the latest version; None where it was never written."""
         table = self.at()
-        return None if table is None else unboxed(table.schema.empty_table()).schema
+        return None if table is None else unbox(table.schema.empty_table()).schema
 
     def version(self) -> int | None:
         """The latest version, or None where there is none."""
         table = self.at()
         return None if table is None else int(table.version)
 
-    @guarded
+    @guard
     def write(self, table: pa.Table, changed: list[str], deleted: list[str]) -> int:
         """Make the catalog hold exactly ``table``.
 
@@ -45,7 +45,7 @@ class CatalogTable(TableOf):
         Returns:
             The new version.
         """
-        table = boxed(table)
+        table = box(table)
         stored = self.at()
         few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
         if stored is not None and few and stored.schema.equals(table.schema):

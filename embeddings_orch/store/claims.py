@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
+from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 from embeddings_orch.store.conflicts import retry_conflicts
 
 _SCHEMA = pa.schema(
@@ -57,7 +57,7 @@ class ClaimsTable(TableOf):
         """The claims on some keys, expired ones included, by key."""
         return {row["key"]: Claim(**row) for row in self.rows(in_list("key", keys))} if keys else {}
 
-    @guarded
+    @guard
     def take(
         self,
         keys: Sequence[str],
@@ -97,7 +97,7 @@ class ClaimsTable(TableOf):
             claims = self.of(keys)
         return {key for key, claim in claims.items() if claim.holder == holder}
 
-    @guarded
+    @guard
     def extend(self, holder: str, seconds: float) -> None:
         """Let all that a holder has claimed expire later."""
         until = self.clock() + seconds
@@ -108,7 +108,7 @@ class ClaimsTable(TableOf):
 
         retry_conflicts(commit)
 
-    @guarded
+    @guard
     def release(self, holder: str) -> None:
         """Give up all that a holder has claimed."""
 

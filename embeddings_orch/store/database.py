@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import missing, short
+from embeddings_orch.store.base import is_missing, short
 from embeddings_orch.store.catalog import CatalogTable
 from embeddings_orch.store.creating import make_table
 from embeddings_orch.store.failures import FailuresTable
@@ -23,7 +23,7 @@ from embeddings_orch.store.index_table import IndexTable
 from embeddings_orch.store.maps import MapsTable
 from embeddings_orch.store.migrations import migrate
 from embeddings_orch.store.publications import PublicationsTable
-from embeddings_orch.store.published import PublishedTable
+from embeddings_orch.store.published import PointersTable
 from embeddings_orch.store.states import StatesTable
 from embeddings_orch.store.vectors import VectorsTable
 
@@ -88,7 +88,7 @@ class Store:
         try:
             meta = db.open_table("meta")
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if missing(error):
+            if is_missing(error):
                 return None
             raise
         rows = meta.search().where("key = 'format'").to_list()
@@ -115,7 +115,7 @@ class Store:
         try:
             return self._db.open_table(name)
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if missing(error):
+            if is_missing(error):
                 return None
             raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
 
@@ -132,7 +132,7 @@ class Store:
                 return table
             problem: Exception | None = None
             try:
-                make_table(self._db, self.uri, name, _keyed(schema, primary_key) if primary_key else schema)
+                make_table(self._db, self.uri, name, _mark_key(schema, primary_key) if primary_key else schema)
             except (OSError, RuntimeError, ValueError) as error:
                 problem = error
             # Another process may have made it a moment ago.
@@ -147,7 +147,7 @@ class Store:
         with self._lock:
             self._mark_format()
             try:
-                self._db.create_table(name, data.cast(_keyed(data.schema, primary_key)), mode="overwrite")
+                self._db.create_table(name, data.cast(_mark_key(data.schema, primary_key)), mode="overwrite")
             except (OSError, RuntimeError, ValueError) as error:
                 raise StoreError(f"table {name} of the store {self.uri} cannot be written: {short(error)}") from error
 
@@ -156,7 +156,7 @@ class Store:
         try:
             self._db.drop_table(name)
         except (OSError, RuntimeError, ValueError) as error:
-            if not missing(error):
+            if not is_missing(error):
                 raise StoreError(f"table {name} of the store {self.uri} cannot be removed: {short(error)}") from error
 
     def bytes(self, name: str) -> int:
@@ -166,7 +166,7 @@ class Store:
             return 0 if table is None else int(table.stats()["total_bytes"])
         return sum(stat.st_size for stat in self._stats(name))
 
-    def written(self, name: str) -> datetime | None:
+    def last_written(self, name: str) -> datetime | None:
         """When a file of a table was last written; None on an object store."""
         times = [stat.st_mtime for stat in self._stats(name)]
         return datetime.fromtimestamp(max(times), UTC) if times else None
@@ -227,12 +227,12 @@ class Store:
         return PublicationsTable(self)
 
     @cached_property
-    def published(self) -> PublishedTable:
+    def published(self) -> PointersTable:
         """Which generation search follows."""
-        return PublishedTable(self)
+        return PointersTable(self)
 
 
-def _keyed(schema: pa.Schema, primary_key: str) -> pa.Schema:
+def _mark_key(schema: pa.Schema, primary_key: str) -> pa.Schema:
     """The schema with Lance's mark of a primary key, by which it sees that two writers insert the same row.
 
     Part of the schema that a table is made with: ``set_unenforced_primary_key`` is a commit of its own, and what

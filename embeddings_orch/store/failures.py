@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.models.content import Failure
-from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
+from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 
 _SCHEMA = pa.schema(
     [
@@ -40,9 +40,9 @@ class FailuresTable(TableOf):
 
     def of(self, fingerprint: str) -> dict[str, Failure]:
         """The failures of one model, by key."""
-        return {key: one.failure for key, one in self.remembered(fingerprint).items()}
+        return {key: one.failure for key, one in self.read(fingerprint).items()}
 
-    @guarded
+    @guard
     def replace(self, fingerprint: str, forget: Iterable[str], failures: Sequence[Failure]) -> None:
         """Forget some keys of a model, and remember failures; nothing is written where nothing changes."""
         known = self.of(fingerprint)
@@ -68,17 +68,17 @@ class FailuresTable(TableOf):
             ]
             self.database.create(self.name, _SCHEMA).add(pa.Table.from_pylist(rows, schema=_SCHEMA))
 
-    @guarded
+    @guard
     def by_fingerprint(self) -> dict[str, list[Remembered]]:
         """All failures of the store, by model."""
         found: dict[str, list[Remembered]] = {}
         for row in self.rows():
-            found.setdefault(row["fingerprint"], []).append(_remembered(row))
+            found.setdefault(row["fingerprint"], []).append(_parse_row(row))
         return found
 
-    def remembered(self, fingerprint: str) -> dict[str, Remembered]:
+    def read(self, fingerprint: str) -> dict[str, Remembered]:
         """The failures of one model with the time they happened, by key."""
-        return {row["key"]: _remembered(row) for row in self.rows(f"fingerprint = {text(fingerprint)}")}
+        return {row["key"]: _parse_row(row) for row in self.rows(f"fingerprint = {text(fingerprint)}")}
 
     def forget(self, fingerprint: str) -> None:
         """Forget all failures of a model."""
@@ -89,5 +89,5 @@ class FailuresTable(TableOf):
         return self.total()
 
 
-def _remembered(row: dict[str, Any]) -> Remembered:
+def _parse_row(row: dict[str, Any]) -> Remembered:
     return Remembered(Failure(row["key"], row["uri"] or "", row["reason"] or "", row["kind"]), row["at"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
+from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 
 _SCHEMA = pa.schema(
     [
@@ -115,7 +115,7 @@ class GenerationsTable(TableOf):
         rows = self.rows(f"id = {text(generation)}")
         return _generation(rows[0]) if rows else None
 
-    @guarded
+    @guard
     def put(self, generation: Generation) -> None:
         """Keep a generation, or replace what is stored under its id."""
         settings = {

@@ -50,7 +50,7 @@ class IndexReader:
 
         def query() -> Any:
             found = self._table.search(vector, vector_column_name=column, query_type="vector")
-            return tuned(found.distance_type(metric).limit(limit), search)
+            return tune(found.distance_type(metric).limit(limit), search)
 
         return self._answer(query, where, columns, "_distance")
 
@@ -96,13 +96,13 @@ class IndexReader:
         self, make: Callable[[], Any], where: str | None, columns: Sequence[str] | None, measure: str
     ) -> pa.Table:
         try:
-            query = self._chosen(make(), columns, measure)
+            query = self._select(make(), columns, measure)
             return (query.where(where, prefilter=True) if where else query).to_arrow()
         except (ValueError, RuntimeError, OSError) as error:
-            kind = FilterError if where and self._answers(self._chosen(make(), columns, measure)) else StoreError
+            kind = FilterError if where and self._answers(self._select(make(), columns, measure)) else StoreError
             raise kind(f"search failed{self._filter_hint(where)}: {short(error)}") from error
 
-    def _chosen(self, query: Any, columns: Sequence[str] | None, measure: str) -> Any:
+    def _select(self, query: Any, columns: Sequence[str] | None, measure: str) -> Any:
         if columns is not None:
             # The measure has to be asked for, the row's place has a switch of its own.
             query = query.select([*(name for name in columns if name != ROW), measure])
@@ -124,7 +124,7 @@ class IndexReader:
         return f" (filter: {where}; columns: {', '.join(names)})"
 
 
-def tuned(query: Any, search: dict[str, int] | None) -> Any:
+def tune(query: Any, search: dict[str, int] | None) -> Any:
     """A vector query with the parameters of approximate search."""
     if not search:
         return query

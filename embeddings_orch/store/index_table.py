@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.base import TableOf, guarded, in_list, merge, store_errors
+from embeddings_orch.store.base import TableOf, guard, in_list, merge, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
-from embeddings_orch.store.index_reader import IndexReader, tuned
+from embeddings_orch.store.index_reader import IndexReader, tune
 from embeddings_orch.store.prune import settle
 
 DIGEST_COLUMN = "_digest"
@@ -28,7 +28,7 @@ _DELETED_AT_ONCE = 5000
 class IndexTable(TableOf):
     """Reads, writes and searches one index table."""
 
-    @guarded
+    @guard
     def digests(self, version: int | None = None) -> dict[str, str]:
         """``{id: digest}`` of the rows, empty where the table or version is not there."""
         table = self.at(version)
@@ -37,7 +37,7 @@ class IndexTable(TableOf):
         rows = table.search().select(["id", DIGEST_COLUMN]).to_arrow()
         return dict(zip(rows["id"].to_pylist(), rows[DIGEST_COLUMN].to_pylist(), strict=True))
 
-    @guarded
+    @guard
     def holds(self, version: int, digests: dict[str, str]) -> bool:
         """Whether a version has exactly the rows with these digests, each once."""
         return self.count(version) == len(digests) and self.digests(version) == digests
@@ -47,7 +47,7 @@ class IndexTable(TableOf):
         table = self.at()
         return None if table is None else int(table.version)
 
-    @guarded
+    @guard
     def write(self, chunks: Iterator[pa.Table], schema: pa.Schema, deleted: Sequence[str]) -> None:
         """Upsert rows by id, and delete others; readers of an earlier version see none of it."""
         self.database.create(self.name, schema, primary_key="id")
@@ -58,21 +58,21 @@ class IndexTable(TableOf):
             remaining = remaining[_DELETED_AT_ONCE:]
         self.delete(remaining)
 
-    @guarded
+    @guard
     def delete(self, ids: Sequence[str]) -> None:
         """Delete rows by id."""
         for start in range(0, len(ids), _DELETED_AT_ONCE):
             where = in_list("id", ids[start : start + _DELETED_AT_ONCE])
             retry_conflicts(lambda: self.at().delete(where))  # type: ignore[union-attr] # noqa: B023
 
-    @guarded
-    def repeated(self, version: int) -> list[str]:
+    @guard
+    def repeated_ids(self, version: int) -> list[str]:
         """Ids that several rows of a version have."""
-        ids = self._required(version).search().select(["id"]).to_arrow()["id"]
+        ids = self._require(version).search().select(["id"]).to_arrow()["id"]
         counts = pc.value_counts(ids.combine_chunks())
         return [str(item["values"]) for item in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist()]
 
-    @guarded
+    @guard
     def build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
         """Make the indexes that are missing, and bring the others up to date."""
         retry_conflicts(lambda: self._build_indexes(vectors, metric, full_text))
@@ -94,7 +94,7 @@ class IndexTable(TableOf):
 
     def approximate(self, column: str, version: int) -> bool:
         """Whether a vector column has an approximate index at a version."""
-        return any(index.columns == [column] for index in self._required(version).list_indices())
+        return any(index.columns == [column] for index in self._require(version).list_indices())
 
     def reader(self, version: int) -> IndexReader:
         """Searches one version.
@@ -102,7 +102,7 @@ class IndexTable(TableOf):
         Raises:
             StoreError: the version is gone.
         """
-        return IndexReader(self._required(version))
+        return IndexReader(self._require(version))
 
     def nearest(
         self,
@@ -121,7 +121,7 @@ class IndexTable(TableOf):
             vector, column, metric=metric, limit=limit, where=where, columns=columns, search=search
         )
 
-    @guarded
+    @guard
     def nearest_distances(
         self, vectors: Vectors, column: str, *, version: int, metric: str, limit: int, search: dict[str, int]
     ) -> list[list[float]]:
@@ -132,8 +132,8 @@ class IndexTable(TableOf):
             return self.nearest_distances(vectors, column, version=version, metric=metric, limit=limit, search=search)[
                 :1
             ]
-        query = self._required(version).search(list(vectors), vector_column_name=column, query_type="vector")
-        query = tuned(query.distance_type(metric).limit(limit), search).select(["id", "_distance"])
+        query = self._require(version).search(list(vectors), vector_column_name=column, query_type="vector")
+        query = tune(query.distance_type(metric).limit(limit), search).select(["id", "_distance"])
         # One call takes a fortieth of the time that as many calls do.
         rows = query.to_arrow()
         found: list[list[float]] = [[] for _ in vectors]
@@ -143,24 +143,24 @@ class IndexTable(TableOf):
 
     def schema(self, version: int) -> pa.Schema:
         """The schema of a version."""
-        return self._required(version).schema
+        return self._require(version).schema
 
     def columns(self, version: int) -> list[str]:
         """The column names of a version."""
-        return list(self._required(version).schema.names)
+        return list(self._require(version).schema.names)
 
     def scan(
         self, version: int, columns: Sequence[str], batch_rows: int = 8192, where: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """All rows of a version, or those that match, in batches."""
-        query = self._required(version).search().select(list(columns))
+        query = self._require(version).search().select(list(columns))
         with store_errors(f"index table {self.name}"):
             yield from (query.where(where) if where else query).to_batches(batch_rows)
 
-    @guarded
+    @guard
     def count(self, version: int, column: str | None = None) -> int:
         """Rows of a version, or those that have a value in a column."""
-        return int(self._required(version).count_rows(_has(column) if column else None))
+        return int(self._require(version).count_rows(_has(column) if column else None))
 
     def sample(self, version: int, column: str, count: int) -> pa.Table:
         """Up to ``count`` rows that have a vector, spread evenly over the table: ``id`` and the column."""
@@ -177,7 +177,7 @@ class IndexTable(TableOf):
             return pa.schema([schema.field("id"), schema.field(column)]).empty_table()
         return pa.concat_tables(picked).slice(0, count)
 
-    def _required(self, version: int) -> Any:
+    def _require(self, version: int) -> Any:
         table = self.at(version)
         if table is None:
             raise StoreError(f"version {version} of index table {self.name} is gone; build the index again")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
+from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 from embeddings_orch.store.conflicts import retry_conflicts
 
 Method = Literal["pca", "umap"]
@@ -131,7 +131,7 @@ class MapsTable(TableOf):
         last = max(self.headers(where), key=lambda header: header.version, default=None)
         return None if last is None else self.get(last.generation, column)
 
-    @guarded
+    @guard
     def put(self, made: Map) -> None:
         """Keep a map, or replace the one of its generation and column."""
         header = made.header
@@ -158,11 +158,11 @@ class MapsTable(TableOf):
         """Forget the maps of all versions of an index table."""
         self._delete(f"`table` = {text(table)}")
 
-    @guarded
+    @guard
     def _delete(self, where: str) -> None:
         retry_conflicts(lambda: self.delete_rows(where))
 
-    @guarded
+    @guard
     def _select(self, columns: list[str], where: str | None) -> list[dict[str, Any]]:
         table = self.at()
         if table is None:
@@ -183,7 +183,7 @@ def _header(row: dict[str, Any]) -> MapHeader:
 
 
 def _map(row: dict[str, Any]) -> Map:
-    header, points = _header(row), _unpacked(row["places"])
+    header, points = _header(row), _unpack(row["places"])
     checks = points["check"].to_numpy() if "check" in points.column_names else None
     places = np.stack([points["x"].to_numpy(), points["y"].to_numpy()], axis=1)
     return Map(header, points["id"].combine_chunks(), places, _basis(row["basis"], header.explained), checks)
@@ -193,26 +193,26 @@ def _places_bytes(made: Map) -> bytes:
     columns = {"id": made.ids, "x": pa.array(made.places[:, 0]), "y": pa.array(made.places[:, 1])}
     if made.checks is not None:
         columns["check"] = pa.array(made.checks)
-    return _packed(pa.table(columns))
+    return _pack(pa.table(columns))
 
 
 def _basis_bytes(basis: Basis) -> bytes:
     rows = pa.table({"mean": basis.mean, "first": basis.axes[0], "second": basis.axes[1]})
     # The square's place and size beside the columns.
     told = {"centre_x": repr(basis.centre[0]), "centre_y": repr(basis.centre[1]), "span": repr(basis.span)}
-    return _packed(rows.replace_schema_metadata(told))
+    return _pack(rows.replace_schema_metadata(told))
 
 
 def _basis(data: bytes | None, explained: tuple[float, float] | None) -> Basis | None:
     if data is None or explained is None:
         return None
-    rows = _unpacked(data)
+    rows = _unpack(data)
     told = {key.decode(): float(value) for key, value in (rows.schema.metadata or {}).items()}
     axes = np.stack([rows["first"].to_numpy(), rows["second"].to_numpy()])
     return Basis(rows["mean"].to_numpy(), axes, (told["centre_x"], told["centre_y"]), told["span"], explained)
 
 
-def _packed(rows: pa.Table) -> bytes:
+def _pack(rows: pa.Table) -> bytes:
     """A table as an Arrow IPC stream, compressed."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
@@ -221,5 +221,5 @@ def _packed(rows: pa.Table) -> bytes:
     return packed
 
 
-def _unpacked(data: bytes) -> pa.Table:
+def _unpack(data: bytes) -> pa.Table:
     return pa.ipc.open_stream(data).read_all()

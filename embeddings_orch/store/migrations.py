@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import in_list, missing, short
+from embeddings_orch.store.base import in_list, is_missing, short
 from embeddings_orch.store.conflicts import retry_conflicts
 
 
@@ -47,7 +47,7 @@ def _hold_version(db: Any) -> None:
     try:
         table = db.open_table("published")
     except (FileNotFoundError, ValueError, RuntimeError) as error:
-        if missing(error):
+        if is_missing(error):
             return
         raise
     if "hold_version" not in table.schema.names:

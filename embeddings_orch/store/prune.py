@@ -88,7 +88,7 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
                 table.at().tags.create(f"{_TAG}{number}", number)  # type: ignore[union-attr]
             for margin in _MARGINS:
                 before = first.at - timedelta(seconds=margin)
-                if retry_conflicts(lambda: _cleaned(table.at(), before), _HASTY):  # noqa: B023
+                if retry_conflicts(lambda: _clean(table.at(), before), _HASTY):  # noqa: B023
                     break
         finally:
             _untag(table)
@@ -96,7 +96,7 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
         return sum(1 for one in gone if one.number not in left)
 
 
-def _cleaned(table: Any, before: datetime) -> bool:
+def _clean(table: Any, before: datetime) -> bool:
     """Remove all versions committed before a time; False where a tagged one is by now old enough to be among them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an age of 0, which is exact here

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, text
+from embeddings_orch.store.base import Database, TableOf, guard, text
 
 _SCHEMA = pa.schema(
     [
@@ -47,13 +47,13 @@ class PublicationsTable(TableOf):
 
     def of(self, pipeline: str, index: str) -> list[Publication]:
         """The moves of one index, oldest first."""
-        return _sorted(self.rows(f"key = {text(f'{pipeline}/{index}')}"))
+        return _sort(self.rows(f"key = {text(f'{pipeline}/{index}')}"))
 
     def of_pipeline(self, pipeline: str) -> list[Publication]:
         """The moves of all indexes of a pipeline, oldest first."""
-        return _sorted(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
+        return _sort(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
 
-    @guarded
+    @guard
     def add(self, pipeline: str, index: str, generation: str, previous: str | None, kind: Kind) -> None:
         """Log a move that was made now."""
         row = {
@@ -73,7 +73,7 @@ class PublicationsTable(TableOf):
         """Forget the generations of an index table: when it is made again it counts its versions from 1 again."""
         self._forget("starts_with({column}, " + text(f"{table.rpartition('.')[2]}-") + ")")
 
-    @guarded
+    @guard
     def _forget(self, where: str) -> None:
         self.delete_rows(where.format(column="generation"))
         table, where = self.at(), where.format(column="previous")
@@ -81,7 +81,7 @@ class PublicationsTable(TableOf):
             table.update(where=where, values={"previous": ""})
 
 
-def _sorted(rows: list[dict[str, Any]]) -> list[Publication]:
+def _sort(rows: list[dict[str, Any]]) -> list[Publication]:
     found = [
         Publication(row["key"].partition("/")[2], row["generation"], row["previous"] or None, row["kind"], row["at"])
         for row in rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, in_list, text
+from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 
 _SCHEMA = pa.schema(
     [
@@ -37,7 +37,7 @@ class Pointer:
     hold_version: str = ""
 
 
-class PublishedTable(TableOf):
+class PointersTable(TableOf):
     """One row per pipeline and index, moved by compare-and-swap."""
 
     def __init__(self, database: Database) -> None:
@@ -59,7 +59,7 @@ class PublishedTable(TableOf):
         rows = self.rows()
         return {(pipeline, index): _pointer(row) for row in rows for pipeline, _, index in [row["key"].partition("/")]}
 
-    @guarded
+    @guard
     def swap(self, pipeline: str, index: str, expected: Pointer | str | None, target: Pointer | str | None) -> bool:
         """Point an index at a generation if it still points at the expected one, and is held or not as expected.
 

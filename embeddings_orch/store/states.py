@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embeddings_orch.store.base import Database, TableOf, guarded, text
+from embeddings_orch.store.base import Database, TableOf, guard, text
 
 _SCHEMA = pa.schema(
     [
@@ -68,7 +68,7 @@ class StatesTable(TableOf):
         """Forget the state of an embedding."""
         self.delete_rows(f"key = {text(f'{pipeline}/{embedding}')}")
 
-    @guarded
+    @guard
     def put(self, pipeline: str, embedding: str, state: EmbeddingState) -> None:
         """Keep a state; nothing is written where it is the same."""
         if self.get(pipeline, embedding) == state:

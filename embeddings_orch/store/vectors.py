@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.base import TableOf, guarded, store_errors
+from embeddings_orch.store.base import TableOf, guard, store_errors
 from embeddings_orch.store.conflicts import is_conflict
 
 MOST_FRAGMENTS = 100
@@ -40,7 +40,7 @@ class VectorsTable(TableOf):
             )
         return table
 
-    @guarded
+    @guard
     def keys(self) -> pa.Array:
         """The distinct keys that have a vector."""
         table = self.at()
@@ -58,7 +58,7 @@ class VectorsTable(TableOf):
         table = self.at()
         return None if table is None else int(table.schema.field("vector").type.list_size)
 
-    @guarded
+    @guard
     def append(self, keys: Sequence[str], vectors: Sequence[Vectors] | Vectors) -> None:
         """Commit vectors, shape (len(keys), dimensions), float32."""
         if not len(keys):
@@ -68,7 +68,7 @@ class VectorsTable(TableOf):
         flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
         self.database.create(self.name, schema).add(pa.table([pa.array(keys, pa.string()), flat], schema=schema))
 
-    @guarded
+    @guard
     def compact(self, fragments: int = MOST_FRAGMENTS) -> bool:
         """Join the fragments that checkpoints left, where there are more than so many; no version is removed.
 
@@ -93,7 +93,7 @@ class VectorsTable(TableOf):
             with store_errors(f"table {self.name} of the store"):
                 yield from table.search().select(["key", "vector"]).to_batches(batch_rows)
 
-    @guarded
+    @guard
     def take(self, keys: pa.Array) -> pa.Array:
         """The vectors of some keys, in their order; null where a key or its vector is missing.
 

@@ -23,7 +23,7 @@ from embeddings_orch_testing.conformance import SDKS
 def usable():
     found = []
     for group in ("embedders", "sources"):
-        for plugin in plugins.known(group):
+        for plugin in plugins.list_plugins(group):
             try:
                 plugins.load(group, plugin.name)
             except PluginError:

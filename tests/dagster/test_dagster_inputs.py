@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from embeddings_orch import build_pipeline
-from embeddings_orch.pipeline.automation.missing import missing
+from embeddings_orch.pipeline.automation.missing import find_missing
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.spec.yaml_file import load_pipeline
 
@@ -59,7 +59,7 @@ def test_weights_are_shown_and_other_weights_change_the_index_and_not_the_vector
     versions = {key: runs.version(key) for key in (TOY, INDEX, PUBLISHED)}
 
     runs.gallery.model(input={"media": 0.5, "caption": 0.5})
-    need = missing(runs.gallery.pipeline(), {}).need
+    need = find_missing(runs.gallery.pipeline(), {}).need
     assert f"{TOY}: input changed: 0.7 media + 0.3 caption -> 0.5 caption + 0.5 media" in need.reason
     assert {key for key, one in runs.specs().items() if one.code_version != codes[key]} == {INDEX}
     checks = runs.materialize()
@@ -73,7 +73,7 @@ def test_weights_are_shown_and_other_weights_change_the_index_and_not_the_vector
     assert 0 < change.metadata["overlap"].value <= 1
     assert "![" in change.metadata["report"].value
     recorded = {key: runs.version(key) for key in ("gallery/raw_media", *versions)}
-    assert missing(Pipeline(load_pipeline(runs.gallery.file)), recorded).need is None
+    assert find_missing(Pipeline(load_pipeline(runs.gallery.file)), recorded).need is None
 
 
 def test_ready_made_vectors_are_counted_and_none_is_embedded(runs):

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from embeddings_orch.cli import main
 from embeddings_orch.dagster.runs.local import execute
-from embeddings_orch.spec.project import declared
+from embeddings_orch.spec.project import load_declared
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
 
@@ -42,7 +42,7 @@ def process(gallery, *arguments):
 
 def run(gallery, **options):
     """Run in this process, as the command does; the assets by key without the pipeline's name."""
-    outcome = execute(declared(file=gallery.file)[0], **options)
+    outcome = execute(load_declared(file=gallery.file)[0], **options)
     return outcome, {asset["asset"].split("/", 1)[1]: asset for asset in outcome.assets}
 
 

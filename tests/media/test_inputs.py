@@ -53,7 +53,7 @@ def test_what_is_the_same_has_the_same_plain_form(declared, text, plain):
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.floats(1e-300, 1e300), min_size=1))
 def test_weights_have_the_sum_1_and_survive_their_plain_form(weights):
-    inputs = Inputs.weighted(weights)
+    inputs = Inputs.from_weights(weights)
     assert math.isclose(sum(weight for _, weight in inputs.weights), 1, abs_tol=1e-7)
     assert all(weight > 0 for _, weight in inputs.weights)
     assert Inputs.parse(str(inputs)) == inputs

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from embeddings_orch.pipeline.claims import Claims, alone, gone
+from embeddings_orch.pipeline.claims import Claims, alone, has_ended
 from embeddings_orch.store import Store
 from embeddings_orch.store.claims import ClaimsTable
 
@@ -24,11 +24,11 @@ def test_a_process_that_has_ended_is_known_to_be_gone(store):
     code += "import os; os._exit(9)"
     ended = subprocess.run([sys.executable, "-c", code, store.uri], capture_output=True, text=True, check=False)
 
-    assert gone(ended.stdout.strip())
+    assert has_ended(ended.stdout.strip())
     with Claims(store) as claims:
-        assert not gone(claims.holder)
+        assert not has_ended(claims.holder)
         assert claims.take(["a"]) == {"a"}
-    assert not gone(f"another machine#{os.getpid()}#0")
+    assert not has_ended(f"another machine#{os.getpid()}#0")
 
 
 def test_claims_live_as_long_as_their_step_and_are_given_up_when_it_fails(store):

@@ -96,7 +96,7 @@ def test_a_refusal_halves_what_may_be_under_way_down_to_one():
     throttle = world.throttle(8)
     seen = []
     for _ in range(5):
-        throttle.refused(None)
+        throttle.count_refusal(None)
         seen.append(throttle.concurrency)
         world.now += 2
     assert seen == [4, 2, 1, 1, 1]
@@ -105,30 +105,30 @@ def test_a_refusal_halves_what_may_be_under_way_down_to_one():
 def test_refusals_of_requests_that_were_under_way_together_are_one_piece_of_news():
     throttle = World().throttle(8)
     for _ in range(8):
-        throttle.refused(None)
+        throttle.count_refusal(None)
     assert throttle.concurrency == 4
 
 
 def test_as_many_successes_as_are_allowed_at_once_allow_one_more_up_to_the_most():
     world = World()
     throttle = world.throttle(8)
-    throttle.refused(None)
+    throttle.count_refusal(None)
     needed = []
     while throttle.concurrency < 8:
         before, count = throttle.concurrency, 0
         while throttle.concurrency == before:
-            throttle.succeeded(1, 1)
+            throttle.count_success(1, 1)
             count += 1
         needed.append(count)
     assert all(before <= count <= before + 1 for before, count in zip(range(4, 8), needed, strict=True))
     for _ in range(100):
-        throttle.succeeded(1, 1)
+        throttle.count_success(1, 1)
     assert throttle.concurrency == 8
 
 
 def test_the_halved_number_is_kept():
     throttle = Throttle(4)
-    throttle.refused(None)
+    throttle.count_refusal(None)
     lock = threading.Lock()
     running = most = 0
 
@@ -153,7 +153,7 @@ def test_the_halved_number_is_kept():
 def test_one_refusal_pauses_nobody_else():
     world = World()
     throttle = world.throttle()
-    throttle.refused(30)
+    throttle.count_refusal(30)
     with throttle.request(1) as waited:
         assert waited == 0
 
@@ -161,8 +161,8 @@ def test_one_refusal_pauses_nobody_else():
 def test_the_second_refusal_in_a_row_pauses_all_for_what_was_asked():
     world = World()
     throttle = world.throttle()
-    throttle.refused(30)
-    throttle.refused(20)
+    throttle.count_refusal(30)
+    throttle.count_refusal(20)
     with throttle.request(1) as waited:
         assert waited == 20
     with throttle.request(1) as waited:
@@ -173,9 +173,9 @@ def test_the_second_refusal_in_a_row_pauses_all_for_what_was_asked():
 def test_a_success_in_between_is_the_end_of_the_row():
     world = World()
     throttle = world.throttle()
-    throttle.refused(30)
-    throttle.succeeded(1, 1)
-    throttle.refused(30)
+    throttle.count_refusal(30)
+    throttle.count_success(1, 1)
+    throttle.count_refusal(30)
     with throttle.request(1) as waited:
         assert waited == 0
 
@@ -183,14 +183,14 @@ def test_a_success_in_between_is_the_end_of_the_row():
 def test_a_pause_is_never_shortened_and_can_grow_while_it_is_waited_for():
     world = World()
     throttle = world.throttle()
-    throttle.refused(30)
-    throttle.refused(30)
-    throttle.refused(5)
+    throttle.count_refusal(30)
+    throttle.count_refusal(30)
+    throttle.count_refusal(5)
     sleep = world.sleep
 
     def grows(seconds):
         if not world.slept:
-            throttle.refused(50)
+            throttle.count_refusal(50)
         sleep(seconds)
 
     throttle._sleep = grows
@@ -201,8 +201,8 @@ def test_a_pause_is_never_shortened_and_can_grow_while_it_is_waited_for():
 
 def test_a_clock_that_stands_still_waits_once():
     throttle = Throttle(1, clock=lambda: 0.0, sleep=lambda _: None)
-    throttle.refused(30)
-    throttle.refused(30)
+    throttle.count_refusal(30)
+    throttle.count_refusal(30)
     with throttle.request(1) as waited:
         assert waited == 30
 
@@ -251,10 +251,10 @@ def test_the_limiter_is_asked_for_what_a_request_probably_has():
     throttle = world.throttle(limiter=limiter)
     with throttle.request(1000) as waited:
         assert waited == 0.5
-    throttle.succeeded(1000, 250)
+    throttle.count_success(1000, 250)
     with throttle.request(1000):
         pass
-    throttle.succeeded(1000, 400)
+    throttle.count_success(1000, 400)
     with throttle.request(1000):
         pass
     # A tenth more than the largest share seen lately.
@@ -264,8 +264,8 @@ def test_the_limiter_is_asked_for_what_a_request_probably_has():
 def test_a_provider_that_counts_no_tokens_leaves_the_bound():
     limiter = Asked()
     throttle = World().throttle(limiter=limiter)
-    throttle.succeeded(1000, 0)
-    throttle.succeeded(0, 0)
+    throttle.count_success(1000, 0)
+    throttle.count_success(0, 0)
     with throttle.request(1000):
         pass
     with throttle.request(0):

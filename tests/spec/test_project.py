@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
-from embeddings_orch.spec.project import dagster_home, declared, find, find_root, prepare_home, select
+from embeddings_orch.spec.project import dagster_home, find, find_root, load_declared, prepare_home, select
 
 PIPELINE = """\
 type: embeddings_orch.EmbeddingPipeline
@@ -43,7 +43,7 @@ def names_of(pipelines):
 
 
 def test_all_pipelines_of_a_project_are_found_by_folder_name(tmp_path):
-    found = declared(start=project(tmp_path, "photos", "films"))
+    found = load_declared(start=project(tmp_path, "photos", "films"))
     assert names_of(found) == ["films", "photos"]
     assert {one.root for one in found} == {tmp_path}
     assert found[0].file == tmp_path / "definitions" / "defs" / "films" / "defs.yaml"
@@ -52,14 +52,14 @@ def test_all_pipelines_of_a_project_are_found_by_folder_name(tmp_path):
 def test_a_project_is_found_from_any_folder_in_it(tmp_path, monkeypatch):
     project(tmp_path, "photos")
     monkeypatch.chdir(tmp_path / "definitions" / "defs" / "photos")
-    assert names_of(declared()) == ["photos"]
+    assert names_of(load_declared()) == ["photos"]
 
 
 def test_the_nearest_project_counts(tmp_path):
     project(tmp_path, "outer")
     inner = project(tmp_path / "inner", "inner")
     assert find_root(inner / "definitions") == inner
-    assert names_of(declared(start=inner)) == ["inner"]
+    assert names_of(load_declared(start=inner)) == ["inner"]
 
 
 def test_a_pyproject_of_something_else_is_passed_over(tmp_path):
@@ -71,7 +71,7 @@ def test_a_pyproject_of_something_else_is_passed_over(tmp_path):
 
 
 def test_a_root_module_may_be_nested(tmp_path):
-    found = declared(start=project(tmp_path, "photos", root_module="acme.data"))
+    found = load_declared(start=project(tmp_path, "photos", root_module="acme.data"))
     assert names_of(found) == ["photos"]
 
 
@@ -80,7 +80,7 @@ def test_pipelines_may_lie_deeper_and_several_to_a_file(tmp_path):
     deep = tmp_path / "definitions" / "defs" / "media" / "films" / "defs.yaml"
     deep.parent.mkdir(parents=True)
     deep.write_text(f"{PIPELINE.format(name='films')}---\n{PIPELINE.format(name='sounds')}")
-    assert names_of(declared(start=tmp_path)) == ["films", "sounds", "photos"]
+    assert names_of(load_declared(start=tmp_path)) == ["films", "sounds", "photos"]
 
 
 def test_other_components_in_the_project_do_not_disturb(tmp_path):
@@ -88,19 +88,19 @@ def test_other_components_in_the_project_do_not_disturb(tmp_path):
     other = tmp_path / "definitions" / "defs" / "other" / "defs.yaml"
     other.parent.mkdir()
     other.write_text("type: acme.Component\nattributes:\n  query: \"{{ load_query('a') }}\"\n")
-    assert names_of(declared(start=tmp_path)) == ["photos"]
+    assert names_of(load_declared(start=tmp_path)) == ["photos"]
 
 
 def test_outside_any_project_the_error_says_what_to_do(tmp_path):
     with pytest.raises(SpecError, match="is in no dg project.*--file"):
-        declared(start=tmp_path)
+        load_declared(start=tmp_path)
 
 
 def test_a_project_without_pipelines_says_how_to_make_one(tmp_path):
     with pytest.raises(
         SpecError, match=r"declares no pipeline.*dg scaffold defs embeddings_orch\.EmbeddingPipeline NAME"
     ):
-        declared(start=project(tmp_path))
+        load_declared(start=project(tmp_path))
 
 
 def test_two_pipelines_of_one_name_are_refused_by_their_files(tmp_path):
@@ -109,7 +109,7 @@ def test_two_pipelines_of_one_name_are_refused_by_their_files(tmp_path):
     with pytest.raises(
         SpecError, match=r"photos/defs\.yaml: the pipeline 'photos' is declared in .*films/defs\.yaml too"
     ):
-        declared(start=tmp_path)
+        load_declared(start=tmp_path)
 
 
 def test_one_wrong_pipeline_is_an_error_with_its_file(tmp_path):
@@ -117,30 +117,30 @@ def test_one_wrong_pipeline_is_an_error_with_its_file(tmp_path):
     file = tmp_path / "definitions" / "defs" / "films" / "defs.yaml"
     file.write_text(PIPELINE.format(name="films").replace("media:", "medium:"))
     with pytest.raises(SpecError, match=r"films/defs\.yaml:4: medium: unknown key"):
-        declared(start=tmp_path)
+        load_declared(start=tmp_path)
 
 
 # Where dg looks
 
 
 def test_a_project_may_keep_its_modules_below_src(tmp_path):
-    assert names_of(declared(start=project(tmp_path, "photos", root_module="acme", base="src"))) == ["photos"]
+    assert names_of(load_declared(start=project(tmp_path, "photos", root_module="acme", base="src"))) == ["photos"]
 
 
 def test_a_src_folder_of_something_else_does_not_disturb(tmp_path):
     (tmp_path / "src" / "javascript").mkdir(parents=True)
-    assert names_of(declared(start=project(tmp_path, "photos"))) == ["photos"]
+    assert names_of(load_declared(start=project(tmp_path, "photos"))) == ["photos"]
 
 
 @pytest.mark.parametrize("base", ["", "src"])
 def test_the_defs_may_be_in_another_module(tmp_path, base):
     settings = 'defs_module = "acme.pipelines"\n'
     found = project(tmp_path, "photos", root_module="acme", base=base, settings=settings, defs="acme.pipelines")
-    assert names_of(declared(start=found)) == ["photos"]
+    assert names_of(load_declared(start=found)) == ["photos"]
 
 
 def test_dgs_other_usual_name_is_found_too(tmp_path):
-    assert names_of(declared(start=project(tmp_path, "photos", root_module="acme", defs="acme.definitions"))) == [
+    assert names_of(load_declared(start=project(tmp_path, "photos", root_module="acme", defs="acme.definitions"))) == [
         "photos"
     ]
 
@@ -149,7 +149,7 @@ def test_without_pipelines_the_folder_is_named_where_dg_would_look(tmp_path):
     root = project(tmp_path, root_module="acme")
     (root / "src" / "acme").mkdir(parents=True)
     with pytest.raises(SpecError, match=r"/src/acme/defs declares no pipeline"):
-        declared(start=root)
+        load_declared(start=root)
 
 
 def test_what_lies_below_a_component_or_is_hidden_is_not_looked_at(tmp_path):
@@ -158,14 +158,14 @@ def test_what_lies_below_a_component_or_is_hidden_is_not_looked_at(tmp_path):
     for place in (defs / "photos" / "media", defs / ".cache", defs / "__pycache__"):
         place.mkdir()
         (place / "defs.yaml").write_text(PIPELINE.format(name="unseen"))
-    assert names_of(declared(start=tmp_path)) == ["photos"]
+    assert names_of(load_declared(start=tmp_path)) == ["photos"]
 
 
 def test_a_folder_component_has_others_below(tmp_path):
     project(tmp_path, "photos")
     defs = tmp_path / "definitions" / "defs"
     (defs / "defs.yaml").write_text("type: dagster.DefsFolderComponent\npost_processing: {}\n")
-    assert names_of(declared(start=tmp_path)) == ["photos"]
+    assert names_of(load_declared(start=tmp_path)) == ["photos"]
 
 
 # A broken one beside others
@@ -208,46 +208,46 @@ def test_two_of_one_name_are_refused_though_one_is_broken(tmp_path):
 def test_a_file_needs_no_project_around_it(tmp_path):
     file = tmp_path / "anywhere.yaml"
     file.write_text(PIPELINE.format(name="photos"))
-    (one,) = declared(file=file)
+    (one,) = load_declared(file=file)
     assert (one.spec.name, one.root) == ("photos", tmp_path)
     assert Path(one.spec.media.config.path) == tmp_path / "media"
 
 
 def test_a_file_in_a_project_shares_the_projects_home(tmp_path):
     project(tmp_path, "photos")
-    (one,) = declared(file=tmp_path / "definitions" / "defs" / "photos" / "defs.yaml")
+    (one,) = load_declared(file=tmp_path / "definitions" / "defs" / "photos" / "defs.yaml")
     assert one.root == tmp_path
 
 
 def test_a_relative_file_is_found_from_where_one_stands(tmp_path, monkeypatch):
     (tmp_path / "defs.yaml").write_text(PIPELINE.format(name="photos"))
     monkeypatch.chdir(tmp_path)
-    (one,) = declared(file=Path("defs.yaml"))
+    (one,) = load_declared(file=Path("defs.yaml"))
     assert one.root == tmp_path
 
 
 def test_a_file_without_a_pipeline_is_refused(tmp_path):
     (tmp_path / "defs.yaml").write_text("")
     with pytest.raises(SpecError, match=r"declares no pipeline \(type: embeddings_orch\.EmbeddingPipeline\)"):
-        declared(file=tmp_path / "defs.yaml")
+        load_declared(file=tmp_path / "defs.yaml")
 
 
 # Choosing
 
 
 def test_the_only_pipeline_needs_no_name(tmp_path):
-    assert select(declared(start=project(tmp_path, "photos")), None).spec.name == "photos"
+    assert select(load_declared(start=project(tmp_path, "photos")), None).spec.name == "photos"
 
 
 def test_of_several_one_is_chosen_by_name(tmp_path):
-    pipelines = declared(start=project(tmp_path, "photos", "films"))
+    pipelines = load_declared(start=project(tmp_path, "photos", "films"))
     assert select(pipelines, "films").spec.name == "films"
     with pytest.raises(SpecError, match="several pipelines; choose one with --pipeline: films, photos"):
         select(pipelines, None)
 
 
 def test_a_name_of_no_pipeline_is_answered_with_the_nearest(tmp_path):
-    pipelines = declared(start=project(tmp_path, "photos", "films"))
+    pipelines = load_declared(start=project(tmp_path, "photos", "films"))
     with pytest.raises(SpecError, match=r"no pipeline 'photo'; did you mean 'photos'\? allowed: films, photos"):
         select(pipelines, "photo")
 

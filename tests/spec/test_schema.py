@@ -99,7 +99,7 @@ def test_another_type_is_not(validator):
 def test_every_installed_plugins_keys_are_there_with_descriptions():
     definitions = schema.file_schema()["$defs"]
     alternatives = {alternative["title"]: alternative for alternative in definitions["EmbeddingSpec"]["anyOf"]}
-    for plugin in plugins.known("embedders"):
+    for plugin in plugins.list_plugins("embedders"):
         if not plugin.installed:
             continue
         fields = plugins.load("embedders", plugin.name).config_class.model_fields

@@ -56,7 +56,7 @@ def test_rows_written_at_the_same_time_are_there_once(tmp_path):
     table = Store(uri).index("index.p.i.0")
     version = table.latest()
     assert table.count(version) == 60
-    assert table.repeated(version) == []
+    assert table.repeated_ids(version) == []
     assert len(set(table.digests(version).values())) == 1
 
 
@@ -71,7 +71,7 @@ def test_a_version_holds_exactly_the_rows_that_it_has(tmp_path):
 
     table.at().add(rows(1))
 
-    assert table.repeated(table.latest()) == ["000"]
+    assert table.repeated_ids(table.latest()) == ["000"]
     assert not table.holds(table.latest(), held)
 
 

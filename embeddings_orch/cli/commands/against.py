@@ -67,7 +67,7 @@ def compare_with(ref: str, *, file: Path | None, pipeline: str | None) -> Compar
     if start is None:
         raise SpecError(f"{Path.cwd()} is in no dg project; name a pipeline's YAML with --file")
     with revision(ref, start) as then:
-        was = then.found(start, file.resolve() if file else None)
+        was = then.find_pipelines(start, file.resolve() if file else None)
         now = _now(file, start, was)
         names = list(dict.fromkeys(one.name for one in [*now, *was] if one.name is not None))
         unreadable = [one for one in [*now, *was] if one.name is None]
@@ -85,8 +85,10 @@ def compare_with(ref: str, *, file: Path | None, pipeline: str | None) -> Compar
         for one in unreadable:
             here = any(one is other for other in now)
             made.broken |= here
-            reason = _moved(str(one.error or f"{one.file}: the pipeline has no name"), then)
-            made.pipelines.append(Difference(_moved(str(one.file), then), [], _said(reason, "" if here else ref)))
+            reason = _translate_paths(str(one.error or f"{one.file}: the pipeline has no name"), then)
+            made.pipelines.append(
+                Difference(_translate_paths(str(one.file), then), [], _explain(reason, "" if here else ref))
+            )
         return made
 
 
@@ -95,12 +97,12 @@ def _now(file: Path | None, start: Path, was: list[Found]) -> list[Found]:
         return find(file=file, start=start)
     except SpecError:
         # All pipelines that there were may be gone.
-        if not was or not _gone(file, start):
+        if not was or not _declares_nothing(file, start):
             raise
         return []
 
 
-def _gone(file: Path | None, start: Path) -> bool:
+def _declares_nothing(file: Path | None, start: Path) -> bool:
     """Whether nothing is declared, as opposed to declared wrongly."""
     files = [file] if file else list(start.rglob("defs.yaml"))
     return not any(COMPONENT_TYPE.encode() in one.read_bytes() for one in files)
@@ -116,14 +118,14 @@ def _add(made: Comparison, name: str, now: Found | None, was: Found | None, then
     if not error:
         before, error = _spec(was, then.load)
         if error:
-            error = _said(_moved(error, then), made.against)
+            error = _explain(_translate_paths(error, then), made.against)
     if not error:
         try:
             made.pipelines.append(compare(name, before, after, then.moved))
             return
         except EmbeddingsOrchError as reason:
             made.broken |= then.moved[0] not in str(reason)
-            error = _moved(str(reason), then)
+            error = _translate_paths(str(reason), then)
     made.pipelines.append(Difference(name, [], error))
 
 
@@ -134,9 +136,9 @@ def _spec(found: Found | None, load: Callable[[Found], Declared]) -> tuple[Pipel
         return None, str(error)
 
 
-def _said(reason: str, ref: str) -> str:
+def _explain(reason: str, ref: str) -> str:
     return f"at {ref}: {reason}" if ref else reason
 
 
-def _moved(text: str, then: Revision) -> str:
+def _translate_paths(text: str, then: Revision) -> str:
     return text.replace(*then.moved)

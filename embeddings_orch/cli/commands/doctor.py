@@ -21,7 +21,7 @@ _SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was tried.
 
     Attributes:
@@ -35,23 +35,23 @@ class Finding:
     advice: list[str] = field(default_factory=list)
 
 
-def examine(declared: Declared) -> Iterator[Finding]:
+def examine(declared: Declared) -> Iterator[Diagnosis]:
     """Try the Dagster home, the store, the media for some seconds, and each embedding with a tiny call a side."""
-    yield Finding("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
+    yield Diagnosis("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
     pipeline = Pipeline(declared.spec)
-    yield _tried("Dagster home", lambda: f"{prepare_home(declared.root)}")
-    yield _tried("store", lambda: _store(pipeline.store))
-    yield _tried("media", lambda: _media(pipeline))
+    yield _diagnose("Dagster home", lambda: f"{prepare_home(declared.root)}")
+    yield _diagnose("store", lambda: _store(pipeline.store))
+    yield _diagnose("media", lambda: _media(pipeline))
     for name, embedding in declared.spec.embeddings.items():
         tried = probe(embedding.config)
-        yield Finding(f"embedding {name} ({embedding.provider})", tried.ok, tried.detail, list(tried.advice))
+        yield Diagnosis(f"embedding {name} ({embedding.provider})", tried.ok, tried.detail, list(tried.advice))
 
 
-def _tried(what: str, action: Callable[[], str]) -> Finding:
+def _diagnose(what: str, action: Callable[[], str]) -> Diagnosis:
     try:
-        return Finding(what, True, action())
+        return Diagnosis(what, True, action())
     except (EmbeddingsOrchError, OSError) as error:
-        return Finding(what, False, str(error))
+        return Diagnosis(what, False, str(error))
 
 
 def _versions() -> Iterator[str]:

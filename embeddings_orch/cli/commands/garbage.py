@@ -33,7 +33,7 @@ def needs_of(chosen: Declared, forget: str | None) -> Needs:
     return Needs(Pipeline(chosen.spec), forget, specs)
 
 
-def reloaded(chosen: Declared) -> Declared:
+def reload_pipeline(chosen: Declared) -> Declared:
     """A pipeline as its file declares it by now.
 
     Raises:

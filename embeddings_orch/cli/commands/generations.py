@@ -61,7 +61,7 @@ def rollback(chosen: Any, index: str | None, to: str | None, as_json: bool) -> N
     index = choose_index(chosen, index)
     report = roll_back(Pipeline(chosen.spec), index, to)
     report_publish(chosen, report)
-    print_json(_moved(chosen, index, report)) if as_json else generations_output.moved(index, report)
+    print_json(_report_move(chosen, index, report)) if as_json else generations_output.print_move(index, report)
 
 
 @click.command(short_help="Publish the newest generation that passed, and end a hold.")
@@ -78,10 +78,10 @@ def publish(chosen: Any, index: str | None, as_json: bool) -> None:
     index = choose_index(chosen, index)
     report = release(Pipeline(chosen.spec), index)
     report_publish(chosen, report)
-    print_json(_moved(chosen, index, report)) if as_json else generations_output.moved(index, report)
+    print_json(_report_move(chosen, index, report)) if as_json else generations_output.print_move(index, report)
 
 
-def _moved(chosen: Any, index: str, report: Any) -> dict[str, Any]:
+def _report_move(chosen: Any, index: str, report: Any) -> dict[str, Any]:
     return {
         "pipeline": chosen.spec.name,
         "index": index,
@@ -104,7 +104,7 @@ def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
     Kept are what is published, the last generations of each index (keep_generations), what they need, and all that is
     younger than the store's gc_grace.
     """
-    from embeddings_orch.cli.commands.garbage import needs_of, reloaded
+    from embeddings_orch.cli.commands.garbage import needs_of, reload_pipeline
     from embeddings_orch.cli.output import generations as generations_output
     from embeddings_orch.dagster.runs.events import report_gc
     from embeddings_orch.pipeline.garbage.collect import GcReport, collect
@@ -120,7 +120,7 @@ def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
     report = GcReport()
     if agreed and plan.garbage:
         # What was declared may have changed while the list was looked at.
-        report = collect(needs if yes else needs_of(reloaded(chosen), forget), plan)
+        report = collect(needs if yes else needs_of(reload_pipeline(chosen), forget), plan)
         report_gc(chosen, report)
     if as_json:
         left = [{"kind": one.kind, "name": one.name, "reason": reason} for one, reason in report.left]

@@ -57,7 +57,7 @@ def _plans(found: Any, every: bool, retry_failed: bool, as_json: bool, markdown:
     made = []
     with output.progress():
         for one in found:
-            made.append(_planned(one, retry_failed, every))
+            made.append(_plan_all(one, retry_failed, every))
     for planned in made:
         output.problems(planned.plan.problems if planned.plan else [])
     if as_json:
@@ -76,7 +76,7 @@ def _plans(found: Any, every: bool, retry_failed: bool, as_json: bool, markdown:
     return any(one.plan.changes for one in made if one.plan), any(one.error for one in made)
 
 
-def _planned(found: Any, retry_failed: bool, every: bool) -> Planned:
+def _plan_all(found: Any, retry_failed: bool, every: bool) -> Planned:
     from embeddings_orch.cli.output.markdown import Planned
     from embeddings_orch.pipeline.context import Pipeline
     from embeddings_orch.pipeline.plan.plan import make_plan

@@ -86,7 +86,7 @@ class Page:
 
 def rows() -> list[Row]:
     """All plugins, by group and name; a broken one is a row with its error."""
-    return [_row(plugin) for group in plugins.GROUPS for plugin in plugins.known(group)]
+    return [_row(plugin) for group in plugins.GROUPS for plugin in plugins.list_plugins(group)]
 
 
 def pages(name: str) -> list[Page]:
@@ -95,7 +95,7 @@ def pages(name: str) -> list[Page]:
     Raises:
         PluginError: there is none.
     """
-    known = [plugin for group in plugins.GROUPS for plugin in plugins.known(group)]
+    known = [plugin for group in plugins.GROUPS for plugin in plugins.list_plugins(group)]
     found = [plugin for plugin in known if plugin.name == name]
     if not found:
         raise PluginError(f"there is no plugin {name!r}{plugins.suggestion(name, {plugin.name for plugin in known})}")

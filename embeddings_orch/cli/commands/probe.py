@@ -25,7 +25,7 @@ _WORDS: dict[Modality, str] = {"image": "a picture", "text": "a text"}
 
 
 @dataclass(frozen=True)
-class Tried:
+class ProbeResult:
     """What came of it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Call:
+class ProbedCall:
     """One call that was answered."""
 
     what: str
@@ -48,30 +48,30 @@ class Call:
     tokens: int
 
 
-def probe(config: EmbedderConfig) -> Tried:
+def probe(config: EmbedderConfig) -> ProbeResult:
     """Embed a picture and a text as documents, and a text as a query, as far as the embedder reads them."""
     step = EmbedStep(_impatient(config))
     what = "its settings"
-    calls: list[Call] = []
+    calls: list[ProbedCall] = []
     try:
         fingerprint = config.fingerprint()
         for what, modality, side in _sides(step):
             calls.append(_call(step, what, modality, side))
         if not calls:
-            return Tried(True, f"nothing to try it with, fingerprint {fingerprint[:16]}")
+            return ProbeResult(True, f"nothing to try it with, fingerprint {fingerprint[:16]}")
         if len({call.dimensions for call in calls}) > 1:
             shown = ", ".join(f"{call.what} has {call.dimensions}" for call in calls)
-            return Tried(False, f"the vectors differ in length: {shown}")
+            return ProbeResult(False, f"the vectors differ in length: {shown}")
         found = advice(config, step.embedder, calls[-1].seconds, sum(call.tokens for call in calls))
     except EmbeddingsOrchError as error:
-        return Tried(False, redact(f"{what}: {error}" if calls else str(error)))
+        return ProbeResult(False, redact(f"{what}: {error}" if calls else str(error)))
     except Exception as error:  # of an SDK or a plugin: whatever it is, the others are tried as well
-        return Tried(False, redact(f"{what}: {type(error).__name__}: {error}"))
+        return ProbeResult(False, redact(f"{what}: {type(error).__name__}: {error}"))
     finally:
         step.close()
     answered = ", ".join(f"{call.what} {call.seconds:.1f} s" for call in calls)
     detail = f"{calls[0].dimensions} dimensions, {answered}, fingerprint {fingerprint[:16]}"
-    return Tried(True, detail, tuple(found))
+    return ProbeResult(True, detail, tuple(found))
 
 
 def _impatient(config: EmbedderConfig) -> EmbedderConfig:
@@ -90,7 +90,7 @@ def _sides(step: EmbedStep) -> Iterator[tuple[str, Modality, Side]]:
         yield "a query", "text", "query"
 
 
-def _call(step: EmbedStep, what: str, modality: Modality, side: Side) -> Call:
+def _call(step: EmbedStep, what: str, modality: Modality, side: Side) -> ProbedCall:
     """One call; the first one of a local model loads it.
 
     Raises:
@@ -104,7 +104,7 @@ def _call(step: EmbedStep, what: str, modality: Modality, side: Side) -> Call:
     outcome = step([prepared])
     if outcome.failures:
         raise ItemError(outcome.failures[0].reason)
-    return Call(what, len(outcome.vectors[0]), time.monotonic() - started, outcome.usage.tokens)
+    return ProbedCall(what, len(outcome.vectors[0]), time.monotonic() - started, outcome.usage.tokens)
 
 
 def _content(modality: Modality) -> str | bytes:

@@ -42,7 +42,7 @@ class Revision:
         """The beginning of the revision's paths, and the one that a person knows."""
         return f"{self.outside}{os.sep}", self.repository.anchor
 
-    def found(self, start: Path, file: Path | None = None) -> list[Found]:
+    def find_pipelines(self, start: Path, file: Path | None = None) -> list[Found]:
         """What may be a pipeline at the revision: in one file, or in the project of a folder.
 
         Raises:

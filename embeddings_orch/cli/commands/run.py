@@ -97,7 +97,7 @@ def run(
             if outcomes:
                 report.write(path, outcomes, together=every)
     _show(outcomes, every, as_json)
-    failed = [_failed_items(outcome) for outcome in outcomes] if fail_on_item_errors else []
+    failed = [_say_failed_items(outcome) for outcome in outcomes] if fail_on_item_errors else []
     sys.exit(max([_status(outcome) for outcome in outcomes] + [int(any(failed))]))
 
 
@@ -108,8 +108,8 @@ def _runs(
     if asked.remote is None:
         found = choose(file, pipeline, every)
         if every:
-            return [(one.name or str(one.file), partial(_loaded, one, asked)) for one in found]
-        return [(one.name or str(one.file), _selected(one, asked)) for one in found]
+            return [(one.name or str(one.file), partial(_load_and_run, one, asked)) for one in found]
+        return [(one.name or str(one.file), _select_runs(one, asked)) for one in found]
     if pipeline is not None and file is None and not every:
         names = [pipeline]  # no project is needed here
     else:
@@ -121,7 +121,7 @@ def _runs(
     return [(name, partial(_remote, name, asked)) for name in names]
 
 
-def _selected(found: Any, asked: _Asked) -> Callable[[], RunOutcome]:
+def _select_runs(found: Any, asked: _Asked) -> Callable[[], RunOutcome]:
     try:
         declared = found.load()
     except EmbeddingsOrchError as error:
@@ -141,7 +141,7 @@ def _raise(error: EmbeddingsOrchError) -> RunOutcome:
     raise error
 
 
-def _loaded(found: Any, asked: _Asked) -> RunOutcome:
+def _load_and_run(found: Any, asked: _Asked) -> RunOutcome:
     return _local(found.load(), asked, [])
 
 
@@ -189,9 +189,9 @@ def _show(outcomes: list[RunOutcome], every: bool, as_json: bool) -> None:
             say_error(line, outcome.pipeline if every else "")
 
 
-def _failed_items(outcome: RunOutcome) -> bool:
+def _say_failed_items(outcome: RunOutcome) -> bool:
     """Say which contents failed and which media were left out, and whether there are any."""
-    failed = outcome.failed_items()
+    failed = outcome.count_failed_items()
     for asset, count in failed.items():
         named = [one for one in outcome.item_failures() if one.asset == asset]
         say_error(f"{asset}: {count:,} {'left out' if asset.endswith('/raw_media') else 'failed'}")

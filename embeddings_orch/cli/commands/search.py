@@ -70,18 +70,18 @@ def search(
         raise click.UsageError("give a text to search for, or a picture with --image, --like ID, or --keyword")
     if (options["hybrid"] or options["alpha"] is not None) and text is None and keyword is None:
         raise click.UsageError("a hybrid search needs words: a text, or --keyword beside the other query")
-    opened = _opened(chosen, index)
+    opened = _open_index(chosen, index)
     _check_names(opened, column, options["weights"])
     results = opened.search(text, image=image, id=like, keyword=keyword, column=column, **options)
     print_json(results.to_json()) if as_json else output.hits_table(results)
     if sheet is not None or opens:
         path = _draw(chosen, results, text or keyword or "", image, like, sheet)
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)
-        if opens and not shown(path.absolute().as_uri()):
+        if opens and not open_on_desktop(path.absolute().as_uri()):
             click.echo("there is no display to open it on", err=True)
 
 
-def _opened(chosen: Any, index: str | None) -> Index:
+def _open_index(chosen: Any, index: str | None) -> Index:
     from embeddings_orch.plugins import suggestion
     from embeddings_orch.search import Index
     from embeddings_orch.store import Store
@@ -120,7 +120,7 @@ def _draw(chosen: Any, results: Results, words: str, image: Path | None, like: s
         raise EmbeddingsOrchError(f"the sheet {path} cannot be written: {error}") from error
 
 
-def shown(uri: str) -> bool:
+def open_on_desktop(uri: str) -> bool:
     """Open a URI as the desktop does; False where there is no desktop."""
     import webbrowser
 

@@ -65,21 +65,21 @@ def serve(
     _check_installed()
     _check_key(options["host"], api_key_env, no_key)
     from embeddings_orch.server.app import create_app
-    from embeddings_orch.server.running import address, bound, run
+    from embeddings_orch.server.running import address, bind, run
     from embeddings_orch.server.settings import ServeSettings
     from embeddings_orch.server.shared.served import Served
 
     settings = ServeSettings(api_key_env=api_key_env, **{**options, "max_body": options["max_body"] * _MIB})
-    served = Served.of(_declared(file, pipeline), settings.batch_wait)
+    served = Served.of(_load_pipelines(file, pipeline), settings.batch_wait)
     _check_model(served, settings.model)
     app = create_app(served, settings)
-    listening = bound(settings)
+    listening = bind(settings)
     _log()
     _tell(served, settings, address(listening))
     if opens:
-        from embeddings_orch.cli.commands.search import shown
+        from embeddings_orch.cli.commands.search import open_on_desktop
 
-        if not shown(address(listening)):
+        if not open_on_desktop(address(listening)):
             click.echo("there is no display to open it on", err=True)
     run(app, listening)
     click.echo("stopped", err=True)
@@ -114,13 +114,13 @@ def _check_key(host: str, api_key_env: str | None, no_key: bool) -> None:
 
 
 def _check_model(served: Served, name: str | None) -> None:
-    from embeddings_orch.server.gate.problems import Problem
-    from embeddings_orch.server.shared.embedding import named_config
+    from embeddings_orch.server.gate.problems import HttpProblem
+    from embeddings_orch.server.shared.embedding import config_of
 
     if name is not None:
         try:
-            named_config(served, name)
-        except Problem as error:
+            config_of(served, name)
+        except HttpProblem as error:
             raise click.BadParameter(str(error), param_hint="--model") from None
 
 
@@ -133,7 +133,7 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _declared(file: Path | None, pipeline: str | None) -> list[Declared]:
+def _load_pipelines(file: Path | None, pipeline: str | None) -> list[Declared]:
     """The pipelines; of several, one that is broken is told and left out."""
     from embeddings_orch.cli.common import say_error
     from embeddings_orch.spec.project import find, select
@@ -162,12 +162,12 @@ def _tell(served: Served, settings: ServeSettings, url: str) -> None:
     from rich.text import Text
 
     from embeddings_orch.cli.output.tables import plain_console, plain_table
-    from embeddings_orch.server.shared.listing import Listing
+    from embeddings_orch.server.shared.listing import IndexListing
 
     console = plain_console()
     table = plain_table("index", "rows", "generation", "models", right=("rows",))
     unpublished = []
-    for one, entry in zip(served.indexes, Listing(served).indexes(), strict=True):
+    for one, entry in zip(served.indexes, IndexListing(served).indexes(), strict=True):
         if entry["error"]:
             table.add_row(Text(one.key, style="red"), "", Text(entry["error"], style="red"), "")
         elif entry["published"] is None:

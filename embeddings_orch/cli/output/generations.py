@@ -83,7 +83,7 @@ def _release(index: str) -> str:
     return f"{index} is held: runs do not publish it until: embeddings-orch publish {index}"
 
 
-def moved(index: str, report: PublishReport) -> None:
+def print_move(index: str, report: PublishReport) -> None:
     """What a publish or a rollback did."""
     before = f" (before: {report.previous})" if report.changed and report.previous else ""
     as_before = "" if report.changed else ", as before"

@@ -42,7 +42,7 @@ def plan_markdown(plans: Sequence[Planned]) -> str:
     blocks = [PLAN_MARKER]
     for planned in plans:
         blocks.append(f"### Plan of {_code(planned.pipeline)}")
-        blocks += _plan(planned.plan) if planned.plan else [_failed(planned.error)]
+        blocks += _plan(planned.plan) if planned.plan else [_render_error(planned.error)]
     if len(plans) > 1:
         estimates = [asset.estimate for one in plans if one.plan for asset in one.plan.assets]
         changing = sum(1 for one in plans if one.plan and one.plan.changes)
@@ -125,7 +125,7 @@ def against_markdown(made: Comparison) -> str:
         blocks.append("No vector and no index table changes.")
     for one in made.pipelines:
         if one.error:
-            blocks += [f"#### {_code(one.pipeline)}", _failed(one.error)]
+            blocks += [f"#### {_code(one.pipeline)}", _render_error(one.error)]
         elif one.changes:
             blocks += [f"#### {_code(one.pipeline)}", _differences(one)]
     same = [_code(one.pipeline) for one in made.pipelines if not one.changes and not one.error]
@@ -152,7 +152,7 @@ def versions(before: str, now: str) -> list[str]:
     return [part[:12] for part in dict.fromkeys((before, now)) if part]
 
 
-def _failed(error: str) -> str:
+def _render_error(error: str) -> str:
     return "\n".join(f"> **error:** {_text(line)}" for line in error.splitlines() if line.strip())
 
 

@@ -95,7 +95,7 @@ def _suites(outcome: RunOutcome) -> Iterator[ET.Element]:
         for failure in outcome.item_failures():
             if failure.asset == asset:
                 _fault(_case(suite, asset, f"item: {failure.item}"), "failure", "item", failure.reason)
-        yield _counted(suite, sum(step.seconds for step in outcome.steps if step.asset == asset))
+        yield _count_suite(suite, sum(step.seconds for step in outcome.steps if step.asset == asset))
     # What ended the run outside of any step, as a refused launch does.
     elsewhere = [error for error in outcome.errors if all(error != step.error for step in outcome.steps)]
     if elsewhere or not assets:
@@ -104,7 +104,7 @@ def _suites(outcome: RunOutcome) -> Iterator[ET.Element]:
         case = _case(suite, outcome.pipeline, "run")
         if elsewhere or not outcome.success:
             _fault(case, "error", "run", "\n".join(elsewhere) or "the run did not succeed")
-        yield _counted(suite, 0.0)
+        yield _count_suite(suite, 0.0)
 
 
 def _properties(suite: ET.Element, outcome: RunOutcome, asset: str) -> None:
@@ -137,7 +137,7 @@ def _fault(case: ET.Element, tag: str, kind: str, text: str) -> None:
     ET.SubElement(case, tag, message=text.splitlines()[0], type=kind).text = text
 
 
-def _counted(suite: ET.Element, seconds: float) -> ET.Element:
+def _count_suite(suite: ET.Element, seconds: float) -> ET.Element:
     for name, tag in (
         ("tests", "testcase"),
         ("failures", "*/failure"),

@@ -15,11 +15,11 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from embeddings_orch.pipeline.progress import Progress, listening
+from embeddings_orch.pipeline.progress import Progress, listen
 
 if TYPE_CHECKING:
     from embeddings_orch.cli.commands.against import Comparison
-    from embeddings_orch.cli.commands.doctor import Finding
+    from embeddings_orch.cli.commands.doctor import Diagnosis
     from embeddings_orch.media.base import Problem
     from embeddings_orch.pipeline.outcome import RunOutcome
     from embeddings_orch.pipeline.plan.plan import Plan
@@ -50,18 +50,18 @@ def _own_stderr() -> Iterator[TextIO]:
 @contextmanager
 def progress() -> Iterator[None]:
     """Draw the progress of all steps meanwhile, on standard error."""
-    with _own_stderr() as stream, _drawn(stream) if stream.isatty() else _printed(stream):
+    with _own_stderr() as stream, _draw_to(stream) if stream.isatty() else _print_to(stream):
         yield
 
 
 @contextmanager
-def _printed(stream: TextIO) -> Iterator[None]:
-    with listening(lambda event: click.echo(str(event), file=stream)):
+def _print_to(stream: TextIO) -> Iterator[None]:
+    with listen(lambda event: click.echo(str(event), file=stream)):
         yield
 
 
 @contextmanager
-def _drawn(stream: TextIO) -> Iterator[None]:
+def _draw_to(stream: TextIO) -> Iterator[None]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -85,7 +85,7 @@ def _drawn(stream: TextIO) -> Iterator[None]:
                 rate=f"{event.rate:,.0f} {event.unit}/s",
             )
 
-        with listening(draw):
+        with listen(draw):
             yield
 
 
@@ -206,7 +206,7 @@ def hits_table(results: Results, limit: int | None = None) -> None:
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
 
 
-def findings(found: Iterable[Finding]) -> bool:
+def findings(found: Iterable[Diagnosis]) -> bool:
     """What doctor finds, a line each as it comes; returns whether all is well."""
     well = True
     for finding in found:

@@ -12,7 +12,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster_shared.error import SerializableErrorInfo
 
 from embeddings_orch.dagster.common import RETRYABLE, asset_key, asset_text
-from embeddings_orch.pipeline.automation.reconcile import Cursor, Tried
+from embeddings_orch.pipeline.automation.reconcile import Cursor, LastRun
 
 PROCESS_TAG = "embeddings_orch/process"
 """``host:pid`` of a command that executes a run in its own process; nothing else notices when that is killed."""
@@ -26,7 +26,7 @@ _BLOCKED = "DagsterAssetCheckFailedError"
 
 
 @dataclass(frozen=True)
-class Observed:
+class InstanceView:
     """One look at an instance.
 
     Attributes:
@@ -42,7 +42,7 @@ class Observed:
     planned_by: Mapping[str, str]
 
 
-def observe(instance: dg.DagsterInstance, keys: list[str], job: str) -> Observed:
+def observe(instance: dg.DagsterInstance, keys: list[str], job: str) -> InstanceView:
     """Look at the assets of a pipeline: two calls of the instance, however many there are.
 
     Args:
@@ -65,12 +65,12 @@ def observe(instance: dg.DagsterInstance, keys: list[str], job: str) -> Observed
                 listing = str(materialization.metadata["listing"].value)
     in_flight: dict[str, str] = {}
     for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)):
-        if not _orphaned(run.tags):
-            in_flight |= dict.fromkeys(_planned(run, keys, job, planned_by), run.run_id)
-    return Observed(versions, listing, in_flight, planned_by)
+        if not _is_orphaned(run.tags):
+            in_flight |= dict.fromkeys(_planned_keys(run, keys, job, planned_by), run.run_id)
+    return InstanceView(versions, listing, in_flight, planned_by)
 
 
-def _planned(run: dg.DagsterRun, keys: list[str], job: str, planned_by: Mapping[str, str]) -> set[str]:
+def _planned_keys(run: dg.DagsterRun, keys: list[str], job: str, planned_by: Mapping[str, str]) -> set[str]:
     """The keys a run plans: by its selection, by its job, or by what Dagster recorded when it was made."""
     if run.asset_selection is not None:
         return {asset_text(key) for key in run.asset_selection}.intersection(keys)
@@ -79,7 +79,7 @@ def _planned(run: dg.DagsterRun, keys: list[str], job: str, planned_by: Mapping[
     return {key for key, run_id in planned_by.items() if run_id == run.run_id}
 
 
-def _orphaned(tags: Mapping[str, str]) -> bool:
+def _is_orphaned(tags: Mapping[str, str]) -> bool:
     """Whether the process that executes a run is known to be gone: it was killed, and its run never ends."""
     host, _, pid = tags.get(PROCESS_TAG, "").rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():
@@ -98,7 +98,7 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def latest_run(instance: dg.DagsterInstance, seen: Observed, keys: Iterable[str], cursor: Cursor) -> Tried | None:
+def latest_run(instance: dg.DagsterInstance, seen: InstanceView, keys: Iterable[str], cursor: Cursor) -> LastRun | None:
     """The latest run that planned one of some keys in the cursor's epoch, and how it went; two calls at most."""
     ids = {seen.planned_by[key] for key in keys if key in seen.planned_by}
     if not ids:
@@ -115,17 +115,17 @@ def latest_run(instance: dg.DagsterInstance, seen: Observed, keys: Iterable[str]
     run = record.dagster_run
     ended = record.end_time or record.update_timestamp.timestamp()
     if run.status == dg.DagsterRunStatus.SUCCESS:
-        return Tried(run.run_id, "succeeded", ended=ended)
+        return LastRun(run.run_id, "succeeded", ended=ended)
     if run.status == dg.DagsterRunStatus.CANCELED:
-        return Tried(run.run_id, "cancelled", ended=ended)
+        return LastRun(run.run_id, "cancelled", ended=ended)
     if run.status == dg.DagsterRunStatus.FAILURE:
-        return _failed(instance, run, ended)
-    if _orphaned(run.tags):
-        return Tried(run.run_id, "failed", "its process was killed", ended=ended)
-    return Tried(run.run_id, "running")
+        return _failure_of(instance, run, ended)
+    if _is_orphaned(run.tags):
+        return LastRun(run.run_id, "failed", "its process was killed", ended=ended)
+    return LastRun(run.run_id, "running")
 
 
-def _failed(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float) -> Tried:
+def _failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float) -> LastRun:
     reasons: list[str] = []
     for record in instance.get_records_for_run(run.run_id, of_type=_FAILURES).records:
         event = record.event_log_entry.dagster_event
@@ -140,20 +140,20 @@ def _failed(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float) -> T
         data = event.step_failure_data
         names = _names(data.error)
         if _INTERRUPTED in names:
-            return Tried(run.run_id, "cancelled", ended=ended)
+            return LastRun(run.run_id, "cancelled", ended=ended)
         mark = data.user_failure_data.metadata.get(RETRYABLE) if data.user_failure_data else None
         if data.user_failure_data and data.user_failure_data.description:
             reason = data.user_failure_data.description
         else:
             reason = f"{event.step_key}: {_innermost(data.error)}" if data.error else f"{event.step_key} failed"
         if _BLOCKED in names or (mark is not None and not mark.value):
-            return _ended(run, reason, again=False, ended=ended)
+            return _end_of(run, reason, again=False, ended=ended)
         reasons.insert(0, reason)
-    return _ended(run, reasons[0] if reasons else "no reason was recorded", again=True, ended=ended)
+    return _end_of(run, reasons[0] if reasons else "no reason was recorded", again=True, ended=ended)
 
 
-def _ended(run: dg.DagsterRun, reason: str, *, again: bool, ended: float) -> Tried:
-    return Tried(run.run_id, "failed", " ".join(reason.split())[:600].rstrip("."), again, ended)
+def _end_of(run: dg.DagsterRun, reason: str, *, again: bool, ended: float) -> LastRun:
+    return LastRun(run.run_id, "failed", " ".join(reason.split())[:600].rstrip("."), again, ended)
 
 
 def _names(error: SerializableErrorInfo | None) -> set[str]:

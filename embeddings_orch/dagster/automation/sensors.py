@@ -9,14 +9,14 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from embeddings_orch.dagster.automation.observe import EPOCH_TAG, Observed, latest_run, observe
+from embeddings_orch.dagster.automation.observe import EPOCH_TAG, InstanceView, latest_run, observe
 from embeddings_orch.dagster.automation.reload import reload_location, webserver_url
 from embeddings_orch.dagster.common import asset_key
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.automation.limits import over_limits
-from embeddings_orch.pipeline.automation.missing import definition_digest, keys, missing
-from embeddings_orch.pipeline.automation.reconcile import Cursor, Decision, Need, Situation, entered, reconcile
+from embeddings_orch.pipeline.automation.missing import definition_digest, find_missing, keys
+from embeddings_orch.pipeline.automation.reconcile import Cursor, Decision, Need, Situation, enter_epoch, reconcile
 from embeddings_orch.pipeline.catalog.changes import changes, list_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.spec.pipeline import PipelineSpec
@@ -75,7 +75,7 @@ def model_config_sensor(
         ),
     )
     def model_config(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, declaration, name, job.name, clock, "auto.models", _missing_models)
+        return _tick(context, declaration, name, job.name, clock, "auto.models", _look_for_models)
 
     return model_config
 
@@ -98,7 +98,7 @@ def media_sensor(
         ),
     )
     def media(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, declaration, name, job.name, clock, "auto.media", _changed_media)
+        return _tick(context, declaration, name, job.name, clock, "auto.media", _look_for_media)
 
     return media
 
@@ -136,12 +136,12 @@ class _Seen:
     settle: float = 0.0
 
 
-def _missing_models(pipeline: Pipeline, edited: str, observed: Observed) -> _Seen:
-    found = missing(pipeline, observed.versions)
+def _look_for_models(pipeline: Pipeline, edited: str, observed: InstanceView) -> _Seen:
+    found = find_missing(pipeline, observed.versions)
     return _Seen(edited, found.need, found.satisfied)
 
 
-def _changed_media(pipeline: Pipeline, _edited: str, observed: Observed) -> _Seen:
+def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) -> _Seen:
     listed = list_media(pipeline)
     if listed is None:
         return _Seen("", None, f"the source {pipeline.spec.media.source!r} has no cheap listing; use auto.cron")
@@ -158,7 +158,7 @@ def _tick(
     job: str,
     clock: Clock,
     switch: str,
-    look: Callable[[Pipeline, str, Observed], _Seen],
+    look: Callable[[Pipeline, str, InstanceView], _Seen],
 ) -> dg.SensorResult:
     cursor = Cursor.from_json(context.cursor)
     try:
@@ -166,12 +166,12 @@ def _tick(
         if not getattr(spec.auto, switch.partition(".")[2]):
             return _skip(cursor, f"switched off in the YAML ({switch}: false)")
         wanted = definition_digest(spec)
-        cursor = _reloaded(context, declaration, cursor, wanted)
+        cursor = _reload_location(context, declaration, cursor, wanted)
         pipeline = Pipeline(spec)
         observed = observe(context.instance, keys(pipeline), job)
         seen = look(pipeline, digest([wanted, text]), observed)
         now = clock()
-        cursor = entered(cursor, seen.digest, now)
+        cursor = enter_epoch(cursor, seen.digest, now)
         need = seen.need
         tried = latest_run(context.instance, observed, need.assets, cursor) if need else None
         situation = Situation(
@@ -213,7 +213,9 @@ def _skip(cursor: Cursor, reason: str) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=reason, cursor=cursor.to_json())
 
 
-def _reloaded(context: dg.SensorEvaluationContext, declaration: Declaration, cursor: Cursor, wanted: str) -> Cursor:
+def _reload_location(
+    context: dg.SensorEvaluationContext, declaration: Declaration, cursor: Cursor, wanted: str
+) -> Cursor:
     """Have the code location loaded anew, once for each edit, where its definitions show what is no longer so."""
     url, origin = webserver_url(), context.code_location_origin
     # Only a declaration that could be loaded gets here: reloading another would end this sensor.

@@ -76,7 +76,7 @@ class RemoteJob:
         job = {**selector, "pipelineName": f"{self.pipeline}_pipeline"}
         nodes = self.server.ask(GRAPH, {"job": job})["assetNodes"]
         graph = {key(node["assetKey"]): [key(above) for above in node["dependencyKeys"]] for node in nodes}
-        graph = {asset: graph[asset] for asset in _sorted(graph)}
+        graph = {asset: graph[asset] for asset in _sort_keys(graph)}
         chosen = select_assets(graph, self.pipeline, selections) if selections else list(graph)
         tags = [{"key": "embeddings_orch/started_by", "value": "command line"}]
         paths = [{"path": asset.split("/")} for asset in chosen]
@@ -143,7 +143,7 @@ class RemoteJob:
                 elif not follower.more:
                     break
             outcome.steps.extend(steps(self.server.ask(STEPS, {"id": outcome.run_id}, policy=WAITING), follower))
-            outcome.sort(_sorted({step.asset for step in outcome.steps}))
+            outcome.sort(_sort_keys({step.asset for step in outcome.steps}))
         except KeyboardInterrupt:
             outcome.interrupted = True
             outcome.errors.append(f"interrupted here; {goes_on}" if outcome.success is None else "interrupted here")
@@ -151,7 +151,7 @@ class RemoteJob:
             outcome.errors.append(f"{error}; {goes_on}" if outcome.success is None else str(error))
 
 
-def _sorted(keys: Iterable[str]) -> list[str]:
+def _sort_keys(keys: Iterable[str]) -> list[str]:
     """In the order of the graph: the catalog, the embeddings, then each index with its pointer."""
 
     def place(asset: str) -> tuple[int, str, int]:

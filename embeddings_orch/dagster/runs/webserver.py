@@ -89,7 +89,7 @@ class Webserver:
             with self._opener.open(request, timeout=_TIMEOUT) as response:
                 raw = response.read()
         except urllib.error.HTTPError as error:
-            raise self._refused(error) from error
+            raise self._explain_refusal(error) from error
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             reason = getattr(error, "reason", None) or error
             if isinstance(reason, socket.gaierror):
@@ -106,7 +106,7 @@ class Webserver:
             raise EmbeddingsOrchError(f"Dagster at {self.url} does not understand: {said[:600]}")
         return answer["data"]
 
-    def _refused(self, error: urllib.error.HTTPError) -> EmbeddingsOrchError:
+    def _explain_refusal(self, error: urllib.error.HTTPError) -> EmbeddingsOrchError:
         status = f"{error.code} {error.reason}".strip()
         if error.code in _AGAIN:
             asked = error.headers.get("Retry-After") or ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 
 from embeddings_orch.embedding.outcome import Outcome, Prepared, StoppedError
-from embeddings_orch.embedding.pool.lanes import Embedded, Entry, Lane
+from embeddings_orch.embedding.pool.lanes import BatchLane, Embedded, Entry
 from embeddings_orch.embedding.pool.report import BatchReport, Listener
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import CancelledError
@@ -61,7 +61,7 @@ class Batcher:
         self._fingerprint, self._listener = fingerprint, listener
         self._clock, self._pause = clock, pause
         self._changed = threading.Condition()
-        self._lanes: dict[tuple[Modality, Side], Lane] = {}  # whose turn is next stands first
+        self._lanes: dict[tuple[Modality, Side], BatchLane] = {}  # whose turn is next stands first
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._closed = False
@@ -78,9 +78,9 @@ class Batcher:
             by_lane.setdefault((content.modality, content.side or self._step.side), []).append((content, future))
         with self._changed:
             if self._closed:
-                raise _closed()
+                raise _closed_error()
             for key, asked in by_lane.items():
-                self._lanes.setdefault(key, Lane(*key)).add(asked, self._clock())
+                self._lanes.setdefault(key, BatchLane(*key)).add(asked, self._clock())
             self._staff()
             self._changed.notify_all()
         return futures
@@ -121,7 +121,7 @@ class Batcher:
             threads = list(self._threads)
             self._changed.notify_all()
         for lane, entries in waiting:
-            self._settle(lane, entries, Outcome(), _closed())
+            self._settle(lane, entries, Outcome(), _closed_error())
         for thread in threads:
             thread.join()
 
@@ -141,7 +141,7 @@ class Batcher:
         while (lane := self._next()) is not None:
             self._run(lane)
 
-    def _next(self) -> Lane | None:
+    def _next(self) -> BatchLane | None:
         """The lane whose turn it is, to gather a batch; None after a while without work, and when all is over."""
         with self._changed:
             until = self._clock() + LINGER
@@ -161,14 +161,14 @@ class Batcher:
             self._threads.discard(threading.current_thread())
             return None
 
-    def _run(self, lane: Lane) -> None:
+    def _run(self, lane: BatchLane) -> None:
         limits, error = Limits(1), None
         try:
             limits = self._step.limits(lane.modality)  # makes the embedder, perhaps for long
         except BaseException as problem:
             error = problem
         with self._changed:
-            entries = lane.drain() if error is not None else self._gathered(lane, limits)
+            entries = lane.drain() if error is not None else self._gather(lane, limits)
             lane.gathering = False
             self._staff()
             self._changed.notify_all()  # what is left may be taken by another thread
@@ -177,7 +177,7 @@ class Batcher:
         elif entries:
             self._embed(lane, entries)
 
-    def _gathered(self, lane: Lane, limits: Limits) -> list[Entry]:
+    def _gather(self, lane: BatchLane, limits: Limits) -> list[Entry]:
         while len(lane) and not self._closed:
             now = self._clock()
             left = lane.since() + self._wait - now
@@ -186,7 +186,7 @@ class Batcher:
             self._pause(self._changed, left)
         return lane.take(limits)
 
-    def _embed(self, lane: Lane, entries: list[Entry]) -> None:
+    def _embed(self, lane: BatchLane, entries: list[Entry]) -> None:
         error: BaseException | None = None
         started = self._clock()
         try:
@@ -216,7 +216,7 @@ class Batcher:
             except Exception:
                 _log.exception("the listener to batches failed")
 
-    def _settle(self, lane: Lane, entries: list[Entry], outcome: Outcome, error: BaseException | None) -> int:
+    def _settle(self, lane: BatchLane, entries: list[Entry], outcome: Outcome, error: BaseException | None) -> int:
         """Give all who wait their vector or failure, or else the error; how many they are."""
         found: dict[str, Embedded] = dict(zip(outcome.keys, outcome.vectors, strict=True))
         found |= {failure.key: failure for failure in outcome.failures}
@@ -238,5 +238,5 @@ class Batcher:
         return callers
 
 
-def _closed() -> CancelledError:
+def _closed_error() -> CancelledError:
     return CancelledError("the model is released: nothing is embedded any more")

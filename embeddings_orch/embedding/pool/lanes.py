@@ -33,7 +33,7 @@ class Entry:
         return not all(future.cancelled() for future in self.futures)
 
 
-class Lane:
+class BatchLane:
     """The contents of one modality and side; not for several threads at once.
 
     Attributes:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from embeddings_orch.embedding.contents import encoded
+from embeddings_orch.embedding.contents import encode_image
 from embeddings_orch.embedding.outcome import Prepared
 from embeddings_orch.embedding.pool.batching import BATCH_WAIT, Batcher
 from embeddings_orch.embedding.pool.lanes import Embedded
@@ -105,7 +105,7 @@ class PooledModel:
         """
         names = names or [f"the {modality}"] * len(contents)
         try:
-            return [self._prepared(modality, one, side, name) for one, name in zip(contents, names, strict=True)]
+            return [self._prepare(modality, one, side, name) for one, name in zip(contents, names, strict=True)]
         except TerminalError:
             self._forget_failure()
             raise
@@ -121,7 +121,7 @@ class PooledModel:
         if "text" in self.modalities:
             self.embed(self.prepare("text", ["ready?"], "document"))
         elif "image" in self.modalities:
-            self.embed(self.prepare("image", [encoded(np.full((8, 8, 3), 255, np.uint8), "white")], "document"))
+            self.embed(self.prepare("image", [encode_image(np.full((8, 8, 3), 255, np.uint8), "white")], "document"))
 
     def warm_up(self) -> None:
         """`load` in a thread of its own; does nothing where that is done or under way."""
@@ -134,7 +134,7 @@ class PooledModel:
         self._batcher.close()
         self._step.close()
 
-    def _prepared(self, modality: Modality, content: str | bytes, side: Side, name: str) -> Prepared | Embedded:
+    def _prepare(self, modality: Modality, content: str | bytes, side: Side, name: str) -> Prepared | Embedded:
         try:
             key = content_key(content_hash(content))
         except UnicodeEncodeError:

@@ -35,7 +35,7 @@ def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
-def tagged_cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def tag_cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Every value as ``name=family:length:text``, null as nothing; different rows join differently."""
     texts = cell_texts(column)
     lengths = pc.binary_length(texts).cast(pa.string())

@@ -81,7 +81,7 @@ def check_pinned(types: Iterable[str], columns: Iterable[str], where: str) -> No
             )
 
 
-def typed_column(
+def make_column(
     name: str, parts: Sequence[Cells], size: int, where: str, pinned: ColumnType | None = None
 ) -> tuple[pa.Array, list[int]]:
     """One column of the catalog, null where no part has a value.
@@ -105,15 +105,15 @@ def typed_column(
             if pinned and not _all_fit([value], kind, part.untyped):
                 misfits.append(position)
                 continue
-            values[position] = value if part.untyped and kind == "string" else _converted(value, kind)
+            values[position] = value if part.untyped and kind == "string" else _convert(value, kind)
     if kind == "list":
         inner = _kind([Cells((), [item for value in values if value for item in value], untyped=False)])
-        values = [value and [item if item is None else _converted(item, inner) for item in value] for value in values]
+        values = [value and [item if item is None else _convert(item, inner) for item in value] for value in values]
         return pa.array(values, pa.list_(_ARROW[inner])), misfits
     return pa.array(values, _ARROW[kind]), misfits
 
 
-def stored_column(name: str, column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+def convert_column(name: str, column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     """A column of a file with types, in the types that a catalog has (times to the microsecond).
 
     Raises:
@@ -173,7 +173,7 @@ def _fits(value: Any, kind: str) -> bool:
     return (kind == "float" and isinstance(value, float)) or (kind == "list" and isinstance(value, list))
 
 
-def _converted(value: Any, kind: str) -> Any:
+def _convert(value: Any, kind: str) -> Any:
     if kind == "bool":
         return value if isinstance(value, bool) else value.lower() == "true"
     if kind == "int":
@@ -187,10 +187,10 @@ def _check_nesting(values: Sequence[Any], name: str, where: str) -> None:
     for value in values:
         nested = isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
         if nested or isinstance(value, dict):
-            raise _nested(name, where, "nested lists" if nested else "objects")
+            raise _nested_error(name, where, "nested lists" if nested else "objects")
 
 
-def _nested(name: str, where: str, what: str) -> SourceError:
+def _nested_error(name: str, where: str, what: str) -> SourceError:
     return SourceError(f"{where}: the column {name!r} holds {what}; only plain values and lists of them can be kept")
 
 
@@ -210,4 +210,4 @@ def _scalar(kind: pa.DataType, name: str, where: str) -> pa.DataType:
         return kind
     if types.is_time(kind):
         return pa.time64("us")
-    raise _nested(name, where, str(kind))
+    raise _nested_error(name, where, str(kind))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
-from embeddings_orch.media.catalog.cells import cell_texts, tagged_cells
+from embeddings_orch.media.catalog.cells import cell_texts, tag_cells
 from embeddings_orch.models.content import content_hash, content_key
 from embeddings_orch.plugins import suggestion
 
@@ -59,7 +59,7 @@ def row_digests(table: pa.Table) -> pa.Array:
     names = sorted(name for name in table.column_names if name != STAT_COLUMN)
     digests: list[str] = []
     for batch in _batches(table.select(names)):
-        columns = [tagged_cells(name, batch[name]) for name in names]
+        columns = [tag_cells(name, batch[name]) for name in names]
         joined = pc.binary_join_element_wise(*columns, "").cast(pa.binary())
         digests += [hashlib.sha256(row).hexdigest() for row in joined.to_pylist()]
     return pa.array(digests, pa.string())
@@ -96,7 +96,7 @@ def contents(table: pa.Table, input: str = MEDIA) -> pa.Table:
     return distinct_contents(table, _content(table, input))
 
 
-def distinct_contents(table: pa.Table, content: Content) -> pa.Table:
+def distinct_contents(table: pa.Table, content: ContentColumns) -> pa.Table:
     """The contents of a catalog's rows as `contents` returns them."""
     rows = pc.indices_nonzero(pc.is_valid(content.hashes))
     rows = pc.take(rows, pc.sort_indices(table["id"].take(rows)))
@@ -124,7 +124,7 @@ def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:
     return content_keys(_content(table, input).hashes)
 
 
-class Content(NamedTuple):
+class ContentColumns(NamedTuple):
     """What some rows have to give to a model: hashes (null: nothing), texts where the catalog holds them, modalities.
 
     Attributes:
@@ -137,21 +137,21 @@ class Content(NamedTuple):
     part: str = content_key("", 0)
 
 
-def media_content(table: pa.Table) -> Content:
+def media_content(table: pa.Table) -> ContentColumns:
     """The items themselves."""
     # Of a picture, `text` is a column of the user's.
     own = pc.equal(table["modality"], "text")
     texts = pc.if_else(own, table["text"], pa.scalar(None, pa.string()))
-    return Content(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
+    return ContentColumns(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
 
 
-def _content(table: pa.Table, input: str) -> Content:
+def _content(table: pa.Table, input: str) -> ContentColumns:
     if input == MEDIA:
         return media_content(table)
     texts = _flat(cell_texts(_text_column(table, input)))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     hashes = [None if text is None else content_hash(text) for text in texts.to_pylist()]
-    return Content(pa.array(hashes, pa.string()), texts, pa.repeat("text", table.num_rows))
+    return ContentColumns(pa.array(hashes, pa.string()), texts, pa.repeat("text", table.num_rows))
 
 
 def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -170,7 +170,7 @@ def own_columns(table: pa.Table) -> list[str]:
     return [name for name in table.column_names if name not in CATALOG_SCHEMA.names and name != STAT_COLUMN]
 
 
-def content_keys(hashes: pa.Array, part: str = Content._field_defaults["part"]) -> pa.Array:
+def content_keys(hashes: pa.Array, part: str = ContentColumns._field_defaults["part"]) -> pa.Array:
     """The keys of contents by their hashes, null for null."""
     return pc.binary_join_element_wise(hashes, part, "", null_handling="emit_null")
 

@@ -20,7 +20,13 @@ from pyarrow import types
 
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.catalog.cells import cell_texts
-from embeddings_orch.media.catalog.diff import Content, content_keys, distinct_contents, media_content, own_columns
+from embeddings_orch.media.catalog.diff import (
+    ContentColumns,
+    content_keys,
+    distinct_contents,
+    media_content,
+    own_columns,
+)
 from embeddings_orch.media.catalog.lists import is_list, is_numbers, number_lists
 from embeddings_orch.models.content import Failure, Vectors, content_hash
 from embeddings_orch.plugins import suggestion
@@ -219,9 +225,9 @@ def _hash_of_text(column: pa.ChunkedArray, row: int) -> str | None:
     return None if text is None else content_hash(text)
 
 
-def _content(table: pa.Table, hashes: pa.Array) -> Content:
+def _content(table: pa.Table, hashes: pa.Array) -> ContentColumns:
     item = media_content(table)
-    return Content(hashes, item.texts, item.modality, _PART)
+    return ContentColumns(hashes, item.texts, item.modality, _PART)
 
 
 def _usual(lengths: Rows) -> int | None:

@@ -41,7 +41,7 @@ _AUDIO_TYPES = {
 }
 
 
-def _known() -> dict[str, Kind]:
+def _known_kinds() -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     for mime, extensions in _IMAGE_TYPES.items():
         feature = _OPTIONAL_IMAGE_TYPES.get(mime)
@@ -55,7 +55,7 @@ def _known() -> dict[str, Kind]:
     return kinds
 
 
-KINDS = _known()
+KINDS = _known_kinds()
 """Extension, in lower case and with its dot, to kind; the pictures are those that this Pillow can read."""
 
 

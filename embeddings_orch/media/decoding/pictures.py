@@ -135,10 +135,10 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         image = identify(BytesIO(data))
     except Exception as error:
         if _looks_like_text(data):
-            raise ItemError(f"not a picture: {_found(data)} found") from error
+            raise ItemError(f"not a picture: {_describe_bytes(data)} found") from error
         raise ItemError(_reason(error)) from error
     if image is None:
-        raise ItemError(f"not a picture: {_found(data)} found")
+        raise ItemError(f"not a picture: {_describe_bytes(data)} found")
     return image
 
 
@@ -184,14 +184,14 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _grey(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
-    grey = (values >> 8).astype(np.uint8) if image.mode.startswith("I;16") else _scaled(values)
+    grey = (values >> 8).astype(np.uint8) if image.mode.startswith("I;16") else _scale(values)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255
     return Image.fromarray(grey)
 
 
-def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _scale(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Grey without a fixed range to 8 bits."""
     numbers = np.nan_to_num(values.astype(np.float64), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(numbers.min()), float(numbers.max())
@@ -215,7 +215,7 @@ def _reason(error: Exception) -> str:
     return f"corrupt or truncated picture ({type(error).__name__}{': ' if message else ''}{message})"
 
 
-def _found(data: bytes) -> str:
+def _describe_bytes(data: bytes) -> str:
     start = data[:64].lstrip(codecs.BOM_UTF8 + b" \t\r\n").lower()
     for signature, name in _SIGNATURES:
         if start.startswith(signature):

@@ -75,7 +75,7 @@ class FileFacts:
     """
 
     def __init__(self, previous: pa.Table | None, now: float) -> None:
-        self._known = dict(_known(previous)) if previous is not None else {}
+        self._known = dict(_facts_of(previous)) if previous is not None else {}
         self._now_ns = int(now * 1e9)
 
     def look(self, files: Sequence[File], progress: Callable[[int], None]) -> list[Facts | OSError]:
@@ -85,14 +85,14 @@ class FileFacts:
             # In slices: a million waiting tasks would take a gigabyte.
             for start in range(0, len(files), _SLICE):
                 some = files[start : start + _SLICE]
-                facts = [self._reused(file) for file in some]
+                facts = [self._reuse(file) for file in some]
                 unknown = [file for file, fact in zip(some, facts, strict=True) if fact is None]
                 read = iter(pool.map(self._read, unknown) if len(unknown) > 1 else map(self._read, unknown))
                 found += [next(read) if fact is None else fact for fact in facts]
                 progress(len(found))
         return found
 
-    def _reused(self, file: File) -> Facts | OSError | None:
+    def _reuse(self, file: File) -> Facts | OSError | None:
         try:
             status = os.stat(file.path)
         except OSError as error:
@@ -157,7 +157,7 @@ def _dimensions(stream: IO[bytes]) -> tuple[int | None, int | None]:
     return size if size is not None and max(size) < 2**31 else (None, None)
 
 
-def _known(previous: pa.Table) -> Iterator[tuple[str, Facts]]:
+def _facts_of(previous: pa.Table) -> Iterator[tuple[str, Facts]]:
     if STAT_COLUMN not in previous.column_names:
         return
     names = ("id", "modality", "content_hash", "size", "width", "height", "text", STAT_COLUMN)

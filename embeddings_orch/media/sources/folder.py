@@ -96,7 +96,7 @@ class FolderSource(Source[FolderConfig]):
         problems.sort(key=lambda problem: problem.where)
         return Scan(table, problems + metadata.problems, found.ignored)
 
-    def listing(self) -> Listing:
+    def list_items(self) -> Listing:
         """The files by size, time and inode, and the metadata files.
 
         Raises:

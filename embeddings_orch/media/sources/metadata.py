@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import Problem
-from embeddings_orch.media.catalog.columns import Cells, ColumnType, check_name, check_pinned, typed_column
+from embeddings_orch.media.catalog.columns import Cells, ColumnType, check_name, check_pinned, make_column
 from embeddings_orch.media.sources.records import FORMATS, Records, read_records
 from embeddings_orch.plugins import suggestion
 
@@ -73,7 +73,7 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
     check_pinned(types, parts, str(root))
     for name, cells_of in parts.items():
         pinned: ColumnType | None = "string" if name in OWN_TEXTS else types.get(name)
-        column, misfits = typed_column(name, cells_of, len(ids), read[name].name, pinned)
+        column, misfits = make_column(name, cells_of, len(ids), read[name].name, pinned)
         found.columns[name] = column
         found.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
     return found

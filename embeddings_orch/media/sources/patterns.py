@@ -24,12 +24,12 @@ class Patterns:
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str] = ()) -> None:
-        included = [one for pattern in include for one in _expanded(pattern)]
-        excluded = [one for pattern in exclude for one in _expanded(pattern)]
-        self._include = _compiled(included, hidden=False)
-        self._included = [_compiled([one], hidden=False) for one in included]
-        self._exclude = _compiled(excluded, hidden=True)
-        self._exclude_below = _compiled([one for one in excluded if one.endswith("/**")], hidden=True)
+        included = [one for pattern in include for one in _expand(pattern)]
+        excluded = [one for pattern in exclude for one in _expand(pattern)]
+        self._include = _compile(included, hidden=False)
+        self._included = [_compile([one], hidden=False) for one in included]
+        self._exclude = _compile(excluded, hidden=True)
+        self._exclude_below = _compile([one for one in excluded if one.endswith("/**")], hidden=True)
         self._names_hidden = any(part.startswith(".") for one in included for part in one.split("/"))
 
     def match(self, path: str) -> bool:
@@ -74,19 +74,19 @@ def check_pattern(pattern: str) -> str:
     return pattern
 
 
-def _compiled(patterns: Sequence[str], *, hidden: bool) -> re.Pattern[str]:
+def _compile(patterns: Sequence[str], *, hidden: bool) -> re.Pattern[str]:
     # Without a pattern nothing matches.
     return re.compile("|".join(f"(?:{_regex(pattern, hidden=hidden)})" for pattern in patterns) or r"(?!)", re.DOTALL)
 
 
-def _expanded(pattern: str) -> Iterator[str]:
+def _expand(pattern: str) -> Iterator[str]:
     found = _ALTERNATIVES.search(pattern)
     if found is None:
         pattern = pattern.removeprefix("./")
         yield f"{pattern}**" if pattern.endswith("/") else pattern
         return
     for alternative in found[1].split(","):
-        yield from _expanded(pattern[: found.start()] + alternative + pattern[found.end() :])
+        yield from _expand(pattern[: found.start()] + alternative + pattern[found.end() :])
 
 
 def _regex(pattern: str, *, hidden: bool) -> str:

@@ -21,8 +21,8 @@ from embeddings_orch.media.catalog.columns import (
     catalog_table,
     check_name,
     check_pinned,
-    stored_column,
-    typed_column,
+    convert_column,
+    make_column,
 )
 from embeddings_orch.media.decoding.kinds import KINDS, kind_of
 from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, stat_of
@@ -87,7 +87,7 @@ class TableSource(Source[TableConfig]):
         """
         started = self._now()
         records = self._records()
-        listing = self._listing(records)
+        listing = self._list_records(records)
         files = [item.file for item in listing.items if item.file is not None]
         found = iter(FileFacts(previous, started).look(files, progress))
         items = []
@@ -104,13 +104,13 @@ class TableSource(Source[TableConfig]):
         own = self._own_columns(records, items, listing.problems)
         return Scan(self._table(items, own), records.problems + listing.problems)
 
-    def listing(self) -> Listing:
+    def list_items(self) -> Listing:
         """The table's file and the files it names, by size, time and inode.
 
         Raises:
             SourceError: the table cannot be read.
         """
-        items = self._listing(self._records()).items
+        items = self._list_records(self._records()).items
         files = {item.id: stat_of(item.file.path) for item in items if item.file is not None}
         return Listing(files, {self._path.name: stat_of(str(self._path))})
 
@@ -157,7 +157,7 @@ class TableSource(Source[TableConfig]):
         config = self.config
         return [name for name in records.columns if name not in (config.id, config.uri, config.text, config.caption)]
 
-    def _listing(self, records: Records) -> _Listing:
+    def _list_records(self, records: Records) -> _Listing:
         config = self.config
         found = _Listing()
         seen: dict[str, int] = {}
@@ -193,12 +193,12 @@ class TableSource(Source[TableConfig]):
         for name in self._own_names(records):
             values = records.columns[name]
             if isinstance(values, pa.ChunkedArray):
-                own[name] = stored_column(name, values, records.name).take(pa.array(rows, pa.int64()))
+                own[name] = convert_column(name, values, records.name).take(pa.array(rows, pa.int64()))
                 continue
             every = records.values(name)
             cells = Cells(range(len(rows)), [every[row] for row in rows], records.untyped)
             pinned = self.config.types.get(name)
-            own[name], misfits = typed_column(name, [cells], len(rows), records.name, pinned)
+            own[name], misfits = make_column(name, [cells], len(rows), records.name, pinned)
             why = f"its {name!r} is not of type {pinned}"
             problems += [Problem(records.where(rows[position]), why) for position in misfits]
         return own

@@ -21,7 +21,7 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
     names = [name for name in spec.embeddings if pipeline.embedding_key(name) in need.assets]
     command = f"`embeddings-orch run --pipeline {spec.name}` does it by hand"
     if pipeline.media_key in need.assets:
-        listing = pipeline.source.listing()
+        listing = pipeline.source.list_items()
         priced = any(spec.embeddings[name].config.prices.known for name in names)
         if listing is not None and not priced and len(listing.items) * len(names) <= spec.auto.max_items:
             return ""

@@ -54,7 +54,7 @@ def fingerprints(spec: PipelineSpec) -> dict[str, str]:
     return {name: embedding.config.fingerprint() for name, embedding in spec.embeddings.items()}
 
 
-def missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Missing:
+def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Missing:
     """Compare what is declared with what the store and the orchestrator have; four tables are read, whole.
 
     Args:

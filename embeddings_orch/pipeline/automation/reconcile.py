@@ -85,7 +85,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Tried:
+class LastRun:
     """The latest run that planned any of the needed assets in this epoch, whoever started it.
 
     Attributes:
@@ -124,7 +124,7 @@ class Situation:
     satisfied: str
     loaded: frozenset[str]
     in_flight: Mapping[str, str]
-    tried: Tried | None
+    tried: LastRun | None
     now: float
     interval: float = 30.0
     settle: float = 0.0
@@ -146,7 +146,7 @@ def new_epoch() -> str:
     return secrets.token_hex(8)
 
 
-def entered(cursor: Cursor, digest: str, now: float, epoch: Callable[[], str] = new_epoch) -> Cursor:
+def enter_epoch(cursor: Cursor, digest: str, now: float, epoch: Callable[[], str] = new_epoch) -> Cursor:
     """The cursor in the epoch of a digest."""
     if cursor.digest == digest:
         return cursor
@@ -163,7 +163,7 @@ def reconcile(cursor: Cursor, seen: Situation, *, epoch: Callable[[], str] = new
         seen: the situation now.
         epoch: names epochs.
     """
-    cursor = entered(cursor, seen.digest, seen.now, epoch)
+    cursor = enter_epoch(cursor, seen.digest, seen.now, epoch)
     need = seen.need
     if need is None:
         # All is well: what fails from now on is another matter than what failed before.
@@ -171,10 +171,10 @@ def reconcile(cursor: Cursor, seen: Situation, *, epoch: Callable[[], str] = new
         if cursor.attempt:
             cursor = replace(cursor, epoch=epoch(), began=seen.now, attempt=0)
         return Decision(cursor, seen.satisfied)
-    return _needed(cursor, seen, need)
+    return _decide_need(cursor, seen, need)
 
 
-def _needed(cursor: Cursor, seen: Situation, need: Need) -> Decision:
+def _decide_need(cursor: Cursor, seen: Situation, need: Need) -> Decision:
     unknown = [asset for asset in need.assets if asset not in seen.loaded]
     if unknown:
         return Decision(

@@ -27,7 +27,7 @@ def list_media(pipeline: Pipeline) -> Listed | None:
     Raises:
         SourceError: the source as a whole cannot be read.
     """
-    listing = pipeline.source.listing()
+    listing = pipeline.source.list_items()
     if listing is None:
         return None
     parts = [pipeline.spec.media_version(), dict(listing.items), dict(listing.others)]

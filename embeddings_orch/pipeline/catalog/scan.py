@@ -62,13 +62,13 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
     for _ in range(_TRIES):
         version = stored.version()
         previous = None if version is None else stored.read(version)
-        scan = _scanned(pipeline, previous, meter)
+        scan = _scan_source(pipeline, previous, meter)
         difference = diff(previous, scan.table)
-        touched = _touched(previous, scan.table)
+        touched = _touched_ids(previous, scan.table)
         schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
         if not write or not (previous is None or schema_changed or touched or difference):
             break
-        if _written(pipeline, stored, version, scan.table, difference, touched):
+        if _write_difference(pipeline, stored, version, scan.table, difference, touched):
             break
     else:
         raise StoreError(f"{pipeline.media_key}: other runs wrote the catalog {_TRIES} times meanwhile; run again")
@@ -87,7 +87,7 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
     )
 
 
-def _scanned(pipeline: Pipeline, previous: pa.Table | None, meter: Meter) -> Scan:
+def _scan_source(pipeline: Pipeline, previous: pa.Table | None, meter: Meter) -> Scan:
     scan = pipeline.source.scan(previous, meter.to)
     if previous is not None and previous.num_rows and not scan.table.num_rows:
         raise SourceError(
@@ -97,7 +97,7 @@ def _scanned(pipeline: Pipeline, previous: pa.Table | None, meter: Meter) -> Sca
     return scan
 
 
-def _written(
+def _write_difference(
     pipeline: Pipeline,
     stored: CatalogTable,
     version: int | None,
@@ -114,7 +114,7 @@ def _written(
         return stored.write(table, changed, list(difference.deleted)) == (version or 0) + 1
 
 
-def _touched(previous: pa.Table | None, now: pa.Table) -> list[str]:
+def _touched_ids(previous: pa.Table | None, now: pa.Table) -> list[str]:
     """Ids of files with another stat and the same content: were it not kept, each scan would hash them again."""
     if previous is None:
         return []

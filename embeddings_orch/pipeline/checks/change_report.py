@@ -72,10 +72,10 @@ class _Sheet:
     def cell(self, item: str, shown: _Shown | None, common: bool) -> str:
         """An item in a table's cell: its picture, its words or its id."""
         if shown is not None and shown.text is not None:
-            return _marked(_short(shown.text), common)
+            return _mark(_short(shown.text), common)
         key = (item, common)
         if key not in self.definitions and not (shown is not None and self._define(key, shown.uri)):
-            return _marked(_short(item), common)
+            return _mark(_short(item), common)
         name = list(self.definitions).index(key)
         return f"![{_plain(item)}][t{name}]"
 
@@ -86,7 +86,7 @@ class _Sheet:
         if picture is None:
             return False
         item, common = key
-        encoded = base64.b64encode(_framed(picture, common)).decode()
+        encoded = base64.b64encode(_frame(picture, common)).decode()
         title = item.replace("\\", "\\\\").replace('"', '\\"')
         title = " ".join(f"{title}{' (nearest in both)' if common else ''}".split())
         line = f'[t{len(self.definitions)}]: data:image/jpeg;base64,{encoded} "{title}"'
@@ -106,7 +106,7 @@ class _Shown:
 def _section(sheet: _Sheet, change: ModelChange, column: ColumnChange) -> str:
     picked = [*column.least, *column.spread]
     ids = {item for one in picked for item in (one.item, *one.before[:SHOWN], *one.after[:SHOWN])}
-    shown = _shown(sheet.pipeline, change, column, ids)
+    shown = _load_shown(sheet.pipeline, change, column, ids)
     name = _plain(column.after.column)
     if column.before.column != column.after.column:
         name += f" (was {_plain(column.before.column)})"
@@ -141,7 +141,7 @@ def _row(sheet: _Sheet, one: Compared, shown: dict[str, _Shown]) -> str:
     return f"| {query} | {cells(one.before[:SHOWN])} | {cells(one.after[:SHOWN])} | {kept} |"
 
 
-def _shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, ids: Iterable[str]) -> dict[str, _Shown]:
+def _load_shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, ids: Iterable[str]) -> dict[str, _Shown]:
     table, version = pipeline.store.index(change.generation.table), change.generation.version
     # Of several inputs the item itself, where it is one of them, else the heaviest.
     names = Inputs.parse(column.after.input).names
@@ -155,7 +155,7 @@ def _shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, ids: I
     return found
 
 
-def _framed(picture: Image.Image, common: bool) -> bytes:
+def _frame(picture: Image.Image, common: bool) -> bytes:
     """A JPEG of one size for all items; what is common to both sides has a thick green frame."""
     square = ImageOps.pad(picture.convert("RGB"), (_TILE, _TILE), color=(255, 255, 255))
     width = _FRAME if common else 1
@@ -166,7 +166,7 @@ def _framed(picture: Image.Image, common: bool) -> bytes:
     return encoded.getvalue()
 
 
-def _marked(text: str, common: bool) -> str:
+def _mark(text: str, common: bool) -> str:
     return f"**{text}**" if common else text
 
 

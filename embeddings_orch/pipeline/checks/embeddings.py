@@ -18,7 +18,7 @@ from embeddings_orch.store.vectors import matrix_of
 
 
 @dataclass
-class Faults:
+class VectorFaults:
     """Vectors seen, those that hold NaN or infinity, and the finite ones that are not of unit length."""
 
     seen: int = 0
@@ -48,7 +48,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     table = delta.vectors
     total = delta.wanted.num_rows
     wanted = delta.wanted["key"].combine_chunks()
-    faults = Faults()
+    faults = VectorFaults()
     for batch in table.scan():
         faults.add(matrix_of(batch.filter(pc.is_in(batch["key"], wanted))["vector"]))
     dimensions = table.dimensions()

@@ -19,7 +19,7 @@ _LOOKED = 100
 
 
 @dataclass(frozen=True)
-class Finding:
+class GoldenAnswer:
     """Where one expected item of a golden query was found, in words."""
 
     query: str
@@ -81,13 +81,13 @@ def check_golden(
 
 def _answers(
     opened: Index, generation: Generation, golden: tuple[GoldenSpec, ...], listed: Collection[str]
-) -> list[list[Finding]]:
-    answers: list[list[Finding]] = []
+) -> list[list[GoldenAnswer]]:
+    answers: list[list[GoldenAnswer]] = []
     unusable: dict[str | None, str] = {}
     for one in golden:
         try:
             # A model that cannot be loaded is not tried again for every query.
-            found = unusable.get(one.embedding) or _found(opened, generation, one, one.within)
+            found = unusable.get(one.embedding) or _search_ids(opened, generation, one, one.within)
         except (UnavailableError, StoreError):
             raise
         except EmbeddingsOrchError as error:
@@ -97,7 +97,7 @@ def _answers(
         except Exception as error:
             found = unusable[one.embedding] = f"cannot be searched for: {type(error).__name__}: {error}"
         if isinstance(found, str):
-            answers.append([Finding(_label(one), item, found, False) for item in one.expect])
+            answers.append([GoldenAnswer(_label(one), item, found, False) for item in one.expect])
         else:
             answers.append(_findings(opened, generation, one, found, listed))
     return answers
@@ -105,10 +105,10 @@ def _answers(
 
 def _findings(
     opened: Index, generation: Generation, one: GoldenSpec, hits: list[str], listed: Collection[str]
-) -> list[Finding]:
+) -> list[GoldenAnswer]:
     further: list[str] = []
     if any(item not in hits and item in listed for item in one.expect):
-        further = _found(opened, generation, one, max(_LOOKED, 2 * one.within))
+        further = _search_ids(opened, generation, one, max(_LOOKED, 2 * one.within))
 
     def place(item: str) -> str:
         if item in hits:
@@ -123,10 +123,10 @@ def _findings(
         seen = one.within if item in further else len(further)
         return f"is not among the first {seen}, wanted within {one.within}"
 
-    return [Finding(_label(one), item, place(item), item in hits) for item in one.expect]
+    return [GoldenAnswer(_label(one), item, place(item), item in hits) for item in one.expect]
 
 
-def _found(opened: Index, generation: Generation, one: GoldenSpec, limit: int) -> list[str]:
+def _search_ids(opened: Index, generation: Generation, one: GoldenSpec, limit: int) -> list[str]:
     results = opened.search(one.query, image=one.image, limit=limit, column=one.embedding, generation=generation)
     return [hit.id for hit in results.hits]
 

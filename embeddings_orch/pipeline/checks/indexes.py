@@ -13,7 +13,7 @@ from embeddings_orch.media.catalog.diff import MEDIA
 from embeddings_orch.media.catalog.reading import is_there, item_keys
 from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.base import embedder_for
-from embeddings_orch.pipeline.checks.embeddings import Faults
+from embeddings_orch.pipeline.checks.embeddings import VectorFaults
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.join import without_vector
 from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
@@ -54,7 +54,7 @@ def check_vectors(pipeline: Pipeline, generation: Generation, max_failed: float)
         ``failed_share``, ``finite``, ``dimension`` and ``unit_norm``, each over all vector columns.
     """
     columns = [_column(pipeline, generation, model) for model in generation.models]
-    return [_failed_share(columns, max_failed), _finite(columns), _dimension(columns), _unit_norm(columns)]
+    return [_check_failed_share(columns, max_failed), _finite(columns), _dimension(columns), _unit_norm(columns)]
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Column:
     declared: int | None
     without: int = 0
     cancelled: int = 0
-    faults: Faults = field(default_factory=Faults)
+    faults: VectorFaults = field(default_factory=VectorFaults)
 
     @property
     def items(self) -> int:
@@ -94,7 +94,7 @@ def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> 
     found = _Column(
         model,
         dimensions=int(table.schema(generation.version).field(model.column).type.list_size),
-        declared=_declared(pipeline, generation, model),
+        declared=_declared_dimensions(pipeline, generation, model),
     )
     catalog = keys = None
     for batch in table.scan(generation.version, [model.column, *read]):
@@ -128,14 +128,14 @@ def _with_content(rows: pa.Table, inputs: Inputs) -> int:
     return int(np.logical_or.reduce(has).sum())
 
 
-def _declared(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> int | None:
+def _declared_dimensions(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> int | None:
     """The length that the model says; not asked again of a generation that has passed, so that none is made for it."""
     if any(check.name == "dimension" and check.passed for check in generation.checks):
         return model.dimensions
     return embedder_for(pipeline.spec.embeddings[model.column].config).dimensions()
 
 
-def _failed_share(columns: list[_Column], limit: float) -> CheckResult:
+def _check_failed_share(columns: list[_Column], limit: float) -> CheckResult:
     worst = max(columns, key=lambda column: column.share)
     cancelled = f"; of {worst.cancelled:,} the inputs' vectors cancel each other out" if worst.cancelled else ""
     return CheckResult(

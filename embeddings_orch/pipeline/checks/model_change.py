@@ -100,20 +100,20 @@ def check_model_change(
     wanted = pipeline.spec.indexes[index].checks.min_overlap
     pointer = pipeline.store.published.get(pipeline.spec.name, index).generation
     if pointer is None:
-        return _passed("nothing is published yet"), None
+        return _pass_because("nothing is published yet"), None
     if pointer == generation.id:
         before = [check for check in generation.checks if check.name == "model_change" and "overlap" in check.metadata]
-        return (before[0] if before else _passed("this generation is the published one", generation)), None
+        return (before[0] if before else _pass_because("this generation is the published one", generation)), None
     published = pipeline.store.generations.get(pointer)
     if published is None:
-        return _passed(f"could not be compared: the published generation {pointer} is gone"), None
+        return _pass_because(f"could not be compared: the published generation {pointer} is gone"), None
     pairs, new, gone = _pairs(published, generation)
     if not (pairs or new or gone):
-        return _passed("same models as the published generation"), None
+        return _pass_because("same models as the published generation"), None
     try:
         compared = [_compare(pipeline, published, generation, before, after) for before, after in pairs]
     except _LostError as error:
-        return _passed(f"could not be compared with the published generation {pointer}: {error}"), None
+        return _pass_because(f"could not be compared with the published generation {pointer}: {error}"), None
     columns = tuple(column for column in compared if column is not None)
     change = ModelChange(published, generation, columns, new, gone)
     return _result(change, wanted, len(pairs)), change
@@ -130,7 +130,7 @@ class _LostError(Exception):
 
 
 @contextmanager
-def _published_generation() -> Iterator[None]:
+def _guard_published() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
@@ -160,7 +160,7 @@ def _compare(
 ) -> ColumnChange | None:
     """Compare among the items that have a vector in both generations; None where there are fewer than two."""
     old, new = pipeline.store.index(published.table), pipeline.store.index(generation.table)
-    with _published_generation():
+    with _guard_published():
         ids = ids_with_vector(old, published, before.column)
     now = ids_with_vector(new, generation, after.column)
     kept = pc.is_in(now, ids)
@@ -171,7 +171,7 @@ def _compare(
     picked = np.sort(np.random.default_rng(0).choice(len(both), min(_SAMPLE, len(both)), replace=False))
     items = both.take(pa.array(picked)).to_pylist()
     k = min(NEAREST, len(both) - 1)
-    with _published_generation():
+    with _guard_published():
         removed = ids.filter(pc.invert(pc.is_in(ids, both)))
         nearest_before = nearest_items(old, published, before.column, items, k, removed)
     nearest_after = nearest_items(new, generation, after.column, items, k, added)
@@ -203,7 +203,7 @@ def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
         told.insert(0, "a column has no two items with a vector in both generations to compare")
     worst = change.worst
     if worst is None:
-        return _passed("; ".join(told))
+        return _pass_because("; ".join(told))
     limit = f"; {wanted:.0%} is wanted" if wanted else ""
     told.insert(
         0,
@@ -225,5 +225,5 @@ def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
     )
 
 
-def _passed(why: str, published: Generation | None = None) -> CheckResult:
+def _pass_because(why: str, published: Generation | None = None) -> CheckResult:
     return CheckResult("model_change", True, True, {"published": published.id} if published else {}, why)

@@ -30,7 +30,7 @@ def check_recall(
         if generation.search
         else "exact search"
     )
-    before = _measured(generation, search)
+    before = _earlier_measure(generation, search)
     for model in generation.models:
         asked = queries(table, generation, model.column)
         fewest = min(fewest, len(asked))
@@ -54,7 +54,7 @@ def check_recall(
     )
 
 
-def _measured(generation: Generation, search: str) -> dict[str, Any]:
+def _earlier_measure(generation: Generation, search: str) -> dict[str, Any]:
     """What an earlier check of the same rows and the same search measured; empty where there was none."""
     for check in generation.checks:
         if check.name == "recall_at_10" and check.metadata.get("search") == search and "latency_ms" in check.metadata:

@@ -72,7 +72,7 @@ def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
         check_golden(pipeline, index, generation, lambda: due.keys() | stored.keys()),
         changed,
     ]
-    kept = tuple(_kept(generation, result) for result in results)
+    kept = tuple(_keep_proof(generation, result) for result in results)
     if kept != generation.checks:
         pipeline.store.generations.put(replace(generation, checks=kept))
     return IndexChecks(generation, results, change)
@@ -88,7 +88,7 @@ def _rows(pipeline: Pipeline, index: str, generation: Generation) -> tuple[dict[
     return dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True)), delta.stored
 
 
-def _kept(generation: Generation, result: CheckResult) -> CheckResult:
+def _keep_proof(generation: Generation, result: CheckResult) -> CheckResult:
     """The result to store: what a generation proved before it was published is not lost by a later look at it."""
     before = next((check for check in generation.checks if check.name == result.name), result)
     # Rows that agreed with the catalog they were built from stay right when the catalog moves on.

@@ -99,7 +99,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     todo = wanted.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
-    old_keys = _covered_before(pipeline, state)
+    old_keys = _keys_covered_before(pipeline, state)
     known_contents = {key for keys_of in old_keys.values() for key in keys_of}
     inputs, fresh = str(spec.inputs), set(todo["key"].to_pylist())
     reason = embedding_reason(state, fingerprint, config, inputs, len(fresh))
@@ -132,7 +132,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     )
 
 
-def _covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> dict[str, list[str]]:
+def _keys_covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> dict[str, list[str]]:
     """The contents' keys of every item of the catalog that an embedding was last materialized from."""
     old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
     if old is None or state is None or not is_there(inputs := Inputs.parse(state.input), old.schema.names):
@@ -151,7 +151,7 @@ def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Fa
     return {key: failure for (key, failure), has in zip(failures.items(), mended, strict=True) if not has}
 
 
-def covered_digest(wanted: pa.Table, has_vector: pa.Array) -> str:
+def digest_covered(wanted: pa.Table, has_vector: pa.Array) -> str:
     """Hash over the sorted keys that are wanted and have a vector."""
     covered = wanted["key"].filter(pc.is_in(wanted["key"], has_vector))
     return digest(sorted(covered.to_pylist()))
@@ -175,13 +175,13 @@ def embedding_reason(
     if state.fingerprint != fingerprint:
         now = config.declared_identity()
         names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
-        edits = ", ".join(f"{name} {_shown(state.settings.get(name))} -> {_shown(now.get(name))}" for name in names)
+        edits = ", ".join(f"{name} {_show(state.settings.get(name))} -> {_show(now.get(name))}" for name in names)
         return f"model config changed: {edits}" if edits else "the provider's vector version changed"
     if state.input != used:
         return f"input changed: {state.input} -> {used}"
     return "contents without a vector" if todo else "up to date"
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:12]}..."

@@ -20,7 +20,7 @@ from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure, Item
 from embeddings_orch.pipeline.claims import Claims
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, covered_digest, embedding_delta
+from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_covered, embedding_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.store.states import EmbeddingState
@@ -145,7 +145,7 @@ def embed(
         failures=failures,
         failed=delta.failed + delta.todo.num_rows - len(embedded) - elsewhere,
         total=delta.wanted.num_rows,
-        digest=covered_digest(delta.wanted, has_vector),
+        digest=digest_covered(delta.wanted, has_vector),
         dimensions=delta.vectors.dimensions(),
         usage=usage,
         seconds=meter.seconds,

@@ -77,10 +77,10 @@ class Portions:
             yield self.mine(todo)
             self.claims.release()
             own = pa.array(list(done()), pa.string())
-            todo = self.left(todo.filter(pc.invert(pc.is_in(todo["key"], own))))
+            todo = self.filter_left(todo.filter(pc.invert(pc.is_in(todo["key"], own))))
             if todo.num_rows:
                 self.wait(todo)
-                todo = self.left(todo)
+                todo = self.filter_left(todo)
 
     def mine(self, todo: pa.Table) -> Iterator[pa.Table]:
         """The contents that this run can claim, a portion at a time, each in the order of ``todo``."""
@@ -98,14 +98,14 @@ class Portions:
             won = [one for one in asked if self._claim(names[one]) in held]
             asked = []
             # After the claim: whoever had it before committed first and gave it up then.
-            rows = self.left(todo.filter(pc.is_in(digits.indices, pa.array(won, digits.indices.type))))
+            rows = self.filter_left(todo.filter(pc.is_in(digits.indices, pa.array(won, digits.indices.type))))
             if rows.num_rows:
                 began = self._clock()
                 yield rows
                 if self._clock() - began < _SECONDS:
                     size = min(2 * size, largest)
 
-    def left(self, todo: pa.Table) -> pa.Table:
+    def filter_left(self, todo: pa.Table) -> pa.Table:
         """The contents that no other run has embedded, or found impossible to, in the meantime."""
         rows = self._vectors.total()
         if rows != self._rows:

@@ -37,7 +37,7 @@ def vectors_of(pipeline: Pipeline, name: str, catalog: pa.Table) -> Vectors:
     return ready_vectors(catalog, spec.inputs.vectors, length, normalize=spec.config.normalize)
 
 
-def indexed_model(pipeline: Pipeline, name: str, vectors: Vectors) -> IndexedModel:
+def describe_model(pipeline: Pipeline, name: str, vectors: Vectors) -> IndexedModel:
     """What an index keeps of an embedding.
 
     Raises:

@@ -46,7 +46,7 @@ def collect(needs: Needs, agreed: GcPlan) -> GcReport:
         for garbage in make_gc(needs).garbage:
             if (garbage.kind, garbage.name) not in wanted:
                 continue
-            done = _tried(needs, garbage)
+            done = _try_drop(needs, garbage)
             if isinstance(done, str):
                 report.left.append((garbage, done))
             else:
@@ -54,7 +54,7 @@ def collect(needs: Needs, agreed: GcPlan) -> GcReport:
     return report
 
 
-def _tried(needs: Needs, garbage: Garbage) -> Garbage | str:
+def _try_drop(needs: Needs, garbage: Garbage) -> Garbage | str:
     """What was removed, or why it was not."""
     try:
         with Claims(needs.pipeline.store) as claims:
@@ -105,17 +105,17 @@ def _table(needs: Needs, garbage: Garbage) -> Garbage | None:
     if garbage.name.startswith("index."):
         needs.pipeline.store.publications.remove_table(garbage.name)
         needs.pipeline.store.maps.remove_table(garbage.name)
-    return _dropped(table, garbage)
+    return _drop(table, garbage)
 
 
 def _vectors(needs: Needs, garbage: Garbage) -> Garbage | None:
     table = TableOf(needs.pipeline.store, garbage.name)
     if needs.young(table) or garbage.name.partition(".")[2] in needs.fingerprints():
         return None
-    return _dropped(table, garbage)
+    return _drop(table, garbage)
 
 
-def _dropped(table: TableOf, garbage: Garbage) -> Garbage:
+def _drop(table: TableOf, garbage: Garbage) -> Garbage:
     freed = table.bytes
     table.drop()
     return replace(garbage, bytes=freed)

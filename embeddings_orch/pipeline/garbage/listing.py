@@ -91,7 +91,7 @@ def pipelines_of(pipeline: Pipeline) -> set[str]:
     }
 
 
-def undeclared(needs: Needs, name: str, index: str) -> str:
+def why_undeclared(needs: Needs, name: str, index: str) -> str:
     """Why an index is no index of the project any more; empty where it is one."""
     if name == needs.forget:
         return f"the pipeline {name} is forgotten"
@@ -101,7 +101,7 @@ def undeclared(needs: Needs, name: str, index: str) -> str:
 def _pointers(needs: Needs, kept: Iterable[Generation]) -> Iterator[Garbage]:
     used = {(one.pipeline, one.index) for one in kept}
     for name, index in needs.pipeline.store.published.all():
-        if name in needs.names and (name, index) not in used and (why := undeclared(needs, name, index)):
+        if name in needs.names and (name, index) not in used and (why := why_undeclared(needs, name, index)):
             yield Garbage("pointer", f"{name}/{index}", why, f"{name}/{index}", rows=1)
 
 
@@ -110,7 +110,9 @@ def _generations(needs: Needs, gone: Iterable[Generation]) -> Iterator[Garbage]:
         spec = needs.pipeline.spec.indexes.get(one.index)
         current = one.table == needs.table(one.index)
         what = "versions of the current table" if current else "published ones of earlier tables"
-        why = undeclared(needs, one.pipeline, one.index) or f"not of the last {spec and spec.keep_generations} {what}"
+        why = (
+            why_undeclared(needs, one.pipeline, one.index) or f"not of the last {spec and spec.keep_generations} {what}"
+        )
         yield Garbage("generation", one.id, why, f"{one.pipeline}/{one.index}", rows=one.rows, versions=1)
 
 
@@ -124,7 +126,7 @@ def _tables(needs: Needs, kept: Iterable[Generation]) -> Iterator[Garbage]:
         if parts[0] == "index" and len(parts) == 4 and parts[1] in needs.names and name not in used:
             table = store.index(name)
             if not needs.young(table):
-                why = undeclared(needs, parts[1], parts[2]) or (
+                why = why_undeclared(needs, parts[1], parts[2]) or (
                     "none of its generations is kept" if name in recorded else "no generation was recorded of it"
                 )
                 yield _table(table, why, f"{parts[1]}/{parts[2]}")
@@ -177,7 +179,7 @@ def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
     dropped = {one.name for one in garbage if one.kind == "table"}
     forgotten = {one.name for one in garbage if one.kind == "generation"}
     generations = needs.pipeline.store.generations.all()
-    for table in pruned_tables(needs):
+    for table in tables_to_prune(needs):
         if table.name in dropped:
             continue
         gone = {one.version for one in generations if one.table == table.name and one.id in forgotten}
@@ -189,7 +191,7 @@ def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
             yield Garbage("versions", table.name, why, versions=len(old))
 
 
-def pruned_tables(needs: Needs) -> Iterator[TableOf]:
+def tables_to_prune(needs: Needs) -> Iterator[TableOf]:
     """The tables whose old versions are removed; vectors are only ever appended, so that theirs take no room."""
     there = needs.pipeline.store.table_names()
     for name in there:

@@ -63,11 +63,15 @@ class Needs:
             found.setdefault((one.pipeline, one.index), []).append(one)
         kept: list[Generation] = []
         for (name, index), generations in found.items():
-            ids = self.kept(name, index, generations) if name in self.names else {one.id for one in generations}
+            ids = (
+                self.needed_generations(name, index, generations)
+                if name in self.names
+                else {one.id for one in generations}
+            )
             kept += [one for one in generations if one.id in ids]
         return kept
 
-    def kept(self, name: str, index: str, generations: Sequence[Generation]) -> set[str]:
+    def needed_generations(self, name: str, index: str, generations: Sequence[Generation]) -> set[str]:
         """The ids of those generations of one index that are needed; all are given, oldest first."""
         store = self.pipeline.store
         log = store.publications.of(name, index)

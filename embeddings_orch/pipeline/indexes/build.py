@@ -12,9 +12,9 @@ from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.media.catalog.ready import ReadyVectors
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.vectors import Vectors, indexed_model, vectors_of
+from embeddings_orch.pipeline.embeddings.vectors import Vectors, describe_model, vectors_of
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, current_table, index_columns, index_delta
-from embeddings_orch.pipeline.indexes.join import check_lengths, joined, joined_schema, without_vector
+from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join_schema, without_vector
 from embeddings_orch.pipeline.indexes.recall import tune
 from embeddings_orch.pipeline.maps.keep import MapReport, keep_maps
 from embeddings_orch.pipeline.progress import Listener, Meter
@@ -64,16 +64,16 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
     spec = pipeline.spec.indexes[index]
     work = _work(pipeline, index)
     meter = Meter(pipeline.index_key(index), "rows", total=len(work.to_write), listener=listener)
-    generation, built = _recorded(pipeline, work), False
+    generation, built = _find_recorded(pipeline, work), False
     if generation is None:
         with alone(pipeline.store, f"index/{work.delta.table}"):
             for number in range(_TRIES):
                 if number or work.state != _state(pipeline, index, work.delta.table):
                     work = _work(pipeline, index)
                     meter.total = len(work.to_write)
-                if generation := _recorded(pipeline, work):
+                if generation := _find_recorded(pipeline, work):
                     break
-                if generation := _made(pipeline, index, work, meter):
+                if generation := _make_generation(pipeline, index, work, meter):
                     built = True
                     break
             else:
@@ -88,7 +88,7 @@ def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = N
             pipeline.store.generations.put(generation)
     meter.finish()
     delta = work.delta
-    cancelled = sum(_cancelled(pipeline, generation, work, name) for name in spec.vectors)
+    cancelled = sum(_count_cancelled(pipeline, generation, work, name) for name in spec.vectors)
     return IndexReport(
         asset=pipeline.index_key(index),
         generation=generation,
@@ -134,11 +134,14 @@ def _state(pipeline: Pipeline, index: str, table: str) -> tuple[int | None, ...]
     return (
         pipeline.store.index(table).latest(),
         pipeline.store.catalog(pipeline.spec.name).version(),
-        *(pipeline.store.vectors(fingerprint).version() for fingerprint in _embedded(pipeline, index).values()),
+        *(
+            pipeline.store.vectors(fingerprint).version()
+            for fingerprint in _embedded_fingerprints(pipeline, index).values()
+        ),
     )
 
 
-def _embedded(pipeline: Pipeline, index: str) -> dict[str, str]:
+def _embedded_fingerprints(pipeline: Pipeline, index: str) -> dict[str, str]:
     """The fingerprints of an index's embeddings whose vectors are not ready-made: those are the catalog's."""
     used = {name: pipeline.spec.embeddings[name] for name in pipeline.spec.indexes[index].vectors}
     return {name: spec.config.fingerprint() for name, spec in used.items() if not spec.inputs.vectors}
@@ -149,9 +152,10 @@ def _work(pipeline: Pipeline, index: str) -> _Work:
     state = _state(pipeline, index, table)
     # Read after the versions, so that what is written in between is seen as a change.
     has_vector = {
-        name: pipeline.store.vectors(fingerprint).keys() for name, fingerprint in _embedded(pipeline, index).items()
+        name: pipeline.store.vectors(fingerprint).keys()
+        for name, fingerprint in _embedded_fingerprints(pipeline, index).items()
     }
-    catalog = _covered(pipeline, has_vector)
+    catalog = _choose_catalog(pipeline, has_vector)
     vectors = {name: vectors_of(pipeline, name, catalog) for name in pipeline.spec.indexes[index].vectors}
     has_vector |= {name: one.keys() for name, one in vectors.items() if isinstance(one, ReadyVectors)}
     delta = index_delta(pipeline, index, catalog, has_vector, state[0])
@@ -160,7 +164,7 @@ def _work(pipeline: Pipeline, index: str) -> _Work:
     return _Work(state, state[0], catalog, vectors, has_vector, delta)
 
 
-def _covered(pipeline: Pipeline, has_vector: dict[str, pa.Array]) -> pa.Table:
+def _choose_catalog(pipeline: Pipeline, has_vector: dict[str, pa.Array]) -> pa.Table:
     """The catalog, or, where another run is about to embed what is new in it, the one that is embedded."""
     catalog = pipeline.catalog()
     versions = [
@@ -184,27 +188,27 @@ def _lacks(pipeline: Pipeline, name: str, catalog: pa.Table, has_vector: pa.Arra
     return len(keys) > 0 and not set(keys.to_pylist()) <= pipeline.store.failures.of(fingerprint).keys()
 
 
-def _recorded(pipeline: Pipeline, work: _Work) -> Generation | None:
+def _find_recorded(pipeline: Pipeline, work: _Work) -> Generation | None:
     """The generation that already holds what is wanted, or None."""
     if work.delta.writes or work.latest is None:
         return None
     return pipeline.store.generations.get(_generation_id(work.delta.table, work.latest))
 
 
-def _made(pipeline: Pipeline, index: str, work: _Work, meter: Meter) -> Generation | None:
+def _make_generation(pipeline: Pipeline, index: str, work: _Work, meter: Meter) -> Generation | None:
     """Write the rows that differ and record the version; None where another writer's rows are among them."""
     spec, delta, catalog = pipeline.spec.indexes[index], work.delta, work.catalog
     table = pipeline.store.index(delta.table)
-    models = tuple(indexed_model(pipeline, name, work.vectors[name]) for name in spec.vectors)
+    models = tuple(describe_model(pipeline, name, work.vectors[name]) for name in spec.vectors)
     if work.latest is not None:
         check_lengths(pipeline.index_key(index), table.schema(work.latest), models)
     if delta.writes or work.latest is None:
         rows = catalog.append_column(DIGEST_COLUMN, delta.digests)
         picked = rows.filter(pc.is_in(rows["id"], work.to_write))
-        schema = joined_schema(rows.schema, index_columns(pipeline, rows.column_names), models)
+        schema = join_schema(rows.schema, index_columns(pipeline, rows.column_names), models)
         # A new table holds nothing that could be deleted.
         deleted = [item for item in delta.deleted if item in delta.stored]
-        chunks = joined(picked, models, work.vectors, work.has_vector, schema, meter.add)
+        chunks = join_rows(picked, models, work.vectors, work.has_vector, schema, meter.add)
         table.write(chunks, schema, deleted)
     # Here and not where rows are written: a run that was killed in between left rows without indexes.
     table.build_indexes(spec.vectors, spec.metric, spec.full_text)
@@ -212,7 +216,7 @@ def _made(pipeline: Pipeline, index: str, work: _Work, meter: Meter) -> Generati
     assert version is not None
     if not table.holds(version, dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True))):
         # The next try writes them anew.
-        table.delete(table.repeated(version))
+        table.delete(table.repeated_ids(version))
         return None
     known = pipeline.store.generations.get(_generation_id(delta.table, version))
     if known is not None:  # of a run that came beside this one, and may have checked it already
@@ -239,7 +243,7 @@ def _recall(generation: Generation) -> float:
     return min(measured, default=1.0)
 
 
-def _cancelled(pipeline: Pipeline, generation: Generation, work: _Work, name: str) -> int:
+def _count_cancelled(pipeline: Pipeline, generation: Generation, work: _Work, name: str) -> int:
     """Rows without a vector although one of their inputs has one; there are none where there is one input."""
     if len(pipeline.spec.embeddings[name].inputs.names) < 2:
         return 0

@@ -23,7 +23,7 @@ _NOTHING = 1e-6
 """What is left of vectors that cancel each other out is rounding: at the most this part of their lengths."""
 
 
-def joined_schema(rows: pa.Schema, columns: Sequence[str], models: Sequence[IndexedModel]) -> pa.Schema:
+def join_schema(rows: pa.Schema, columns: Sequence[str], models: Sequence[IndexedModel]) -> pa.Schema:
     """The schema of an index: some columns of its rows, then a vector column for each model."""
     schema = pa.schema([rows.field(name) for name in columns])
     for model in models:
@@ -46,7 +46,7 @@ def check_lengths(asset: str, schema: pa.Schema, models: Sequence[IndexedModel])
             )
 
 
-def joined(
+def join_rows(
     rows: pa.Table,
     models: Sequence[IndexedModel],
     vectors: Mapping[str, Vectors],
@@ -61,7 +61,7 @@ def joined(
         models: the vector columns.
         vectors: by vector column.
         has_vector: by vector column the keys that count; a vector that came since is in no row's digest.
-        schema: of the index, as `joined_schema` makes it.
+        schema: of the index, as `join_schema` makes it.
         done: told of the rows of each chunk.
     """
     for start in range(0, rows.num_rows, _CHUNK_ROWS):
@@ -93,10 +93,10 @@ def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Arra
         return column if column.type == kind else pa.nulls(chunk.num_rows, kind)
     weights = [weight for _, weight in inputs.weights]
     normalize = bool(model.settings.get("normalize", True))
-    return weighted_mean([vectors.take(one) for one in keys], weights, model.dimensions, normalize=normalize)
+    return mean_of_inputs([vectors.take(one) for one in keys], weights, model.dimensions, normalize=normalize)
 
 
-def weighted_mean(
+def mean_of_inputs(
     columns: Sequence[pa.Array], weights: Sequence[float], dimensions: int, *, normalize: bool
 ) -> pa.Array:
     """For each row the weighted mean of its vectors; of a row that lacks some, with the others' weights alone.

@@ -23,10 +23,10 @@ class MapReport:
     problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "; ".join([*map(described, self.maps), *self.problems]) or "none"
+        return "; ".join([*map(describe, self.maps), *self.problems]) or "none"
 
 
-def described(header: MapHeader) -> str:
+def describe(header: MapHeader) -> str:
     """A map in words, with the variance that its axes show."""
     if header.explained is None:
         return f"{header.column}: {header.method.upper()}"
@@ -49,13 +49,13 @@ def keep_maps(pipeline: Pipeline, index: str, generation: Generation, *, anew: b
     maps, problems = [], []
     for model in generation.models:
         try:
-            maps.append(_kept(pipeline, generation, model.column, method, anew=anew))
+            maps.append(_find_kept(pipeline, generation, model.column, method, anew=anew))
         except Exception as error:
             problems.append(f"{model.column}: no map could be made: {str(error) or type(error).__name__}")
     return MapReport(tuple(maps), tuple(problems))
 
 
-def _kept(pipeline: Pipeline, generation: Generation, column: str, method: Method, *, anew: bool) -> MapHeader:
+def _find_kept(pipeline: Pipeline, generation: Generation, column: str, method: Method, *, anew: bool) -> MapHeader:
     there = None if anew else pipeline.store.maps.header(generation.id, column)
     if there is not None and there.method == effective(method, there.vectors) and there.rows == generation.rows:
         return there

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from embeddings_orch.pipeline.maps.projection import Places, comparable, fitted, projected
+from embeddings_orch.pipeline.maps.projection import Places, comparable, fit, project
 from embeddings_orch.pipeline.maps.rows import MapRows
 from embeddings_orch.pipeline.maps.umap import FEWEST, umap_points
 from embeddings_orch.store import Store
@@ -64,7 +64,7 @@ def make_map(store: Store, generation: Generation, column: str, method: Method) 
         return Map(header, ids, places, checks=checks)
     basis = before.basis if before else None
     basis = _basis(rows) if basis is None else basis
-    ids, places = _projected(rows, basis)
+    ids, places = _project_rows(rows, basis)
     return Map(replace(header, points=len(ids), explained=basis.explained), ids, places, basis)
 
 
@@ -83,12 +83,12 @@ def _basis(rows: MapRows) -> Basis:
     _, vectors = rows.sample(max(FEWEST, min(_FIT_ROWS, _FIT_NUMBERS // model.dimensions)))
     if not len(vectors):
         vectors = np.zeros((0, model.dimensions), dtype=np.float32)
-    return fitted(comparable(vectors, rows.generation.metric))
+    return fit(comparable(vectors, rows.generation.metric))
 
 
-def _projected(rows: MapRows, basis: Basis) -> tuple[pa.Array, Places]:
+def _project_rows(rows: MapRows, basis: Basis) -> tuple[pa.Array, Places]:
     ids, places = [pa.array([], pa.string())], [np.zeros((0, 2), dtype=np.uint16)]
     for some, vectors in rows.batches(MAX_POINTS):
         ids.append(some)
-        places.append(projected(comparable(vectors, rows.generation.metric), basis))
+        places.append(project(comparable(vectors, rows.generation.metric), basis))
     return pa.concat_arrays(ids), np.concatenate(places)

@@ -74,7 +74,7 @@ def principal_axes(vectors: npt.NDArray[Any]) -> tuple[Plane, Plane, tuple[float
     return mean, axes, (shares[0], shares[1])
 
 
-def fitted(vectors: Plane) -> Basis:
+def fit(vectors: Plane) -> Basis:
     """The basis of a map, from some of its vectors, shape (n, dimensions)."""
     mean, axes, explained = principal_axes(vectors)
     centre, span = frame((vectors - mean) @ axes.T)
@@ -94,13 +94,13 @@ def frame(plane: Plane) -> tuple[tuple[float, float], float]:
     return (float(middle[0]), float(middle[1])), span if span > 0 else 1.0
 
 
-def placed(plane: Plane, centre: tuple[float, float], span: float) -> Places:
+def place(plane: Plane, centre: tuple[float, float], span: float) -> Places:
     """Coordinates on the map; what lies outside its frame comes to the edge."""
     scaled = ((plane - np.asarray(centre)) / span + 0.5) * SIDE
     return np.asarray(np.clip(np.rint(scaled), 0, SIDE), dtype=np.uint16)
 
 
-def projected(vectors: Plane, basis: Basis) -> Places:
+def project(vectors: Plane, basis: Basis) -> Places:
     """Where vectors, shape (n, dimensions), lie on the map of a basis."""
     axes = basis.axes.astype(np.float64)
-    return placed((vectors - basis.mean.astype(np.float64)) @ axes.T, basis.centre, basis.span)
+    return place((vectors - basis.mean.astype(np.float64)) @ axes.T, basis.centre, basis.span)

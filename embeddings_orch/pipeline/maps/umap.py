@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embeddings_orch.pipeline.maps.projection import Places, Plane, comparable, frame, placed, principal_axes
+from embeddings_orch.pipeline.maps.projection import Places, Plane, comparable, frame, place, principal_axes
 from embeddings_orch.pipeline.maps.rows import MapRows
 from embeddings_orch.store.maps import Map
 
@@ -62,7 +62,7 @@ def umap_points(rows: MapRows, most: int, before: Map | None) -> tuple[pa.Array,
     matrix = comparable(vectors, rows.generation.metric)
     if not kept:
         plane = lay_out(matrix)
-        known = dict(zip(anchors.to_pylist(), placed(plane, *frame(plane)), strict=True))
+        known = dict(zip(anchors.to_pylist(), place(plane, *frame(plane)), strict=True))
     among = np.array([item in known for item in anchors.to_pylist()])
     plane = np.array([known[item] for item in anchors.to_pylist() if item in known], dtype=np.float64)
     nearby = _Nearby(matrix[among], plane)

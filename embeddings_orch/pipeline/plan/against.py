@@ -89,7 +89,7 @@ def _embeddings(
             yield AssetDifference(key, "added", fingerprint, "", reason)
             continue
         config = old[embedding].config
-        settings = {field: _shown_at(value, moved) for field, value in config.declared_identity().items()}
+        settings = {field: _show_at(value, moved) for field, value in config.declared_identity().items()}
         inputs = str(spec.inputs)
         state = EmbeddingState(config.fingerprint(), str(old[embedding].inputs), settings, 0, "", None)
         reasons = [embedding_reason(state, fingerprint, spec.config, inputs, 0)]
@@ -105,7 +105,7 @@ def _embeddings(
         )
 
 
-def _shown_at(value: Any, moved: tuple[str, str]) -> Any:
+def _show_at(value: Any, moved: tuple[str, str]) -> Any:
     return value.replace(*moved) if isinstance(value, str) and moved[0] else value
 
 
@@ -132,7 +132,7 @@ def _index_reason(before: PipelineSpec, now: PipelineSpec, index: str) -> str:
         was, value = getattr(old, field), getattr(new, field)
         # As in the version: an order changes nothing.
         if was != value if isinstance(was, str) else set(was) != set(value):
-            reasons.append(f"{field} {_listed(was)} -> {_listed(value)}")
+            reasons.append(f"{field} {_show_list(was)} -> {_show_list(value)}")
     for vector in new.vectors:
         if vector in old.vectors:
             one, other = before.embeddings[vector], now.embeddings[vector]
@@ -141,5 +141,5 @@ def _index_reason(before: PipelineSpec, now: PipelineSpec, index: str) -> str:
     return f"a new table: {', '.join(reasons)}"
 
 
-def _listed(value: str | tuple[str, ...]) -> str:
+def _show_list(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else ", ".join(value) or "none"

@@ -135,10 +135,10 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
             spec.index_version(name),
             rows.reason,
         )
-        yield _published(pipeline, name, rows, scan.table)
+        yield _plan_published(pipeline, name, rows, scan.table)
 
 
-def _published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Table) -> AssetPlan:
+def _plan_published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Table) -> AssetPlan:
     pointer = pipeline.store.published.get(pipeline.spec.name, name)
     table = table_name(pipeline, name, catalog)
     generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == table]

@@ -53,9 +53,9 @@ def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> li
         key = _key(assets, pipeline, name.strip())
         chosen.add(key)
         if up is not None:
-            chosen |= _reached(key, assets, int(up) if up else None)
+            chosen |= _reach(key, assets, int(up) if up else None)
         if down is not None:
-            chosen |= _reached(key, below, int(down) if down else None)
+            chosen |= _reach(key, below, int(down) if down else None)
     return [key for key in assets if key in chosen]
 
 
@@ -75,7 +75,7 @@ def _key(assets: Graph, pipeline: str, name: str) -> str:
     raise SpecError(f"the pipeline {pipeline!r} has no asset {name!r}{close}; allowed: {', '.join(short)}")
 
 
-def _reached(start: str, edges: Mapping[str, Sequence[str]], layers: int | None) -> set[str]:
+def _reach(start: str, edges: Mapping[str, Sequence[str]], layers: int | None) -> set[str]:
     reached: set[str] = set()
     frontier = {start}
     while frontier and layers != 0:

@@ -40,7 +40,7 @@ def list_generations(pipeline: Pipeline, index: str) -> dict[str, Any]:
     generations = store.generations.of(name, index)
     kept: set[str] | None = None
     with suppress(EmbeddingsOrchError):  # a model's weights are missing
-        kept = Needs(pipeline).kept(name, index, generations)
+        kept = Needs(pipeline).needed_generations(name, index, generations)
     for number, (row, generation) in enumerate(zip(made["generations"], generations, strict=True), 1):
         row["number"] = number
         row["table"], row["version"] = generation.table, generation.version
@@ -69,7 +69,7 @@ def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict
         if embedding not in (None, name):
             continue
         fingerprint = spec.config.fingerprint()
-        remembered = pipeline.store.failures.remembered(fingerprint)
+        remembered = pipeline.store.failures.read(fingerprint)
         # A column that the declaration names and the catalog has not yet had is for the next run to report.
         if catalog is None or not remembered or not is_there(spec.inputs, catalog.schema.names):
             continue

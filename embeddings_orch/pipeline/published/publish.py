@@ -52,7 +52,7 @@ def publish(pipeline: Pipeline, index: str, *, checked: bool = False) -> Publish
     """
     asset = pipeline.published_key(index)
     pointer = pipeline.store.published.get(pipeline.spec.name, index)
-    if (report := _held(pipeline, index, pointer)) is not None:
+    if (report := _report_held(pipeline, index, pointer)) is not None:
         return report
     generations = candidates(pipeline, index)
     generation = next((one for one in generations if one.checks), None)
@@ -64,14 +64,14 @@ def publish(pipeline: Pipeline, index: str, *, checked: bool = False) -> Publish
             f"{asset}: the checks of generation {newest.id} have not run; "
             f"materialize {pipeline.index_key(index)} with its checks. The published index stays as it is"
         )
-    if (report := _superseded(pipeline, index, pointer, generation)) is not None:
+    if (report := _report_superseded(pipeline, index, pointer, generation)) is not None:
         return report
     if not generation.passed:
         raise PublishRefusedError(
-            f"{asset}: generation {generation.id} failed {failed_checks(generation)}. "
+            f"{asset}: generation {generation.id} failed {describe_failed_checks(generation)}. "
             "The published index stays as it is"
         )
-    return _moved(pipeline, index, pointer, generation)
+    return _move_pointer(pipeline, index, pointer, generation)
 
 
 def release(pipeline: Pipeline, index: str) -> PublishReport:
@@ -91,9 +91,9 @@ def release(pipeline: Pipeline, index: str) -> PublishReport:
             f"{asset}: there is no generation to publish whose checks passed: {pipeline.index_key(index)} as it is "
             f"declared now {reason}. Run the pipeline: embeddings-orch run"
         )
-    if not pointer.held and (report := _superseded(pipeline, index, pointer, generation)) is not None:
+    if not pointer.held and (report := _report_superseded(pipeline, index, pointer, generation)) is not None:
         return report
-    return _moved(pipeline, index, pointer, generation)
+    return _move_pointer(pipeline, index, pointer, generation)
 
 
 def candidates(pipeline: Pipeline, index: str) -> list[Generation]:
@@ -103,7 +103,7 @@ def candidates(pipeline: Pipeline, index: str) -> list[Generation]:
     return sorted(found, key=lambda one: one.version, reverse=True)
 
 
-def failed_checks(generation: Generation) -> str:
+def describe_failed_checks(generation: Generation) -> str:
     """The blocking checks that a generation failed, with what they found."""
     return "; ".join(f"{c.name}: {c.description}" for c in generation.checks if c.blocking and not c.passed)
 
@@ -129,13 +129,13 @@ def move(pipeline: Pipeline, index: str, expected: Pointer, target: Pointer, *, 
     return True
 
 
-def _moved(pipeline: Pipeline, index: str, pointer: Pointer, generation: Generation) -> PublishReport:
+def _move_pointer(pipeline: Pipeline, index: str, pointer: Pointer, generation: Generation) -> PublishReport:
     asset = pipeline.published_key(index)
     target = Pointer(generation.id)
     if (pointer.generation, pointer.held) == (generation.id, False) or move(pipeline, index, pointer, target):
         return PublishReport(asset, generation, pointer.generation)
     now = pipeline.store.published.get(pipeline.spec.name, index)
-    report = _held(pipeline, index, now) or _superseded(pipeline, index, now, generation)
+    report = _report_held(pipeline, index, now) or _report_superseded(pipeline, index, now, generation)
     if report is not None:
         return report
     if now.generation == generation.id:
@@ -145,7 +145,7 @@ def _moved(pipeline: Pipeline, index: str, pointer: Pointer, generation: Generat
     )
 
 
-def _held(pipeline: Pipeline, index: str, pointer: Pointer) -> PublishReport | None:
+def _report_held(pipeline: Pipeline, index: str, pointer: Pointer) -> PublishReport | None:
     if not is_held(pipeline, index, pointer):
         return None
     generation = pipeline.store.generations.get(pointer.generation or "")
@@ -160,7 +160,9 @@ def _held(pipeline: Pipeline, index: str, pointer: Pointer) -> PublishReport | N
     )
 
 
-def _superseded(pipeline: Pipeline, index: str, pointer: Pointer, generation: Generation) -> PublishReport | None:
+def _report_superseded(
+    pipeline: Pipeline, index: str, pointer: Pointer, generation: Generation
+) -> PublishReport | None:
     """Where a newer generation of the same table is published already: another run was faster."""
     now = pipeline.store.generations.get(pointer.generation or "")
     if now is None or now.table != generation.table or now.version <= generation.version:
@@ -170,10 +172,12 @@ def _superseded(pipeline: Pipeline, index: str, pointer: Pointer, generation: Ge
 
 
 def _why_not(generation: Generation) -> str:
-    return f"{generation.id} {'failed ' + failed_checks(generation) if generation.checks else 'was not checked'}"
+    return (
+        f"{generation.id} {'failed ' + describe_failed_checks(generation) if generation.checks else 'was not checked'}"
+    )
 
 
-def declared_version(pipeline: Pipeline, index: str) -> str:
+def hash_declaration(pipeline: Pipeline, index: str) -> str:
     """A hash that changes when the declaration of an index or of one of its models does, in more than how it runs."""
     spec = pipeline.spec.indexes[index]
     # Without defaults: a later version of this package may declare more of them.
@@ -186,7 +190,7 @@ def declared_version(pipeline: Pipeline, index: str) -> str:
 
 def is_held(pipeline: Pipeline, index: str, pointer: Pointer) -> bool:
     """Whether a run has to leave a pointer alone: it is held, against the declaration as it stands."""
-    return pointer.held and pointer.hold_version in ("", declared_version(pipeline, index))
+    return pointer.held and pointer.hold_version in ("", hash_declaration(pipeline, index))
 
 
 def _fingerprint(pipeline: Pipeline, name: str) -> str:

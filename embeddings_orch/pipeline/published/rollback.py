@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, PublishRefusedError, StoreError
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.published.publish import PublishReport, declared_version, failed_checks, move
+from embeddings_orch.pipeline.published.publish import PublishReport, describe_failed_checks, hash_declaration, move
 from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.publications import Kind, Publication
 from embeddings_orch.store.published import Pointer
@@ -39,7 +39,7 @@ def rollback(pipeline: Pipeline, index: str, to: str | None = None) -> PublishRe
     # Onwards to what was never published, or was rolled away from: the way back from there leads here.
     onwards = target.id not in steps and now is not None and target.created_at > now.created_at
     kind: Kind = "publish" if onwards else "rollback"
-    held = Pointer(target.id, held=True, hold_version=declared_version(pipeline, index))
+    held = Pointer(target.id, held=True, hold_version=hash_declaration(pipeline, index))
     if held != pointer and not move(pipeline, index, pointer, held, kind=kind):
         raise PublishConflictError(
             f"{asset}: another publish came first and points at "
@@ -114,7 +114,7 @@ def _usable(pipeline: Pipeline, asset: str, target: Generation) -> None:
         raise PublishRefusedError(f"{asset}: the checks of generation {target.id} have not run; the index stays")
     if not target.passed:
         raise PublishRefusedError(
-            f"{asset}: generation {target.id} failed {failed_checks(target)}; the index stays as it is"
+            f"{asset}: generation {target.id} failed {describe_failed_checks(target)}; the index stays as it is"
         )
     if pipeline.store.index(target.table).at(target.version) is None:
         raise StoreError(f"{asset}: version {target.version} of table {target.table} is gone; the index stays as it is")

@@ -7,7 +7,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 
 _BODY_SECONDS = 30.0
 _BODIES = 16
@@ -46,7 +46,7 @@ class Bodies:
         body = bytearray()
         try:
             await self._read(receive, body)
-            await self.app(scope, _replayed(bytes(body), receive), send)
+            await self.app(scope, _replay(bytes(body), receive), send)
         finally:
             self._held -= len(body)
 
@@ -61,17 +61,17 @@ class Bodies:
                     if len(body) + len(part) > self._most:
                         raise self._too_large()
                     if self._held + len(part) > self._most * _BODIES:
-                        raise Problem(503, "too much is sent at once; try again", headers={"Retry-After": "1"})
+                        raise HttpProblem(503, "too much is sent at once; try again", headers={"Retry-After": "1"})
                     body += part
                     self._held += len(part)
                     if not message.get("more_body", False):
                         return
         except TimeoutError as error:
-            raise Problem(408, f"the body did not arrive within {_BODY_SECONDS:g} s") from error
+            raise HttpProblem(408, f"the body did not arrive within {_BODY_SECONDS:g} s") from error
 
-    def _too_large(self) -> Problem:
+    def _too_large(self) -> HttpProblem:
         # The rest is not read, so the connection is of no more use.
-        return Problem(
+        return HttpProblem(
             413, f"the body has more than {self._most:,} bytes, which is the limit", headers={"Connection": "close"}
         )
 
@@ -84,10 +84,10 @@ class Bodies:
             kept = [pair for pair in scope["headers"] if pair[0].lower() != b"content-type"]
             scope["headers"] = [*kept, (b"content-type", b"application/json")]
             return
-        raise Problem(415, "send JSON, with `Content-Type: application/json`")
+        raise HttpProblem(415, "send JSON, with `Content-Type: application/json`")
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def _replay(body: bytes, receive: Receive) -> Receive:
     sent = False
 
     async def replay() -> Message:

@@ -7,15 +7,15 @@ import json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embeddings_orch.server.gate.keys import Keys
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 
 _PATHS = ("/clip/",)
 _PUT_OFF = "embeddings_orch.key_in_body"
 
 
-def no_key() -> Problem:
+def no_key() -> HttpProblem:
     """The answer to a request without the key."""
-    return Problem(
+    return HttpProblem(
         401,
         "the API key is missing or wrong; send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
         headers={"WWW-Authenticate": "Bearer"},

@@ -51,7 +51,7 @@ class Metrics:
             f"{_PREFIX}thumbnail_cache_bytes", "Bytes of thumbnails in memory.", registry=self.registry
         )
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+    def count_answer(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request by its route's template."""
         # Any client can make up a method, and each would be a series of its own.
         method = method if method in _METHODS else "other"

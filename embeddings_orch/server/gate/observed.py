@@ -18,7 +18,7 @@ access = logging.getLogger("embeddings_orch.access")
 log = logging.getLogger("embeddings_orch.serve")
 
 
-class Observed:
+class RequestObserver:
     """Counts requests by their route's template, and logs a line for each, without its query string.
 
     A query string may hold the API key.
@@ -49,9 +49,11 @@ class Observed:
             finally:
                 seconds = self._clock() - started
                 route = getattr(scope.get("route"), "path", None) or "other"
-                self._metrics.answered(route, scope["method"], status, seconds)
+                self._metrics.count_answer(route, scope["method"], status, seconds)
                 client = (scope.get("client") or ("-",))[0]
-                access.info("%s %s %s %d %.0f ms", client, scope["method"], _shown(scope), status, seconds * 1000)
+                access.info(
+                    "%s %s %s %d %.0f ms", client, scope["method"], _one_line_path(scope), status, seconds * 1000
+                )
 
 
 class Errors:
@@ -76,7 +78,7 @@ class Errors:
             await self.app(scope, receive, watched)
         except Exception as error:
             if not isinstance(error, EmbeddingsOrchError | HTTPException):
-                record(f"{scope['method']} {_shown(scope)}", error)
+                record(f"{scope['method']} {_one_line_path(scope)}", error)
             if begun:
                 raise
             problem = http_problem(error.status_code, error.detail) if isinstance(error, HTTPException) else None
@@ -93,6 +95,6 @@ def record(what: str, error: Exception) -> None:
         log.error("%s failed", what, exc_info=error)
 
 
-def _shown(scope: Scope) -> str:
+def _one_line_path(scope: Scope) -> str:
     """The path on one line, whatever it holds."""
     return redact(ascii(scope["path"])[1:-1])[:300]

@@ -1,6 +1,6 @@
 """Errors as answers: a status, and one JSON object in the shape that the clients of a route know.
 
-A route raises `Problem`, or lets an `EmbeddingsOrchError` go: `problem_of` says what it means. Messages pass
+A route raises `HttpProblem`, or lets an `EmbeddingsOrchError` go: `problem_of` says what it means. Messages pass
 `embeddings_orch.policy.secrets.redact`; what is not ours becomes a 500 without its text.
 """
 
@@ -48,7 +48,7 @@ _WEAVIATE = ("/vectorize", "/meta", "/.well-known/")
 _ROBOFLOW = "/clip/"
 
 
-class Problem(EmbeddingsOrchError):  # noqa: N818, it is an answer
+class HttpProblem(EmbeddingsOrchError):  # noqa: N818, it is an answer
     """A request that is answered with an error.
 
     Args:
@@ -87,28 +87,28 @@ class Problem(EmbeddingsOrchError):  # noqa: N818, it is an answer
         return json_answer(body, status=self.status, headers=self.headers)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> HttpProblem:
     """What an error means for the client: its own mistake, the provider's, or ours."""
-    if isinstance(error, Problem):
+    if isinstance(error, HttpProblem):
         return error
     if not isinstance(error, EmbeddingsOrchError):
-        return Problem(500, "the server made a mistake; its log has the details")
-    return Problem(_status(error), str(error), headers=_retry_after(error))
+        return HttpProblem(500, "the server made a mistake; its log has the details")
+    return HttpProblem(_status(error), str(error), headers=_retry_after(error))
 
 
-def invalid(errors: Sequence[Any]) -> Problem:
+def invalid(errors: Sequence[Any]) -> HttpProblem:
     """What is wrong with a request's fields, as pydantic tells it; named is the first."""
     told = [(_place(one.get("loc", ())), str(one.get("msg", "is wrong"))) for one in errors] or [("", "is wrong")]
     if errors and errors[0].get("type") == "json_invalid":
-        return Problem(400, f"the body is not JSON: {errors[0].get('ctx', {}).get('error', 'it cannot be read')}")
+        return HttpProblem(400, f"the body is not JSON: {errors[0].get('ctx', {}).get('error', 'it cannot be read')}")
     message = "; ".join(f"{place}: {why}" if place else why for place, why in told[:5])
-    return Problem(400, message, param=told[0][0] or None)
+    return HttpProblem(400, message, param=told[0][0] or None)
 
 
-def http_problem(status: int, detail: str) -> Problem:
+def http_problem(status: int, detail: str) -> HttpProblem:
     """What the framework says by itself: no such route, another method."""
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "error"
-    return Problem(status, detail if detail and detail != phrase else phrase.lower())
+    return HttpProblem(status, detail if detail and detail != phrase else phrase.lower())
 
 
 def _place(location: Sequence[Any]) -> str:

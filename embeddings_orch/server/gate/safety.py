@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embeddings_orch.server.gate.body_key import no_key, put_off
 from embeddings_orch.server.gate.keys import Keys, cookie_name
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.settings import ServeSettings
 
 _HEADERS = {
@@ -72,7 +72,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = _taken(scope)
+        given = _take_keys(scope)
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
         if scope["method"] not in _READING:
@@ -86,7 +86,7 @@ class Gate:
         name = _host(given)
         if name in self._names or (self._by_address and _is_address(name)):
             return
-        raise Problem(403, f"the server is not called {name[:100]!r}; allow the name with --allowed-host")
+        raise HttpProblem(403, f"the server is not called {name[:100]!r}; allow the name with --allowed-host")
 
     def _has_key(self, headers: Headers, given: list[str], cookie: str) -> bool:
         assert self._keys is not None
@@ -114,7 +114,7 @@ def _check_origin(headers: Headers) -> None:
             return
     elif _netloc(origin) == headers.get("host", "").lower():
         return
-    raise Problem(403, "requests from the pages of other sites are refused")
+    raise HttpProblem(403, "requests from the pages of other sites are refused")
 
 
 def _netloc(origin: str) -> str | None:
@@ -155,7 +155,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _taken(scope: Scope) -> list[str]:
+def _take_keys(scope: Scope) -> list[str]:
     """The keys in the query string, which is left without them: whatever logs it later shows none."""
     query = scope.get("query_string", b"")
     parts = query.split(b"&")

@@ -10,7 +10,7 @@ from importlib.resources import files
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 
 router = APIRouter(include_in_schema=False)
 
@@ -46,25 +46,25 @@ def page_files() -> dict[str, PageFile]:
 @router.get("/")
 async def page(request: Request) -> Response:
     """The page."""
-    return _sent(request, "index.html")
+    return _send(request, "index.html")
 
 
 @router.get("/favicon.ico")
 async def favicon(request: Request) -> Response:
     """The page's icon, for browsers that ask without reading the page."""
-    return _sent(request, "icon.svg")
+    return _send(request, "icon.svg")
 
 
 @router.get("/static/{name:path}")
 async def static(request: Request, name: str) -> Response:
     """A file of the page; 404 where there is none of this name."""
-    return _sent(request, name)
+    return _send(request, name)
 
 
-def _sent(request: Request, name: str) -> Response:
+def _send(request: Request, name: str) -> Response:
     file = page_files().get(name)
     if file is None:
-        raise Problem(404, f"the page has no file {name[:100]!r}")
+        raise HttpProblem(404, f"the page has no file {name[:100]!r}")
     # Asked for again each time, and sent when it is another: a new version is never mixed with an old one.
     headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
     if file.tag in request.headers.get("if-none-match", ""):

@@ -32,7 +32,7 @@ async def facets(request: Request, pipeline: str, index: str, generation: str | 
     def read() -> bytes:
         one = own.served.index(index, pipeline)
         found = one.generation(generation)
-        return own.facets.made(one.identity(found), lambda: facets_json(one, found))
+        return own.facets.get_or_make(one.identity(found), lambda: facets_json(one, found))
 
     return Response(await own.lanes.run(" facets", read, at_once=4), media_type="application/json")
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from embeddings_orch.pipeline.maps.layout import make_map
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
 from embeddings_orch.store.generations import Generation
@@ -44,7 +44,7 @@ async def index_map(
         return Response(status_code=304, headers=headers)
 
     def read() -> bytes:
-        return own.maps.made((one.key, named, tag), lambda: _json(_map(one, found, named)))
+        return own.maps.get_or_make((one.key, named, tag), lambda: _json(_map(one, found, named)))
 
     data = await own.lanes.run(" maps", read, at_once=_AT_ONCE)
     return Response(data, media_type="application/json", headers=headers)
@@ -57,14 +57,14 @@ def _column(one: ServedIndex, generation: Generation, wanted: str | None) -> str
         Problem: 404, there is none of that name, or the index declares that it has no maps.
     """
     if one.spec.indexes[one.index.name].map == "none":
-        raise Problem(
+        raise HttpProblem(
             404,
             f"index {one.key} has no maps: it declares map: none; with map: pca, or without it, it has",
             param="index",
         )
     names = [model.column for model in generation.models]
     if wanted is not None and wanted not in names:
-        raise Problem(
+        raise HttpProblem(
             404,
             f"generation {generation.id} of index {one.key} has no vectors {wanted!r}; it has: {', '.join(names)}",
             param="column",
@@ -86,7 +86,9 @@ def _map(one: ServedIndex, generation: Generation, column: str) -> Map:
     if stored is not None:
         return stored
     if store.index(generation.table).at(generation.version) is None:
-        raise Problem(404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation")
+        raise HttpProblem(
+            404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation"
+        )
     return make_map(store, generation, column, "pca")
 
 

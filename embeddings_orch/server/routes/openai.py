@@ -17,8 +17,15 @@ from starlette.responses import Response
 from embeddings_orch.embedding.pool.lanes import Embedded
 from embeddings_orch.models.content import Failure, Modality, Vectors
 from embeddings_orch.server.gate.answers import json_answer
-from embeddings_orch.server.gate.problems import Problem
-from embeddings_orch.server.shared.embedding import answer_with, blocking, embedded, model_names, named_model, of_model
+from embeddings_orch.server.gate.problems import HttpProblem
+from embeddings_orch.server.shared.embedding import (
+    answer_with,
+    blocking,
+    embed_contents,
+    model_names,
+    model_of,
+    of_model,
+)
 from embeddings_orch.server.shared.pictures import picture_at, picture_of
 from embeddings_orch.server.shared.state import State, state
 
@@ -49,14 +56,14 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     """Vectors of texts or pictures by a declared model, whether or not an index of it was published."""
     own = state(request)
     inputs = _inputs(body.input)
-    model = await blocking(own, lambda: named_model(own.served, body.model))
+    model = await blocking(own, lambda: model_of(own.served, body.model))
     if body.dimensions is not None:
         _check_dimensions(body.dimensions, await of_model(own, model, lambda: model.dimensions))
     modalities, contents = await blocking(own, lambda: _contents(inputs, own))
     found: list[Embedded | None] = [None] * len(contents)
     for modality in dict.fromkeys(modalities):
         places = [place for place, one in enumerate(modalities) if one == modality]
-        answers = await embedded(
+        answers = await embed_contents(
             request,
             model,
             modality,
@@ -71,7 +78,7 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     # Bounded by the bytes, as where no tokenizer is at hand.
     tokens = sum(-(-len(one.encode()) // 4) for one in contents if isinstance(one, str))
     data = [
-        {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}
+        {"object": "embedding", "index": index, "embedding": _encode(vector, body.encoding_format)}
         for index, vector in enumerate(vectors)
     ]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -82,34 +89,34 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
 async def models(request: Request) -> Response:
     """Every name that ``model`` may have."""
     names = sorted(model_names(state(request).served))
-    return json_answer({"object": "list", "data": [_listed(name) for name in names]})
+    return json_answer({"object": "list", "data": [_model_entry(name) for name in names]})
 
 
 @router.get("/v1/models/{name:path}", summary="One model, as OpenAI tells it")
 async def model(name: str, request: Request) -> Response:
     """A model by one of its names."""
     if name not in model_names(state(request).served):
-        raise Problem(404, f"there is no model {name!r}", param="model", kind="model_not_found")
-    return json_answer(_listed(name))
+        raise HttpProblem(404, f"there is no model {name!r}", param="model", kind="model_not_found")
+    return json_answer(_model_entry(name))
 
 
-def _listed(name: str) -> dict[str, Any]:
+def _model_entry(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "embeddings_orch"}
 
 
 def _inputs(given: Any) -> list[Any]:
     inputs = given if isinstance(given, list) else [given]
     if not inputs:
-        raise Problem(400, "input is empty", param="input")
+        raise HttpProblem(400, "input is empty", param="input")
     if all(isinstance(one, int) for one in inputs) or any(isinstance(one, list) for one in inputs):
-        raise Problem(
+        raise HttpProblem(
             400,
             "input: arrays of tokens are refused, for each model has other tokens; send the text (with LangChain: "
             "check_embedding_ctx_length=False)",
             param="input",
         )
     if len(inputs) > MOST_INPUTS:
-        raise Problem(
+        raise HttpProblem(
             400, f"input: array too long, {len(inputs):,} inputs; the limit is {MOST_INPUTS:,}", param="input"
         )
     return inputs
@@ -137,9 +144,9 @@ def _picture(value: str, own: State, param: str) -> bytes:
         return picture_of(
             value.partition(";base64,")[2] if value.startswith("data:") else value, own.settings, param=param
         )
-    except Problem as problem:
+    except HttpProblem as problem:
         # OpenAI's refusal of an input; its clients know no 415.
-        raise Problem(400, str(problem), param=param) from problem
+        raise HttpProblem(400, str(problem), param=param) from problem
 
 
 def _kind(one: Any, param: str) -> tuple[Modality, str]:
@@ -149,9 +156,9 @@ def _kind(one: Any, param: str) -> tuple[Modality, str]:
         value = one
         kind = "image" if isinstance(one, str) and one.startswith("data:image/") else "text"
     if kind not in ("text", "image") or not isinstance(value, str):
-        raise Problem(400, f"{param} is no text, and no {{text: ...}} or {{image: base64}} either", param=param)
+        raise HttpProblem(400, f"{param} is no text, and no {{text: ...}} or {{image: base64}} either", param=param)
     if not value:
-        raise Problem(400, f"{param} cannot be empty", param=param)
+        raise HttpProblem(400, f"{param} cannot be empty", param=param)
     return kind, value
 
 
@@ -159,18 +166,18 @@ def _vector(answer: Embedded | None, place: int) -> Vectors:
     assert answer is not None
     if isinstance(answer, Failure):
         param = f"input[{place}]"
-        raise Problem(503 if answer.kind == "transient" else 400, f"{param}: {answer.reason}", param=param)
+        raise HttpProblem(503 if answer.kind == "transient" else 400, f"{param}: {answer.reason}", param=param)
     return answer
 
 
 def _check_dimensions(wanted: int | None, has: int | None) -> None:
     if wanted is not None and has is not None and wanted != has:
-        raise Problem(
+        raise HttpProblem(
             400, f"dimensions: the model's vectors have {has}, and are not shortened here", param="dimensions"
         )
 
 
-def _encoded(vector: Vectors, encoding: str) -> list[float] | str:
+def _encode(vector: Vectors, encoding: str) -> list[float] | str:
     if encoding == "base64":
         return base64.b64encode(np.ascontiguousarray(vector, dtype="<f4").tobytes()).decode("ascii")
     numbers: list[float] = vector.tolist()

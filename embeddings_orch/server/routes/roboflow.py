@@ -21,8 +21,8 @@ from starlette.responses import Response
 from embeddings_orch.embedding.pool.pool import PooledModel
 from embeddings_orch.models.content import Failure, Modality, Side, Vectors
 from embeddings_orch.server.gate.answers import json_answer
-from embeddings_orch.server.gate.problems import Problem
-from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embedded, title
+from embeddings_orch.server.gate.problems import HttpProblem
+from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embed_contents, title
 from embeddings_orch.server.shared.pictures import picture_at, picture_of
 from embeddings_orch.server.shared.state import State, state
 
@@ -124,21 +124,21 @@ async def _vectors(
     """The vectors of texts or pictures, in order."""
     own = state(request)
     if len(given) > MOST_PROMPTS:
-        raise Problem(400, f"The maximum number of {param}s in a request is {MOST_PROMPTS}, not {len(given)}")
+        raise HttpProblem(400, f"The maximum number of {param}s in a request is {MOST_PROMPTS}, not {len(given)}")
     if kind == "image":
         contents: list[Any] = await blocking(own, lambda: [_picture(one, own, param) for one in given])
     elif all(isinstance(one, str) for one in given):
         contents = list(given)
     else:
-        raise Problem(400, f"{param} is a picture where {param}_type says text", param=param)
+        raise HttpProblem(400, f"{param} is a picture where {param}_type says text", param=param)
     modality: Modality = kind
     names = [f"{param} {place}" for place in range(len(given))]
-    answers = await embedded(request, model, modality, contents, side, names) if contents else []
+    answers = await embed_contents(request, model, modality, contents, side, names) if contents else []
     vectors = []
     for answer in answers:
         if isinstance(answer, Failure):
             status = 503 if answer.kind == "transient" else 400
-            raise Problem(status, f"{answer.uri} cannot be embedded: {answer.reason}", param=param)
+            raise HttpProblem(status, f"{answer.uri} cannot be embedded: {answer.reason}", param=param)
         vectors.append(answer)
     return vectors
 
@@ -147,16 +147,16 @@ def _picture(given: Prompt, own: State, param: str) -> bytes:
     kind, value = (given.type.lower(), given.value) if isinstance(given, ImageGiven) else ("base64", given)
     try:
         if not isinstance(value, str):
-            raise Problem(400, "its value is no text")
+            raise HttpProblem(400, "its value is no text")
         if kind == "url":
             return picture_at(value, own.settings, param=param)
         if kind == "base64":
             encoded = value.partition(";base64,")[2] if value.startswith("data:") else value
             return picture_of(encoded, own.settings, param=param)
-        raise Problem(400, f"pictures of the type {kind[:40]!r} are refused; send base64")
-    except Problem as problem:
+        raise HttpProblem(400, f"pictures of the type {kind[:40]!r} are refused; send base64")
+    except HttpProblem as problem:
         status = 400 if problem.status == 415 else problem.status
-        raise Problem(status, f"Could not load input image. Cause: {problem}", param=param) from problem
+        raise HttpProblem(status, f"Could not load input image. Cause: {problem}", param=param) from problem
 
 
 def _fields(body: ClipRequest, model: PooledModel, started: float) -> dict[str, Any]:

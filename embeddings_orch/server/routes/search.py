@@ -13,11 +13,11 @@ from embeddings_orch.errors import EmbeddingsOrchError, FilterError, StoreError
 from embeddings_orch.search.request import CANDIDATES
 from embeddings_orch.search.results import Results
 from embeddings_orch.server.gate.answers import json_answer
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.embedding import MAX_TEXT
-from embeddings_orch.server.shared.filtering import checked_filter
+from embeddings_orch.server.shared.filtering import check_filter
 from embeddings_orch.server.shared.pictures import is_large, picture_at, picture_of
-from embeddings_orch.server.shared.rows import gone, is_gone, read_row
+from embeddings_orch.server.shared.rows import gone_problem, is_gone, read_row
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import State, state
 from embeddings_orch.store.generations import Generation
@@ -81,7 +81,7 @@ class SearchRequest(Strict):
 
     @field_validator("where")
     @classmethod
-    def _said(cls, where: str | None) -> str | None:
+    def _check_where(cls, where: str | None) -> str | None:
         return where if where and not where.isspace() else None
 
 
@@ -90,15 +90,15 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the nearest items to a text, a picture, a vector or another item; by keywords; or by several at once."""
     own = state(request)
     if body.limit > own.settings.max_limit:
-        raise Problem(400, f"limit: at most {own.settings.max_limit:,} hits at a time", param="limit")
-    checked_filter(body.where, body.params)
+        raise HttpProblem(400, f"limit: at most {own.settings.max_limit:,} hits at a time", param="limit")
+    check_filter(body.where, body.params)
     one = own.served.index(body.index, body.pipeline)
     started = time.perf_counter()
     image = await _image(own, body.image)
     lane, at_once = one.key, None
     if image is not None and is_large(image):
         lane, at_once = f"{one.key} large", _LARGE_AT_ONCE
-    generation, results = await own.lanes.run(lane, lambda: _searched(one, body, image), at_once=at_once)
+    generation, results = await own.lanes.run(lane, lambda: _search_latest(one, body, image), at_once=at_once)
     own.metrics.searches.labels(one.index.pipeline, one.index.name, _kind(body)).inc()
     own.rows.remember(one, generation, results)
     return json_answer(
@@ -122,7 +122,7 @@ async def _image(own: State, query: ImageQuery | None) -> bytes | None:
     return await own.lanes.run(" urls", lambda: picture_at(url, own.settings), at_once=8)
 
 
-def _searched(one: ServedIndex, body: SearchRequest, image: bytes | None) -> tuple[Generation, Results]:
+def _search_latest(one: ServedIndex, body: SearchRequest, image: bytes | None) -> tuple[Generation, Results]:
     generation = one.generation(body.generation)
     try:
         return generation, _search(one, body, image, generation)
@@ -131,10 +131,10 @@ def _searched(one: ServedIndex, body: SearchRequest, image: bytes | None) -> tup
             # Removed a moment after another was published: that one answers.
             latest = one.generation(body.generation)
             if latest.id == generation.id:
-                raise gone(one, generation) from error
+                raise gone_problem(one, generation) from error
             return latest, _search(one, body, image, latest)
         if isinstance(error, FilterError):
-            raise Problem(400, str(error), param="where") from error
+            raise HttpProblem(400, str(error), param="where") from error
         raise
     except EmbeddingsOrchError:
         if body.id is not None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from embeddings_orch.server.gate.answers import json_answer
 from embeddings_orch.server.gate.keys import SESSION_SECONDS
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.gate.safety import cookie_of
 from embeddings_orch.server.shared.state import state
 
@@ -33,7 +33,7 @@ async def open_session(body: SessionRequest, request: Request) -> Response:
     if keys is None:
         return answer
     if not keys.is_key(body.key):
-        raise Problem(401, "the API key is wrong", param="key")
+        raise HttpProblem(401, "the API key is wrong", param="key")
     answer.set_cookie(
         cookie_of(request.scope),
         keys.open_session(),

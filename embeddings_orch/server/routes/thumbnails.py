@@ -12,8 +12,8 @@ from starlette.responses import Response
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError
 from embeddings_orch.media.decoding.pictures import decode_image
 from embeddings_orch.models.content import content_hash
-from embeddings_orch.server.gate.problems import Problem
-from embeddings_orch.server.shared.rows import Place
+from embeddings_orch.server.gate.problems import HttpProblem
+from embeddings_orch.server.shared.rows import ItemFile
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
 
@@ -42,7 +42,7 @@ async def thumbnail(
     side = next(one for one in SIZES if one >= size)
     one = own.served.index(index, pipeline)
 
-    def find() -> Place:
+    def find() -> ItemFile:
         return own.rows.place(one, one.generation(generation), id)
 
     place = await own.lanes.light(find)
@@ -58,9 +58,11 @@ async def thumbnail(
     result = "kept"
     if data is None:
         try:
-            data = await own.lanes.pictures(lambda: own.thumbnails.made(key, lambda: _made(one, place, id, side)))
+            data = await own.lanes.pictures(
+                lambda: own.thumbnails.get_or_make(key, lambda: _make_thumbnail(one, place, id, side))
+            )
             result = "made"
-        except Problem:
+        except HttpProblem:
             own.metrics.thumbnails.labels("none").inc()
             raise
         own.metrics.thumbnail_bytes.set(own.thumbnails.size)
@@ -68,27 +70,27 @@ async def thumbnail(
     return Response(data, media_type=f"image/{_FORMAT.lower()}", headers=headers)
 
 
-def _made(one: ServedIndex, place: Place, item: str, side: int) -> bytes:
+def _make_thumbnail(one: ServedIndex, place: ItemFile, item: str, side: int) -> bytes:
     """The encoded thumbnail.
 
     Raises:
         Problem: 404, there is no picture to show.
     """
     if place.modality != "image":
-        raise Problem(404, f"{item} is {place.modality} and has no picture")
+        raise HttpProblem(404, f"{item} is {place.modality} and has no picture")
     if place.size is not None and place.size > _MAX_FILE:
-        raise Problem(404, f"{item} has {place.size:,} bytes; thumbnails are made of up to {_MAX_FILE:,}")
+        raise HttpProblem(404, f"{item} has {place.size:,} bytes; thumbnails are made of up to {_MAX_FILE:,}")
     try:
         data = one.source.read(place.uri)
     except (OSError, EmbeddingsOrchError) as error:
         # Not its text: it may name the server's folders.
-        raise Problem(404, f"the file of {item} cannot be read any more ({type(error).__name__})") from error
+        raise HttpProblem(404, f"the file of {item} cannot be read any more ({type(error).__name__})") from error
     if content_hash(data) != place.content_hash:
-        raise Problem(404, f"the file of {item} has changed since it was indexed; the next run picks it up")
+        raise HttpProblem(404, f"the file of {item} has changed since it was indexed; the next run picks it up")
     try:
         picture = decode_image(data, min_side=side)
     except ItemError as error:
-        raise Problem(404, f"{item} cannot be shown: {error}") from error
+        raise HttpProblem(404, f"{item} cannot be shown: {error}") from error
     picture.thumbnail((side, side))
     encoded = BytesIO()
     # Small ones are drawings as a rule, which quality 80 spoils, and have few bytes anyway.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from embeddings_orch.server.gate.answers import to_json
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.columns import columns_of
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
@@ -32,7 +32,7 @@ async def values(request: Request, pipeline: str, index: str, column: str, gener
     def read() -> bytes:
         one = own.served.index(index, pipeline)
         found = one.generation(generation)
-        return own.maps.made(("values", *one.identity(found), column), lambda: _values_json(one, found, column))
+        return own.maps.get_or_make(("values", *one.identity(found), column), lambda: _values_json(one, found, column))
 
     return Response(await own.lanes.run(" values", read, at_once=2), media_type="application/json")
 
@@ -41,9 +41,9 @@ def _values_json(one: ServedIndex, generation: Generation, column: str) -> bytes
     table = one.index.store.index(generation.table)
     kinds = columns_of(table.schema(generation.version), generation)
     if column not in kinds:
-        raise Problem(404, f"index {one.key} has no column {column!r}; it has: {', '.join(kinds)}", param="column")
+        raise HttpProblem(404, f"index {one.key} has no column {column!r}; it has: {', '.join(kinds)}", param="column")
     if kinds[column] not in ("string", "boolean"):
-        raise Problem(400, f"the column {column!r} is {kinds[column]}, not of texts or booleans", param="column")
+        raise HttpProblem(400, f"the column {column!r} is {kinds[column]}, not of texts or booleans", param="column")
     places: dict[Any, int] = {None: -1}
     ids: list[str] = []
     codes: list[int] = []
@@ -51,7 +51,7 @@ def _values_json(one: ServedIndex, generation: Generation, column: str) -> bytes
         ids += batch.column("id").to_pylist()
         codes += _codes(batch.column(column), places)
         if len(places) > MOST + 1:
-            raise Problem(400, f"the column {column!r} has more than {MOST} different values", param="column")
+            raise HttpProblem(400, f"the column {column!r} has more than {MOST} different values", param="column")
     del places[None]
     return to_json({"generation": generation.id, "column": column, "values": list(places), "ids": ids, "codes": codes})
 

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Failure, Modality
 from embeddings_orch.server.gate.answers import json_answer
-from embeddings_orch.server.gate.problems import Problem, invalid
-from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embedded, of_model, title
+from embeddings_orch.server.gate.problems import HttpProblem, invalid
+from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embed_contents, of_model, title
 from embeddings_orch.server.shared.pictures import picture_of
 from embeddings_orch.server.shared.state import State, state
 
@@ -38,7 +38,7 @@ class _Route(APIRoute):
                 return await handle(request)
             except RequestValidationError as error:
                 problem = invalid(error.errors())
-                raise Problem(422, str(problem), param=problem.param) from error
+                raise HttpProblem(422, str(problem), param=problem.param) from error
 
         return handler
 
@@ -65,11 +65,11 @@ async def vectorize(body: VectorizeRequest, request: Request) -> Response:
     vectors: dict[Modality, list[Any]] = {"text": [], "image": []}
     for modality, given in contents.items():
         names = [f"{modality}s[{place}]" for place in range(len(given))]
-        answers = await embedded(request, model, modality, given, "document", names) if given else []
+        answers = await embed_contents(request, model, modality, given, "document", names) if given else []
         for answer in answers:
             if isinstance(answer, Failure):
                 status = 503 if answer.kind == "transient" else 500
-                raise Problem(status, f"{answer.uri} cannot be embedded: {answer.reason}")
+                raise HttpProblem(status, f"{answer.uri} cannot be embedded: {answer.reason}")
             vectors[modality].append(answer.tolist())
     return await answer_with(own, {}, textVectors=vectors["text"], imageVectors=vectors["image"])
 
@@ -103,16 +103,16 @@ async def ready(request: Request) -> Response:
     except EmbeddingsOrchError as error:
         # Without the reason where there is a key: whoever has none may ask.
         reason = str(error) if own.keys is None else "the model cannot be had; /meta says why"
-        raise Problem(503, reason) from error
+        raise HttpProblem(503, reason) from error
     if not model.loaded:
         model.warm_up()
-        raise Problem(503, "the model is not loaded yet", headers={"Retry-After": "1"})
+        raise HttpProblem(503, "the model is not loaded yet", headers={"Retry-After": "1"})
     return Response(status_code=204)
 
 
 def _pictures(encoded: list[str], own: State) -> list[bytes]:
     try:
         return [picture_of(one, own.settings, param=f"images[{place}]") for place, one in enumerate(encoded)]
-    except Problem as problem:
+    except HttpProblem as problem:
         # With the container's status, for which clients look for the bad item.
-        raise Problem(500, str(problem), param=problem.param) from problem
+        raise HttpProblem(500, str(problem), param=problem.param) from problem

@@ -31,7 +31,7 @@ class ByteCache:
                 self._kept.move_to_end(key)
             return found
 
-    def made(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+    def get_or_make(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
         """What is kept under a key, else what ``make`` gives."""
         if (found := self.get(key)) is not None:
             return found

@@ -19,11 +19,11 @@ from embeddings_orch.errors import PluginError
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure, Modality, Side
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.pictures import is_large
 from embeddings_orch.server.shared.served import Served
 from embeddings_orch.server.shared.state import State, state
-from embeddings_orch.server.shared.threads import given_up
+from embeddings_orch.server.shared.threads import timeout_problem
 
 ResultT = TypeVar("ResultT")
 
@@ -54,7 +54,7 @@ def title(config: EmbedderConfig) -> str:
     return str(getattr(config, "name", None) or getattr(config, "clip_version_id", None) or config.provider)
 
 
-def named_config(served: Served, name: str) -> EmbedderConfig:
+def config_of(served: Served, name: str) -> EmbedderConfig:
     """What a model is declared as, by name; see `model_names`.
 
     Raises:
@@ -62,20 +62,20 @@ def named_config(served: Served, name: str) -> EmbedderConfig:
     """
     names = model_names(served)
     if name not in names:
-        raise Problem(
+        raise HttpProblem(
             404, f"there is no model {name!r}{suggestion(name, sorted(names))}", param="model", kind="model_not_found"
         )
     return names[name]
 
 
-def named_model(served: Served, name: str) -> PooledModel:
+def model_of(served: Served, name: str) -> PooledModel:
     """The model of a name; see `model_names`.
 
     Raises:
         Problem: 404 there is no such model.
         EmbeddingsOrchError: it cannot be had.
     """
-    return served.pool.model(named_config(served, name))
+    return served.pool.model(config_of(served, name))
 
 
 def clip_model(own: State) -> PooledModel:
@@ -86,16 +86,16 @@ def clip_model(own: State) -> PooledModel:
         EmbeddingsOrchError: it cannot be had.
     """
     if own.settings.model is not None:
-        return named_model(own.served, own.settings.model)
+        return model_of(own.served, own.settings.model)
     for model in _models(own.served):
         if {"text", "image"} <= model.modalities:
             return model
-    raise Problem(
+    raise HttpProblem(
         404, "no declared embedding reads texts and pictures; declare one, or name one of another kind with --model"
     )
 
 
-async def embedded(
+async def embed_contents(
     request: Request,
     model: PooledModel,
     modality: Modality,
@@ -126,7 +126,7 @@ async def embedded(
     def prepared() -> list[Prepared | Embedded]:
         if modality not in (reads := model.modalities):
             known = " and ".join(sorted(reads))
-            raise Problem(400, f"the model {title(model.config)!r} reads {known}, not {modality}", param=modality)
+            raise HttpProblem(400, f"the model {title(model.config)!r} reads {known}, not {modality}", param=modality)
         short = [not _too_long(one) for one in contents]
         ready = iter(model.prepare(modality, list(compress(contents, short)), side, list(compress(names, short))))
         too_long = f"the text has more than {MAX_TEXT:,} characters"
@@ -165,14 +165,14 @@ async def answer_with(own: State, fields: Mapping[str, Any], **rows: Sequence[An
 async def _while_connected(request: Request, work: Awaitable[ResultT], seconds: float) -> ResultT:
     """The result of work that is given up when the client goes away, or after some seconds."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
         await asyncio.wait((task, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
         if gone.done():
-            raise Problem(499, "the client went away")
-        raise given_up(state(request).settings.seconds)
+            raise HttpProblem(499, "the client went away")
+        raise timeout_problem(state(request).settings.seconds)
     finally:
         task.cancel()
         gone.cancel()
@@ -190,7 +190,7 @@ def _too_long(content: str | bytes) -> bool:
     return isinstance(content, str) and len(content) > MAX_TEXT
 
 
-async def _gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 
 MOST_TERMS = 200
 DEEPEST = 16
@@ -78,7 +78,7 @@ _TOKENS = re.compile(
 )
 
 
-def checked_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
+def check_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
     """Refuse a filter that could take too much of the server.
 
     Raises:
@@ -86,27 +86,27 @@ def checked_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
     """
     for name, value in (params or {}).items():
         if isinstance(value, list) and len(value) > MOST_VALUES:
-            raise Problem(400, f"params.{name} has more than {MOST_VALUES:,} values", param=f"params.{name}")
+            raise HttpProblem(400, f"params.{name} has more than {MOST_VALUES:,} values", param=f"params.{name}")
     terms = depth = 0
     for token in _TOKENS.finditer(where or ""):
         kind = token.lastgroup
         depth += (kind == "deeper") - (kind == "up")
         terms += kind in ("term", "call", "quoted")
         if kind == "call" and token[0].lower() not in _WORDS | FUNCTIONS:
-            raise _refused(f"has the function {token[0]}; allowed here: {', '.join(sorted(FUNCTIONS))}")
+            raise _refuse(f"has the function {token[0]}; allowed here: {', '.join(sorted(FUNCTIONS))}")
         if kind == "comment":
-            raise _refused("has a comment")
+            raise _refuse("has a comment")
         if kind == "cast":
-            raise _refused("has the cast ::")
+            raise _refuse("has the cast ::")
         if kind == "other":
-            raise _refused(f"has {token[0]!r} outside of quotes")
+            raise _refuse(f"has {token[0]!r} outside of quotes")
         if kind == "open":
-            raise _refused("has a quote that is not closed")
+            raise _refuse("has a quote that is not closed")
         if depth > DEEPEST:
-            raise _refused(f"is nested more than {DEEPEST} deep")
+            raise _refuse(f"is nested more than {DEEPEST} deep")
         if terms > MOST_TERMS:
-            raise _refused(f"has more than {MOST_TERMS} terms; give long lists as a parameter: id IN :ids")
+            raise _refuse(f"has more than {MOST_TERMS} terms; give long lists as a parameter: id IN :ids")
 
 
-def _refused(why: str) -> Problem:
-    return Problem(400, f"the filter {why}", param="where")
+def _refuse(why: str) -> HttpProblem:
+    return HttpProblem(400, f"the filter {why}", param="where")

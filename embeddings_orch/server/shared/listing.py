@@ -18,7 +18,7 @@ _AGAIN = 10.0
 """Seconds after which a model that could not be asked what it reads is asked again."""
 
 
-class Listing:
+class IndexListing:
     """The list of indexes, read anew at most every `FRESH` seconds; for any number of threads."""
 
     def __init__(self, served: Served, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +54,7 @@ class Listing:
         try:
             self._fill(entry, one)
         except Exception as error:
-            entry["error"] = _told(f"listing {one.key}", error)
+            entry["error"] = _explain(f"listing {one.key}", error)
         return entry
 
     def _fill(self, entry: dict[str, Any], one: ServedIndex) -> None:
@@ -127,12 +127,12 @@ class Listing:
         try:
             self._modalities[key] = sorted(one.index.model(model).modalities, reverse=True)
         except Exception as error:
-            self._failed[key] = now, _told(f"asking the model {model.column} of {one.key} what it reads", error)
+            self._failed[key] = now, _explain(f"asking the model {model.column} of {one.key} what it reads", error)
             return None, self._failed[key][1]
         return self._modalities[key], None
 
 
-def _told(what: str, error: Exception) -> str:
+def _explain(what: str, error: Exception) -> str:
     """What clients are told of an error: all of one of ours, of a plugin's own the type alone."""
     if isinstance(error, EmbeddingsOrchError):
         return redact(str(error))

@@ -7,7 +7,7 @@ import binascii
 
 from embeddings_orch.media.decoding.pictures import image_size
 from embeddings_orch.search.urls import fetch
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.settings import ServeSettings
 
 LARGE = 2**22
@@ -23,8 +23,8 @@ def picture_of(encoded: str, settings: ServeSettings, *, param: str = "image.bas
     try:
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Problem(400, f"{param} is not base64: {error}", param=param) from error
-    return checked_picture(data, settings, param=param)
+        raise HttpProblem(400, f"{param} is not base64: {error}", param=param) from error
+    return check_picture(data, settings, param=param)
 
 
 def picture_at(url: str, settings: ServeSettings, *, param: str = "image.url") -> bytes:
@@ -35,15 +35,15 @@ def picture_at(url: str, settings: ServeSettings, *, param: str = "image.url") -
         EmbeddingsOrchError: it cannot be fetched.
     """
     if not settings.allow_urls:
-        raise Problem(
+        raise HttpProblem(
             400,
             "pictures by URL are off on this server; send image.base64, or start it with --allow-urls",
             param=param,
         )
-    return checked_picture(fetch(url), settings, param=param)
+    return check_picture(fetch(url), settings, param=param)
 
 
-def checked_picture(data: bytes, settings: ServeSettings, *, param: str) -> bytes:
+def check_picture(data: bytes, settings: ServeSettings, *, param: str) -> bytes:
     """The same picture, if its header says that it can be decoded here.
 
     Raises:
@@ -51,9 +51,11 @@ def checked_picture(data: bytes, settings: ServeSettings, *, param: str) -> byte
     """
     size = image_size(data)
     if size is None:
-        raise Problem(415, f"{param} is not a picture that can be read (JPEG, PNG, WebP, GIF, TIFF, BMP)", param=param)
+        raise HttpProblem(
+            415, f"{param} is not a picture that can be read (JPEG, PNG, WebP, GIF, TIFF, BMP)", param=param
+        )
     if size[0] * size[1] > settings.max_pixels:
-        raise Problem(
+        raise HttpProblem(
             413, f"{param} has {size[0]} x {size[1]} pixels; the limit is {settings.max_pixels:,} in all", param=param
         )
     return data

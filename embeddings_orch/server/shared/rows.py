@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from embeddings_orch.search.results import Hit
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.columns import columns_of
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.store.generations import Generation
@@ -23,7 +23,7 @@ _COLUMNS = ("id", "uri", "content_hash", "modality", "size")
 
 
 @dataclass(frozen=True)
-class Place:
+class ItemFile:
     """An item's file, as it was indexed."""
 
     uri: str
@@ -36,10 +36,10 @@ class Rows:
     """The places of items by generation and id, for any number of threads; a generation never changes."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, Place] = OrderedDict()
+        self._kept: OrderedDict[Key, ItemFile] = OrderedDict()
         self._lock = threading.Lock()
 
-    def place(self, one: ServedIndex, generation: Generation, item: str) -> Place:
+    def place(self, one: ServedIndex, generation: Generation, item: str) -> ItemFile:
         """The place of an item.
 
         Raises:
@@ -62,7 +62,7 @@ class Rows:
             if "content_hash" in hit.metadata
         )
 
-    def _keep(self, places: Iterable[tuple[Key, Place]]) -> None:
+    def _keep(self, places: Iterable[tuple[Key, ItemFile]]) -> None:
         with self._lock:
             for key, place in places:
                 self._kept[key] = place
@@ -76,9 +76,9 @@ def is_gone(one: ServedIndex, generation: Generation) -> bool:
     return one.index.store.index(generation.table).at(generation.version) is None
 
 
-def gone(one: ServedIndex, generation: Generation) -> Problem:
+def gone_problem(one: ServedIndex, generation: Generation) -> HttpProblem:
     """The answer for a generation whose rows are no longer in the store."""
-    return Problem(404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation")
+    return HttpProblem(404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation")
 
 
 def read_row(
@@ -90,12 +90,12 @@ def read_row(
         Problem: 404, there is no such item, or the generation's table is gone.
     """
     if is_gone(one, generation):
-        raise gone(one, generation)
+        raise gone_problem(one, generation)
     reader = one.index.store.index(generation.table).reader(generation.version)
     names = list(columns or columns_of(reader.schema, generation))
     row = reader.row(item, names) if _sayable(item) else None
     if row is None:
-        raise Problem(404, f"index {one.key} has no item {item!r} in generation {generation.id}", param="id")
+        raise HttpProblem(404, f"index {one.key} has no item {item!r} in generation {generation.id}", param="id")
     return row
 
 
@@ -104,5 +104,5 @@ def _sayable(item: str) -> bool:
     return "\0" not in item and not any("\ud800" <= character <= "\udfff" for character in item)
 
 
-def _place(row: Mapping[str, Any]) -> Place:
-    return Place(row["uri"], row["content_hash"], row["modality"], row.get("size"))
+def _place(row: Mapping[str, Any]) -> ItemFile:
+    return ItemFile(row["uri"], row["content_hash"], row["modality"], row.get("size"))

@@ -17,7 +17,7 @@ from embeddings_orch.media.base import Source
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.search.index import Index
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.spec.pipeline import EmbeddingSpec, PipelineSpec
 from embeddings_orch.spec.project import Declared
 from embeddings_orch.store import Store
@@ -84,14 +84,14 @@ class ServedIndex:
         """
         name = wanted if wanted is not None else self.pointer().generation
         if name is None:
-            raise Problem(
+            raise HttpProblem(
                 409,
                 f"index {self.index.name!r} of pipeline {self.index.pipeline!r} is not published yet; "
                 f"run the pipeline: {self.publish_command}",
             )
         found = self._read(name)
         if found is None:
-            raise Problem(404, f"index {self.key} has no generation {name!r}", param="generation")
+            raise HttpProblem(404, f"index {self.key} has no generation {name!r}", param="generation")
         return found
 
     @property
@@ -133,7 +133,7 @@ class Served:
     def __init__(self, pipelines: Iterable[PipelineSpec], batch_wait: float = BATCH_WAIT) -> None:
         self.pipelines = tuple(pipelines)
         self.listeners: list[Listener] = []
-        self.pool = ModelPool(batch_wait=batch_wait, listener=self._told)
+        self.pool = ModelPool(batch_wait=batch_wait, listener=self._report_batch)
         self.indexes = [one for spec in self.pipelines for one in _indexes(spec, self.pool)]
         self._names: dict[str, str] = {}
 
@@ -158,9 +158,11 @@ class Served:
         keys = [one.key for one in self.indexes]
         if not found:
             asked = "/".join(part for part in (pipeline, name) if part)
-            raise Problem(404, f"there is no index {asked!r}{suggestion(asked, keys)}", param="index")
+            raise HttpProblem(404, f"there is no index {asked!r}{suggestion(asked, keys)}", param="index")
         if len(found) > 1:
-            raise Problem(400, f"choose one of several indexes: {', '.join(one.key for one in found)}", param="index")
+            raise HttpProblem(
+                400, f"choose one of several indexes: {', '.join(one.key for one in found)}", param="index"
+            )
         return found[0]
 
     def embeddings(self) -> dict[str, EmbeddingSpec]:
@@ -182,7 +184,7 @@ class Served:
         """Release the models."""
         self.pool.close()
 
-    def _told(self, report: BatchReport) -> None:
+    def _report_batch(self, report: BatchReport) -> None:
         for listener in self.listeners:
             listener(report)
 

@@ -10,7 +10,7 @@ from embeddings_orch.server.gate.keys import Keys
 from embeddings_orch.server.gate.metrics import Metrics
 from embeddings_orch.server.settings import ServeSettings
 from embeddings_orch.server.shared.caches import ByteCache
-from embeddings_orch.server.shared.listing import Listing
+from embeddings_orch.server.shared.listing import IndexListing
 from embeddings_orch.server.shared.rows import Rows
 from embeddings_orch.server.shared.served import Served
 from embeddings_orch.server.shared.threads import Lanes
@@ -38,7 +38,7 @@ class State:
     metrics: Metrics
     keys: Keys | None
     lanes: Lanes
-    listing: Listing
+    listing: IndexListing
     thumbnails: ByteCache
     facets: ByteCache = field(default_factory=lambda: ByteCache(_FACETS))
     maps: ByteCache = field(default_factory=lambda: ByteCache(_MAPS))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from embeddings_orch.server.gate.problems import Problem
+from embeddings_orch.server.gate.problems import HttpProblem
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Lanes:
     def __init__(self, concurrency: int, seconds: float) -> None:
         self._concurrency = concurrency
         self._seconds = seconds
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, _ThreadLane] = {}
 
     async def run(self, lane: str, call: Callable[[], T], *, at_once: int | None = None, waiting: int = 0) -> T:
         """A call in a thread of a lane. One that is given up ends for its client; its thread does so by itself.
@@ -47,12 +47,12 @@ class Lanes:
             Problem: 503 too many wait already, 504 it took too long.
         """
         if lane not in self._lanes:
-            self._lanes[lane] = _Lane(lane.strip(), at_once or self._concurrency, waiting)
+            self._lanes[lane] = _ThreadLane(lane.strip(), at_once or self._concurrency, waiting)
         future = asyncio.wrap_future(self._lanes[lane].submit(call))
         done, _ = await asyncio.wait([future], timeout=self._seconds)
         if not done:
             future.cancel()
-            raise given_up(self._seconds)
+            raise timeout_problem(self._seconds)
         return future.result()
 
     async def light(self, call: Callable[[], T]) -> T:
@@ -69,12 +69,12 @@ class Lanes:
             lane.close()
 
 
-def given_up(seconds: float) -> Problem:
+def timeout_problem(seconds: float) -> HttpProblem:
     """The answer to what took more than some seconds."""
-    return Problem(504, f"this took more than {seconds:g} s and was given up")
+    return HttpProblem(504, f"this took more than {seconds:g} s and was given up")
 
 
-class _Lane:
+class _ThreadLane:
     """Threads, and how many calls they have."""
 
     def __init__(self, name: str, at_once: int, waiting: int) -> None:
@@ -86,17 +86,17 @@ class _Lane:
     def submit(self, call: Callable[[], T]) -> Future[T]:
         with self._lock:
             if self._calls >= self._most:
-                raise Problem(
+                raise HttpProblem(
                     503, "too many requests wait already; try again in a moment", headers={"Retry-After": "1"}
                 )
             self._calls += 1
         future = self._threads.submit(call)
-        future.add_done_callback(self._ended)
+        future.add_done_callback(self._count_end)
         return future
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _ended(self, _: Future[Any]) -> None:
+    def _count_end(self, _: Future[Any]) -> None:
         with self._lock:
             self._calls -= 1

@@ -73,13 +73,13 @@ class BedrockConformance(RemoteConformance):
             "no list": lambda _: "AAAA",
         }
         faults = {
-            name: Fault.changed(lambda body, change=change: self.with_vectors(body, change))
+            name: Fault.change_answer(lambda body, change=change: self.with_vectors(body, change))
             for name, change in changes.items()
         }
         return {
             **faults,
-            "an empty object": Fault.changed(lambda _: {}),
-            "a list": Fault.changed(lambda _: []),
+            "an empty object": Fault.change_answer(lambda _: {}),
+            "a list": Fault.change_answer(lambda _: []),
         }
 
     def with_vectors(self, body: Any, change: Any) -> Any:
@@ -107,8 +107,8 @@ class TestCohereV3(BedrockConformance):
     def malformed(self) -> Mapping[str, Fault]:
         return {
             **super().malformed(),
-            "a vector too few": Fault.changed(lambda body: {**body, "embeddings": body["embeddings"][1:]}),
-            "a vector too many": Fault.changed(
+            "a vector too few": Fault.change_answer(lambda body: {**body, "embeddings": body["embeddings"][1:]}),
+            "a vector too many": Fault.change_answer(
                 lambda body: {**body, "embeddings": [*body["embeddings"], body["embeddings"][0]]}
             ),
         }
@@ -131,9 +131,9 @@ class TestCohereV4(BedrockConformance):
 
         return {
             **super().malformed(),
-            "a vector too few": Fault.changed(few),
-            "twice the vectors": Fault.changed(many),
-            "another type": Fault.changed(lambda body: {**body, "embeddings": {"int8": [[1, 2]]}}),
+            "a vector too few": Fault.change_answer(few),
+            "twice the vectors": Fault.change_answer(many),
+            "another type": Fault.change_answer(lambda body: {**body, "embeddings": {"int8": [[1, 2]]}}),
         }
 
 

@@ -111,9 +111,9 @@ def test_tokens_are_bedrocks(server: Any) -> None:
 
 def test_titans_own_count_is_taken_where_no_header_has_one() -> None:
     embedder = BedrockEmbedder(BedrockConfig())
-    assert embedder._counted({"inputTextTokenCount": 7}) == 7
-    assert embedder._counted({}) == 0
-    assert embedder._counted([]) == 0
+    assert embedder._count_tokens({"inputTextTokenCount": 7}) == 7
+    assert embedder._count_tokens({}) == 0
+    assert embedder._count_tokens([]) == 0
 
 
 def test_the_bound_on_tokens_is_never_below_what_is_counted(server: Any) -> None:

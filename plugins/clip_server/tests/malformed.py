@@ -15,7 +15,7 @@ def malformed(*keys: str) -> Mapping[str, Fault]:
         def changed(answer: Any) -> Any:
             return {**answer, **{key: change(answer[key]) for key in keys if answer.get(key)}}
 
-        return Fault.changed(changed)
+        return Fault.change_answer(changed)
 
     return {
         "one vector too few": spoiled(lambda rows: rows[:-1]),
@@ -28,6 +28,6 @@ def malformed(*keys: str) -> Mapping[str, Fault]:
         "base64 instead of numbers": spoiled(lambda rows: ["AAAA" for _ in rows]),
         "null instead of a vector": spoiled(lambda rows: [None, *rows[1:]]),
         "null instead of the vectors": spoiled(lambda rows: None),
-        "another object": Fault.changed(lambda _: {"message": "hello"}),
-        "a list": Fault.changed(lambda _: []),
+        "another object": Fault.change_answer(lambda _: {"message": "hello"}),
+        "a list": Fault.change_answer(lambda _: []),
     }

@@ -17,7 +17,7 @@ def spoiled(change):
         rows = change([one["values"] for one in answer["embeddings"]])
         return {**answer, "embeddings": [{"values": row} for row in rows]}
 
-    return Fault.changed(changed)
+    return Fault.change_answer(changed)
 
 
 def refusal(status, name, message, **detail):
@@ -55,9 +55,11 @@ class TestGemini001(RemoteConformance):
             "a number too large": spoiled(lambda rows: [[1e300, *rows[0][1:]], *rows[1:]]),
             "text instead of numbers": spoiled(lambda rows: [["a", *row[1:]] for row in rows]),
             "base64 instead of numbers": spoiled(lambda rows: ["AAAA" for _ in rows]),
-            "no embeddings": Fault.changed(lambda _: {"usageMetadata": {}}),
-            "one embedding instead of a list": Fault.changed(lambda answer: {"embedding": answer["embeddings"][0]}),
-            "a list": Fault.changed(lambda _: []),
+            "no embeddings": Fault.change_answer(lambda _: {"usageMetadata": {}}),
+            "one embedding instead of a list": Fault.change_answer(
+                lambda answer: {"embedding": answer["embeddings"][0]}
+            ),
+            "a list": Fault.change_answer(lambda _: []),
         }
 
     def terminal(self):

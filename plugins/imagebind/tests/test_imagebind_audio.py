@@ -70,7 +70,7 @@ def test_what_is_above_the_new_rates_range_is_filtered_out() -> None:
 def test_a_sound_is_three_spectrograms() -> None:
     found = audio.clips(wav(sound(440, 8)))
     assert (found.shape, found.dtype) == ((3, 1, 128, 204), torch.float32)
-    samples = torch.from_numpy(audio.decoded(wav(sound(440, 8)))[0])
+    samples = torch.from_numpy(audio.decode_audio(wav(sound(440, 8)))[0])
     for index, start in enumerate((0, 32_000, 64_000)):  # 0, 2 and 4 of the 6 seconds where a clip can start
         part = samples[0, start : start + 32_000]
         expected = (audio.filter_bank(part - part.mean()).T + 4.268) / 9.138
@@ -89,7 +89,7 @@ def test_a_short_sound_is_the_same_clip_three_times() -> None:
 def test_every_wav_is_decoded(width: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = sound(300, 0.2, 22_050, channels)
     monkeypatch.setattr(audio, "find_spec", lambda _: None)  # as without soundfile
-    found, rate = audio.decoded(wav(samples, 22_050, width))
+    found, rate = audio.decode_audio(wav(samples, 22_050, width))
     assert (rate, found.shape, found.dtype) == (22_050, samples.shape, np.float32)
     assert np.abs(found - samples).max() < 2.0 ** (2 - 8 * width) + 1e-6
 
@@ -101,7 +101,7 @@ def test_soundfile_reads_the_same_and_more(package: Path) -> None:
     flac = io.BytesIO()
     soundfile.write(flac, samples.T, 22_050, format="FLAC")
     for data in (wav(samples, 22_050), flac.getvalue()):
-        found, rate = audio.decoded(data)
+        found, rate = audio.decode_audio(data)
         assert rate == 22_050
         assert np.abs(found - samples).max() < 1e-4
 
@@ -125,4 +125,4 @@ def test_a_sound_that_is_too_short_is_the_items_fault() -> None:
 def test_other_kinds_name_what_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "find_spec", lambda _: None)
     with pytest.raises(ItemError, match="pip install soundfile"):
-        audio.decoded(b"fLaC\0\0\0\0")
+        audio.decode_audio(b"fLaC\0\0\0\0")

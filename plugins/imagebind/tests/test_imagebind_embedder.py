@@ -122,7 +122,7 @@ def test_other_precisions_give_nearly_the_same_float32_vectors(tiny: Path, preci
 
 
 def test_what_is_not_read_takes_no_memory(tiny: Path) -> None:
-    model, _ = embedder_of(tiny)._loaded()
+    model, _ = embedder_of(tiny)._get_model()
     assert set(model.modality_trunks) == {"vision", "text", "audio"}
 
 
@@ -160,7 +160,7 @@ def test_missing_weights_are_an_error_that_says_so(package: Path, monkeypatch: p
         ImageBindConfig().fingerprint()
     embedder = ImageBindEmbedder(ImageBindConfig(device="cpu"))
     with pytest.raises(TerminalError, match=r"download them from https://dl\.fbaipublicfiles\.com.*weights: PATH"):
-        embedder._loaded()
+        embedder._get_model()
 
 
 def test_other_weights_than_the_pinned_or_fitting_are_not_used(tiny: Path, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_batch_that_does_not_fit_is_too_large(tiny: Path) -> None:
     embedder = embedder_of(tiny)
     step = EmbedStep(embedder.config)
     step._embedder = embedder
-    model, _ = embedder._loaded()
+    model, _ = embedder._get_model()
 
     def small(_: Any, given: Any) -> None:
         if len(given[0]["text"]) > 2:

@@ -179,7 +179,7 @@ def test_a_batch_that_does_not_fit_is_halved(tiny: Path, monkeypatch: pytest.Mon
     step = EmbedStep(config)
     embedder = OpenClipEmbedder(config)
     step._embedder = embedder
-    clip, _ = embedder._loaded()
+    clip, _ = embedder._get_model()
     encode, sizes = clip.model.encode_text, []
 
     def small(tokens: torch.Tensor) -> torch.Tensor:

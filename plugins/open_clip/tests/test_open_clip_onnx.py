@@ -29,7 +29,7 @@ def tiny_export(exports: Path, tiny: Path, own_cache: Path, monkeypatch: pytest.
     config = OpenClipConfig(name=f"local-dir:{tiny}", device="cpu", backend="onnx")
     with monkeypatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(exports))
-        onnx_export.exported(config)
+        onnx_export.find_or_export(config)
     shutil.copytree(folder_of(exports, config), folder_of(own_cache, config))
     return config
 
@@ -160,13 +160,13 @@ def test_an_export_with_other_vectors_is_refused_with_the_figure(
     tiny: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What cannot be had here is an exporter that is wrong: the expected vectors are.
-    verified = onnx_export._verified
+    verified = onnx_export._verify
 
     class Other(torch.nn.Module):
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
             return torch.ones(len(batch), 16) + torch.arange(16)
 
-    monkeypatch.setattr(onnx_export, "_verified", lambda config, _, *rest: verified(config, Other(), *rest))
+    monkeypatch.setattr(onnx_export, "_verify", lambda config, _, *rest: verified(config, Other(), *rest))
     with pytest.raises(TerminalError, match=r"image tower .* gives other vectors as ONNX .*: cosine -?0\.\d{6}, at le"):
         vectors(embedder_of(f"local-dir:{tiny}", backend="onnx"), "text")
     assert not list((own_cache / "embeddings_orch" / "onnx").glob("*/export.json"))

@@ -11,7 +11,7 @@ DIMENSIONS = 32  # short ones are compared faster
 
 
 def _data(change: Any) -> Fault:
-    return Fault.changed(lambda body: {**body, "data": change(body["data"])})
+    return Fault.change_answer(lambda body: {**body, "data": change(body["data"])})
 
 
 def _first(**changes: Any) -> Fault:
@@ -43,7 +43,7 @@ class TestOpenAI(RemoteConformance):
         return {
             "a vector too few": _data(lambda data: data[:-1]),
             "a vector too many": _data(lambda data: [*data, {**data[-1], "index": len(data)}]),
-            "no vectors": Fault.changed(lambda body: {}),
+            "no vectors": Fault.change_answer(lambda body: {}),
             "an index twice": _data(lambda data: [data[0], *({**one, "index": 0} for one in data[1:])]),
             "an index beyond the inputs": _first(index=99),
             "no index": _first(index=None),

@@ -17,7 +17,7 @@ from embeddings_orch.errors import (
 )
 from embeddings_orch.models.base import Batch
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
-from embeddings_orch_plugins.openai.errors import meaning_of
+from embeddings_orch_plugins.openai.errors import translate_error
 from embeddings_orch_testing.servers import Fault
 from embeddings_orch_testing.servers.openai import OpenAIServer
 
@@ -158,8 +158,8 @@ def test_a_500_of_openai_itself_is_no_inputs_fault(server):
     sdk = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1", max_retries=0)
     with pytest.raises(openai.InternalServerError) as caught:
         sdk.embeddings.create(model="text-embedding-3-small", input="a")
-    assert type(meaning_of(caught.value, "here", ours=False)) is TransientError
-    assert type(meaning_of(caught.value, "here", ours=True)) is SuspectError
+    assert type(translate_error(caught.value, "here", ours=False)) is TransientError
+    assert type(translate_error(caught.value, "here", ours=True)) is SuspectError
 
 
 def test_a_server_that_is_not_there_is_named():

@@ -134,7 +134,7 @@ def test_floats_are_read_as_well_where_a_server_knows_no_base64(server):
 
     step = step_for(server)
     encoded = step(prepared(step, ["a dog"])).vectors[0]
-    server.faults.always(Fault.changed(floats))
+    server.faults.always(Fault.change_answer(floats))
     assert np.array_equal(step(prepared(step, ["a dog"])).vectors[0], encoded)
     assert server.requests[0].body["encoding_format"] == "base64"
 

@@ -87,7 +87,7 @@ def padded(model: SentenceTransformer, run: Any) -> int:
 def test_little_padding_is_computed(instructor: Path) -> None:
     texts = [text[:60] for text in mixed_texts(512)]
     embedder = embedder_of(instructor, batch_size=8)
-    model, _ = embedder._loaded()
+    model, _ = embedder._get_model()
     step = EmbedStep(embedder.config)
     step._embedder = embedder
     prepared = [step.prepare(Item(str(index), "text", text)) for index, text in enumerate(texts)]
@@ -227,7 +227,7 @@ def test_other_precisions_give_nearly_the_same_float32_vectors(
 ) -> None:
     other = embedder_of(MINILM, precision=precision)
     vectors = other.embed(Batch("text", TEXTS)).vectors
-    assert next(other._loaded()[0].parameters()).dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    assert next(other._get_model()[0].parameters()).dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     assert isinstance(vectors, np.ndarray)
     assert vectors.dtype == np.float32
     assert 0.999 < cosines(vectors, minilm.embed(Batch("text", TEXTS)).vectors).min() < 0.9999999
@@ -238,7 +238,7 @@ def test_other_precisions_give_nearly_the_same_float32_vectors(
 
 def running_out(embedder: SentenceTransformersEmbedder, fits: int) -> list[int]:
     """The one thing that cannot be had here: a model that runs out of memory on demand. Sizes of its passes."""
-    model, _ = embedder._loaded()
+    model, _ = embedder._get_model()
     sizes: list[int] = []
 
     def small(_: Any, given: Any) -> None:

@@ -13,7 +13,7 @@ PROMISES = sorted(name for name in dir(RemoteConformance) if name.startswith("te
 
 
 def changed(change):
-    return Fault.changed(lambda body: {**body, "data": change(body["data"])})
+    return Fault.change_answer(lambda body: {**body, "data": change(body["data"])})
 
 
 def suite_of(toy):
@@ -37,7 +37,7 @@ def suite_of(toy):
                 "an index twice": changed(lambda rows: [{**row, "index": 0} for row in rows]),
                 "text instead of numbers": changed(lambda rows: [{**row, "vector": ["x"] * 6} for row in rows]),
                 "another dimension": changed(lambda rows: [{**row, "vector": row["vector"][:-1]} for row in rows]),
-                "no data": Fault.changed(lambda _: {}),
+                "no data": Fault.change_answer(lambda _: {}),
             }
 
         def reordered(self):

@@ -96,7 +96,7 @@ def test_a_hang_is_longer_than_a_timeout_and_slow_bytes_are_not(server):
 
 
 def test_a_changed_answer_is_the_right_one_but_for_the_change(server):
-    server.faults.script(Fault.changed(lambda body: {**body, "path": "elsewhere"}))
+    server.faults.script(Fault.change_answer(lambda body: {**body, "path": "elsewhere"}))
     assert json.loads(ask(server, 7)[1]) == {"path": "elsewhere", "query": {"model": "a"}, "body": 7}
 
 

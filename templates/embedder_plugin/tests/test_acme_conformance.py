@@ -9,7 +9,7 @@ from embeddings_orch_testing.servers import Fault
 
 def rows(change):
     """The right answer with other rows."""
-    return Fault.changed(lambda body: {**body, "data": change(body["data"])})
+    return Fault.change_answer(lambda body: {**body, "data": change(body["data"])})
 
 
 class TestAcme(RemoteConformance):
@@ -36,7 +36,7 @@ class TestAcme(RemoteConformance):
             "text instead of numbers": rows(lambda data: [{**row, "vector": "AAAA"} for row in data]),
             "NaN": rows(lambda data: [{**row, "vector": [float("nan")] * 64} for row in data]),
             "vectors of another dimension": rows(lambda data: [{**row, "vector": row["vector"][:9]} for row in data]),
-            "no data": Fault.changed(lambda _: {}),
+            "no data": Fault.change_answer(lambda _: {}),
         }
 
     def reordered(self):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embeddings_orch.embedding.pool.batching import Batcher
-from embeddings_orch.embedding.pool.lanes import Lane
+from embeddings_orch.embedding.pool.lanes import BatchLane
 from embeddings_orch.embedding.pool.pool import ModelPool
 from embeddings_orch.embedding.pool.recent import Recent
 from embeddings_orch.embedding.step import EmbedStep
@@ -322,7 +322,7 @@ def test_who_is_alone_waits_for_nobody(stopped):
 
 def lane_after(callers, at=100.0):
     """A lane whose batch before had so many callers."""
-    lane = Lane("text", "query")
+    lane = BatchLane("text", "query")
     step = EmbedStep(CountingConfig(name="toy"))
 
     def add(name, number=1, now=at):

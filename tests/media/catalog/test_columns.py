@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.catalog.columns import Cells, check_name, stored_column, typed_column
+from embeddings_orch.media.catalog.columns import Cells, check_name, convert_column, make_column
 
 
 def column(values, *, untyped=True, pinned=None):
-    return typed_column("c", [Cells(range(len(values)), values, untyped)], len(values), "f.csv", pinned)
+    return make_column("c", [Cells(range(len(values)), values, untyped)], len(values), "f.csv", pinned)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_the_type_of_json_values(cells, kind, values):
 
 def test_cells_of_several_files_take_one_type():
     parts = [Cells([2], ["01"], True), Cells([0], [5], False)]
-    found, _ = typed_column("c", parts, 4, "f.csv")
+    found, _ = make_column("c", parts, 4, "f.csv")
     assert found.to_pylist() == ["5", None, "01", None]
     parts = [Cells([2], ["1"], True), Cells([0], [5], False)]
-    assert typed_column("c", parts, 3, "f.csv")[0].to_pylist() == [5, None, 1]
+    assert make_column("c", parts, 3, "f.csv")[0].to_pylist() == [5, None, 1]
 
 
 @given(st.lists(st.one_of(st.none(), st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,3})?", fullmatch=True))))
@@ -120,11 +120,11 @@ def test_other_names_are_refused_with_the_file(name):
 )
 def test_columns_with_types_keep_their_values(values, kind):
     chunked = pa.chunked_array([values])
-    found = stored_column("c", chunked, "f.parquet")
+    found = convert_column("c", chunked, "f.parquet")
     assert found.type == kind
 
 
 @pytest.mark.parametrize("values", [pa.array([{"a": 1}]), pa.array([b"x"]), pa.array([[[1]]])])
 def test_columns_of_other_types_are_refused(values):
     with pytest.raises(SourceError, match=r"f\.parquet: the column 'c' holds"):
-        stored_column("c", pa.chunked_array([values]), "f.parquet")
+        convert_column("c", pa.chunked_array([values]), "f.parquet")

@@ -132,7 +132,7 @@ def test_sounds_count_only_where_a_pattern_names_their_extension(tmp_path):
     asked = {"include": ("**/*", "**/*.wav")}
     found = scan(tmp_path, **asked)
     assert (ids(found), found.ignored) == (["a.png", "b.wav"], 1)
-    listed = FolderSource(FolderConfig(path=tmp_path, **asked)).listing()
+    listed = FolderSource(FolderConfig(path=tmp_path, **asked)).list_items()
     assert set(listed.items) == {"a.png", "b.wav"}
     row = rows(found)["b.wav"]
     assert (row["modality"], row["mime"], row["size"]) == ("audio", "audio/wav", 11)

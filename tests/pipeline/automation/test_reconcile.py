@@ -8,9 +8,9 @@ from embeddings_orch.pipeline.automation.reconcile import (
     MAX_ATTEMPTS,
     PAUSES,
     Cursor,
+    LastRun,
     Need,
     Situation,
-    Tried,
     reconcile,
 )
 
@@ -32,7 +32,7 @@ def decide(cursor, **values):
 
 
 def tried(status, **values):
-    return Tried("0123456789ab", status, **{"ended": NOW - 1, **values})
+    return LastRun("0123456789ab", status, **{"ended": NOW - 1, **values})
 
 
 @pytest.mark.parametrize(

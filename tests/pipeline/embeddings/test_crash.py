@@ -16,7 +16,7 @@ from embeddings_orch.pipeline.plan.status import make_status
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
 from embeddings_orch.store.generations import GenerationsTable
-from embeddings_orch.store.published import PublishedTable
+from embeddings_orch.store.published import PointersTable
 from embeddings_orch.store.vectors import VectorsTable
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
@@ -166,13 +166,13 @@ def test_checks_that_run_after_the_catalog_moved_on_leave_the_published_generati
 def test_a_publish_that_another_run_made_already_is_no_failure(gallery, monkeypatch):
     gallery.run()
     gallery.add("new.png")
-    swap = PublishedTable.swap
+    swap = PointersTable.swap
 
     def first_by_another(self, pipeline, index, expected, generation):
         assert swap(self, pipeline, index, expected, generation)
         return swap(self, pipeline, index, expected, generation)
 
-    monkeypatch.setattr(PublishedTable, "swap", first_by_another)
+    monkeypatch.setattr(PointersTable, "swap", first_by_another)
     ran = gallery.run()
     assert ran.published["found"].generation.id == publish(gallery.pipeline(), "found").generation.id
 

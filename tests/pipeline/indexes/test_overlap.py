@@ -77,12 +77,12 @@ def test_a_row_that_is_in_the_table_twice_is_once_in_the_next_generation(gallery
     table = pipeline.store.index(first.table)
     twice = table.at().search().where("id = 'p003.png'").to_arrow()
     table.at().add(twice)
-    assert table.repeated(table.latest()) == ["p003.png"]
+    assert table.repeated_ids(table.latest()) == ["p003.png"]
 
     report = build_index(pipeline, "found")
     check_index(pipeline, "found")
 
-    assert table.repeated(report.generation.version) == []
+    assert table.repeated_ids(report.generation.version) == []
     assert report.generation.rows == table.count(report.generation.version) == 12
     assert publish(pipeline, "found").changed
 

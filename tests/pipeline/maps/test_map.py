@@ -16,7 +16,7 @@ from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.maps import layout as map_layout
 from embeddings_orch.pipeline.maps import rows as map_rows
 from embeddings_orch.pipeline.maps import umap as map_umap
-from embeddings_orch.pipeline.published.publish import declared_version
+from embeddings_orch.pipeline.published.publish import hash_declaration
 from embeddings_orch.spec import index as index_spec
 
 DIM = 8
@@ -383,11 +383,11 @@ def test_gc_forgets_the_maps_of_a_table_that_goes(gallery):
 
 def test_another_map_is_no_other_index_and_ends_no_hold(gallery):
     before = gallery.pipeline().spec.index_version("found")
-    held = declared_version(gallery.pipeline(), "found")
+    held = hash_declaration(gallery.pipeline(), "found")
     declare(gallery, full_text=["caption"], map="none")
 
     assert gallery.pipeline().spec.index_version("found") == before
-    assert declared_version(gallery.pipeline(), "found") == held
+    assert hash_declaration(gallery.pipeline(), "found") == held
 
 
 def test_a_map_that_there_is_not_is_refused(gallery):

@@ -12,7 +12,7 @@ from embeddings_orch.pipeline.published import publish as publish_module
 from embeddings_orch.pipeline.published.publish import publish, release
 from embeddings_orch.pipeline.published.rollback import find, rollback
 from embeddings_orch.search import Index
-from embeddings_orch.store.published import Pointer, PublishedTable
+from embeddings_orch.store.published import Pointer, PointersTable
 
 
 def published(gallery):
@@ -273,14 +273,14 @@ def test_the_pointer_never_goes_back_within_a_table(gallery, monkeypatch):
 
 def between(monkeypatch, action):
     """Let something happen right before the next swap."""
-    swap = PublishedTable.swap
+    swap = PointersTable.swap
 
     def swapped(self, *args):
-        monkeypatch.setattr(PublishedTable, "swap", swap)
+        monkeypatch.setattr(PointersTable, "swap", swap)
         action()
         return swap(self, *args)
 
-    monkeypatch.setattr(PublishedTable, "swap", swapped)
+    monkeypatch.setattr(PointersTable, "swap", swapped)
 
 
 def test_a_run_that_loses_against_the_same_publish_is_no_error(gallery, monkeypatch):

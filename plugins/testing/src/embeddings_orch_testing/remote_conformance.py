@@ -13,7 +13,7 @@ Example:
     ...         return MyConfig(base_url=self.server.url)
     ...
     ...     def malformed(self) -> Mapping[str, Fault]:
-    ...         return {"a vector too few": Fault.changed(lambda body: {**body, "data": body["data"][:-1]})}
+    ...         return {"a vector too few": Fault.change_answer(lambda body: {**body, "data": body["data"][:-1]})}
     ...
     ...     def terminal(self) -> Mapping[str, Fault]:
     ...         return {"unknown model": Fault.status_code(404, {"error": {"message": "no such model"}})}

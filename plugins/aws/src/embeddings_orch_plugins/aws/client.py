@@ -16,7 +16,7 @@ _CONNECT = 10.0
 _TOKENS = "x-amzn-bedrock-input-token-count"
 
 
-class Connection:
+class BedrockClient:
     """Calls one model; safe to use from several threads.
 
     Raises:
@@ -26,7 +26,7 @@ class Connection:
     def __init__(self, config: BedrockConfig) -> None:
         from botocore.config import Config
 
-        self._model = config.called
+        self._model = config.model_id
         bearer = bearer_of(config)
         settings: dict[str, Any] = {
             "connect_timeout": min(config.timeout, _CONNECT),
@@ -49,7 +49,7 @@ class Connection:
 
     def key(self) -> str:
         """The access key id, or API key, of now."""
-        return self._secrets.remembered()
+        return self._secrets.refresh_and_remember()
 
     def invoke(self, body: Mapping[str, Any]) -> tuple[Any, int]:
         """The JSON that the model answers, and the tokens in the answer's header (0 where it has none).
@@ -59,7 +59,7 @@ class Connection:
             ClientError: Bedrock refuses.
             BotoCoreError: there was no answer.
         """
-        self._secrets.remembered()
+        self._secrets.refresh_and_remember()
         response = self._client.invoke_model(
             modelId=self._model,
             body=json.dumps(body, ensure_ascii=False).encode(),

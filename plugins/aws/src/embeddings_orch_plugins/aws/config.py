@@ -11,7 +11,7 @@ from pydantic import ConfigDict, field_validator, model_validator
 from embeddings_orch.models import RemoteConfig, Side, identity, operational
 from embeddings_orch_plugins.aws import model_ids
 from embeddings_orch_plugins.aws.families import MODELS
-from embeddings_orch_plugins.aws.families.base import Model
+from embeddings_orch_plugins.aws.families.base import ModelFamily
 
 DEFAULT = "amazon.titan-embed-text-v1"
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
@@ -78,7 +78,7 @@ class BedrockConfig(RemoteConfig):
     @model_validator(mode="before")
     @classmethod
     def _models_defaults(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping) or (model := _known(value.get("name", DEFAULT))) is None:
+        if not isinstance(value, Mapping) or (model := _find_family(value.get("name", DEFAULT))) is None:
             return value
         source, query = model.input_types or (None, None)
         defaults = {
@@ -94,7 +94,7 @@ class BedrockConfig(RemoteConfig):
     @classmethod
     def _a_model(cls, value: Any) -> Any:
         if type(value) is str:  # Dagster's EnvVar is a str too, and known at run time only
-            model_ids.named(value)
+            model_ids.parse_model_id(value)
         return value
 
     @field_validator("arn", mode="before")
@@ -112,10 +112,10 @@ class BedrockConfig(RemoteConfig):
         return value
 
     @model_validator(mode="after")
-    def _allowed(self) -> BedrockConfig:
-        if (model := _known(self.name)) is None:
+    def _check_allowed(self) -> BedrockConfig:
+        if (model := _find_family(self.name)) is None:
             return self
-        base = model_ids.named(self.name).base
+        base = model_ids.parse_model_id(self.name).base
         _one_of("dimensions", self.dimensions, model.dimensions, base)
         _one_of("truncate", self.truncate, model.truncates, base)
         for key in ("source_input_type", "query_input_type"):
@@ -123,23 +123,23 @@ class BedrockConfig(RemoteConfig):
         told = model_ids.base_in(self.arn) if self.arn else None
         if told not in (None, base):
             raise ValueError(f"arn calls {told}, and name says {base}: write the model that is called into name")
-        region = model_ids.region_in(self.called)
+        region = model_ids.region_in(self.model_id)
         if region not in (None, self.region):
             raise ValueError(f"the ARN is one of {region}, and region is {self.region!r}: set region: {region}")
         return self
 
     @property
-    def called(self) -> str:
+    def model_id(self) -> str:
         """What InvokeModel is given as the model."""
         return self.arn or self.name
 
     @property
     def base(self) -> str:
         """The model's id, without region and version."""
-        return model_ids.named(self.name).base
+        return model_ids.parse_model_id(self.name).base
 
     @property
-    def model(self) -> Model:
+    def model(self) -> ModelFamily:
         """What is known of the model."""
         return MODELS[self.base]
 
@@ -150,15 +150,15 @@ class BedrockConfig(RemoteConfig):
     def identity(self) -> dict[str, Any]:
         """The identity fields; the way to a model (a region's profile, an ARN of the same weights) is none."""
         fields = super().identity()
-        fields["name"] = model_ids.named(self.name).model
+        fields["name"] = model_ids.parse_model_id(self.name).model
         if self.arn is None or not model_ids.own_weights(self.arn):
             fields["arn"] = None
         return fields
 
 
-def _known(name: Any) -> Model | None:
+def _find_family(name: Any) -> ModelFamily | None:
     try:
-        return MODELS[model_ids.named(name).base] if type(name) is str else None
+        return MODELS[model_ids.parse_model_id(name).base] if type(name) is str else None
     except ValueError:
         return None
 

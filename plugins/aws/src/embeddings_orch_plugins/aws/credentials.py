@@ -40,7 +40,7 @@ class Secrets:
 
             raise NoCredentialsError
 
-    def remembered(self) -> str:
+    def refresh_and_remember(self) -> str:
         """The access key id (or API key) of now, after fetching new credentials where it is time."""
         if self._credentials is None:
             return self._known or ""
@@ -102,7 +102,7 @@ class _Role:
 
     def _assume(self) -> dict[str, Any]:
         source = Secrets(self._session, None)
-        source.remembered()
+        source.refresh_and_remember()
         client: Any = self._session.create_client("sts", region_name=self._config.region, config=self._client_config)
         try:
             answer = client.assume_role(

@@ -23,10 +23,10 @@ from embeddings_orch.models import (
 )
 from embeddings_orch_plugins.aws.config import BedrockConfig
 from embeddings_orch_plugins.aws.errors import classify
-from embeddings_orch_plugins.aws.families.base import BODY, TEXT, Call
+from embeddings_orch_plugins.aws.families.base import BODY, TEXT, ModelCall
 
 if TYPE_CHECKING:
-    from embeddings_orch_plugins.aws.client import Connection
+    from embeddings_orch_plugins.aws.client import BedrockClient
 
 
 class BedrockEmbedder(Embedder[BedrockConfig]):
@@ -42,7 +42,7 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
         # Of this model; the class says what any of them reads.
         self.modalities = frozenset(self._model.items)
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connection: BedrockClient | None = None
 
     def dimensions(self) -> int | None:
         """As configured, else the model's default."""
@@ -66,7 +66,7 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             TerminalError: there are no credentials.
         """
         config = self.config
-        who = config.assumed_role or self._connected().key()
+        who = config.assumed_role or self._connect().key()
         return account_of("bedrock", config.endpoint_url, config.region, config.base, who)
 
     def prepare(self, item: Item) -> str:
@@ -90,13 +90,13 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             ClientError: Bedrock refuses.
             BotoCoreError: there was no answer.
         """
-        connection, most = self._connected(), self._model.items[batch.modality]
+        connection, most = self._connect(), self._model.items[batch.modality]
         parts, tokens = [], 0
         for start in range(0, len(batch), most):
             contents = batch.contents[start : start + most]
             answer, header = connection.invoke(self._model.body(self._call(batch.modality, contents, batch.side)))
             parts.append(matrix(self._model.vectors(answer), len(contents)))
-            tokens += header or self._counted(answer)
+            tokens += header or self._count_tokens(answer)
         return EmbedResult(parts[0] if len(parts) == 1 else np.concatenate(parts), tokens)
 
     def classify(self, error: Exception) -> ProviderError:
@@ -122,20 +122,20 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             said.append("Marengo 2.7 is going to be withdrawn; 3.0 has other vectors, so changing embeds all again")
         return said
 
-    def _connected(self) -> Connection:
+    def _connect(self) -> BedrockClient:
         with self._lock:
             if self._connection is None:
-                from embeddings_orch_plugins.aws.client import Connection
+                from embeddings_orch_plugins.aws.client import BedrockClient
 
                 try:
-                    self._connection = Connection(self.config)
+                    self._connection = BedrockClient(self.config)
                 except Exception as error:
                     raise self.classify(error) from error
             return self._connection
 
-    def _call(self, modality: Modality, contents: Any, side: Side) -> Call:
+    def _call(self, modality: Modality, contents: Any, side: Side) -> ModelCall:
         config, model = self.config, self._model
-        return Call(
+        return ModelCall(
             modality,
             contents,
             config.input_type(side),
@@ -152,7 +152,7 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             raise ItemError(f"{len(text):,} characters; {self.config.base} takes {most:,} at the most")
         return text[-most:] if truncate == "start" else text[:most]
 
-    def _counted(self, answer: Any) -> int:
+    def _count_tokens(self, answer: Any) -> int:
         key = self._model.tokens_key
         counted = answer.get(key) if key and isinstance(answer, dict) else 0
         return counted if isinstance(counted, int) else 0

@@ -33,7 +33,7 @@ class Named:
     model: str
 
 
-def named(name: str) -> Named:
+def parse_model_id(name: str) -> Named:
     """The model behind a name.
 
     Raises:
@@ -73,7 +73,7 @@ def check_arn(arn: str) -> None:
 
 def base_in(arn: str) -> str | None:
     """The model of an ARN that has its id in it, None for any other."""
-    return named(arn).base if _kind(arn) in _TELLING else None
+    return parse_model_id(arn).base if _kind(arn) in _TELLING else None
 
 
 def own_weights(arn: str) -> bool:

@@ -50,7 +50,7 @@ class Reply:
         return error_from_status(self.status, self.message(), self.headers)
 
 
-class Connection:
+class HttpClient:
     """An HTTP client that is made when first used; for any number of threads.
 
     Args:
@@ -93,7 +93,7 @@ class Connection:
 
         headers = {"content-type": "application/json"} if content is not None else None
         try:
-            response = self._made().request(method, url, content=content, headers=headers)
+            response = self._make().request(method, url, content=content, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise UnreachableError(f"{url} cannot be reached: {_reason(error)}") from error
         except httpx.TimeoutException as error:
@@ -102,7 +102,7 @@ class Connection:
             raise TransientError(f"the connection to {url} broke: {_reason(error)}") from error
         return Reply(response.status_code, response.headers, response.content)
 
-    def _made(self) -> httpx.Client:
+    def _make(self) -> httpx.Client:
         import httpx
 
         with self._lock:

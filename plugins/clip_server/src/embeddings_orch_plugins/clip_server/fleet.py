@@ -13,7 +13,7 @@ PAUSE = 10.0
 
 
 @dataclass
-class Server:
+class FleetServer:
     """One server.
 
     Attributes:
@@ -44,12 +44,14 @@ class Fleet:
     """
 
     def __init__(self, urls: Sequence[str], clock: Callable[[], float] = time.monotonic, pause: float = PAUSE) -> None:
-        self.servers = [Server(url) for url in urls]
+        self.servers = [FleetServer(url) for url in urls]
         self._clock, self._pause = clock, pause
         self._lock = threading.Lock()
 
-    def take(self, tried: Collection[str] = ()) -> Server | None:
-        """The server for a request, to be given back by `answered` or `failed`; None where ``tried`` are all there are.
+    def take(self, tried: Collection[str] = ()) -> FleetServer | None:
+        """The server for a request, None where ``tried`` are all there are.
+
+        Give it back by `count_answer` or `count_failure`.
 
         Args:
             tried: addresses where this request was already.
@@ -74,19 +76,19 @@ class Fleet:
             chosen.served += 1
             return chosen
 
-    def answered(self, server: Server) -> None:
+    def count_answer(self, server: FleetServer) -> None:
         """The server gave an answer, of whatever status: it is in use (again)."""
         with self._lock:
             server.running -= 1
             server.out_until = None
 
-    def failed(self, server: Server) -> None:
+    def count_failure(self, server: FleetServer) -> None:
         """The server is down: take it out for a while."""
         with self._lock:
             server.running -= 1
         self.take_out(server)
 
-    def take_out(self, server: Server) -> None:
+    def take_out(self, server: FleetServer) -> None:
         """Give a server no requests for a while."""
         with self._lock:
             server.out_until = self._clock() + self._pause

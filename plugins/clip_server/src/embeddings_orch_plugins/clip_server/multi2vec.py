@@ -23,9 +23,9 @@ from embeddings_orch.models import (
     TransientError,
     account_of,
 )
-from embeddings_orch_plugins.clip_server.client import Connection, Reply, UnreachableError, vectors_in
+from embeddings_orch_plugins.clip_server.client import HttpClient, Reply, UnreachableError, vectors_in
 from embeddings_orch_plugins.clip_server.config import Multi2VecClipConfig
-from embeddings_orch_plugins.clip_server.fleet import Fleet, Server, difference
+from embeddings_orch_plugins.clip_server.fleet import Fleet, FleetServer, difference
 
 _REQUEST_BYTES = 16 * 2**20
 _DOWN = frozenset({502, 503, 504})
@@ -48,7 +48,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
 
     def __init__(self, config: Multi2VecClipConfig, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(config)
-        self._connection = Connection(config.timeout, config.concurrency)
+        self._connection = HttpClient(config.timeout, config.concurrency)
         self._fleet = Fleet(config.servers(), clock)
         self._lock, self._model_lock = threading.Lock(), threading.Lock()
         self._met = len(self._fleet.servers) == 1
@@ -86,7 +86,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
             TerminalError: the containers run different models.
         """
         texts, images = (batch.contents, []) if batch.modality == "text" else ([], batch.contents)
-        reply = self._asked({"texts": list(texts), "images": list(images)})
+        reply = self._ask({"texts": list(texts), "images": list(images)})
         if reply.status == 500:
             raise SuspectError(f"HTTP 500: {reply.message()}")
         if reply.status != 200:
@@ -98,7 +98,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
         """Close the connections; the next batch opens new ones."""
         self._connection.close()
 
-    def _asked(self, body: dict[str, Any]) -> Reply:
+    def _ask(self, body: dict[str, Any]) -> Reply:
         """The answer of the first server that can be reached."""
         self._meet()
         unreachable: dict[str, TransientError] = {}
@@ -108,19 +108,19 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
                 reply = self._connection.post(f"{server.url}/vectorize", body)
                 down = reply.error() if reply.status in _DOWN else None
             except UnreachableError as error:
-                self._fleet.failed(server)
+                self._fleet.count_failure(server)
                 unreachable[server.url] = error  # nothing was sent, so it is no attempt: on to the next one
             except TransientError:
-                self._fleet.failed(server)
+                self._fleet.count_failure(server)
                 raise
             except BaseException:
-                self._fleet.answered(server)
+                self._fleet.count_answer(server)
                 raise
             else:
                 if down is None:
-                    self._fleet.answered(server)
+                    self._fleet.count_answer(server)
                     return reply
-                self._fleet.failed(server)
+                self._fleet.count_failure(server)
                 raise self._elsewhere(down)
         raise TransientError("; ".join(map(str, unreachable.values())))
 
@@ -142,7 +142,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
                     self._fleet.take_out(server)
             self._met = True
 
-    def _join(self, server: Server) -> None:
+    def _join(self, server: FleetServer) -> None:
         """Make sure that a server runs the model of the others, when it comes in (again)."""
         if len(self._fleet.servers) == 1:
             return

@@ -23,7 +23,7 @@ from embeddings_orch.models import (
     account_of,
     read_secret,
 )
-from embeddings_orch_plugins.clip_server.client import Connection, Reply, vectors_in
+from embeddings_orch_plugins.clip_server.client import HttpClient, Reply, vectors_in
 from embeddings_orch_plugins.clip_server.config import DIMENSIONS, RoboflowClipConfig
 
 _REQUEST_BYTES = 16 * 2**20
@@ -50,7 +50,7 @@ class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
 
     def __init__(self, config: RoboflowClipConfig) -> None:
         super().__init__(config)
-        self._connection = Connection(config.timeout, config.concurrency)
+        self._connection = HttpClient(config.timeout, config.concurrency)
 
     def dimensions(self) -> int:
         """Of the version's vectors."""

@@ -105,7 +105,7 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
         prompt = "" if has_task_types(self.config) else PROMPTS[task]
         # One Content each: gemini-embedding-2 makes ONE vector of all strings or parts in a list.
         contents: list[Any] = [types.Content(parts=[_part(content, prompt)]) for content in batch.contents]
-        answer = self._made().models.embed_content(model=self.config.name, contents=contents, config=config)
+        answer = self._make_client().models.embed_content(model=self.config.name, contents=contents, config=config)
         usage = answer.usage_metadata
         counted = (usage.prompt_token_count or 0) if usage is not None else 0
         return EmbedResult(_vectors(answer, len(batch)), tokens=counted)
@@ -136,7 +136,7 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
                 f"{error}, or name the variable that holds it, as in api_key_env: GOOGLE_API_KEY"
             ) from error
 
-    def _made(self) -> genai.Client:
+    def _make_client(self) -> genai.Client:
         from google import genai
         from google.genai import types
 

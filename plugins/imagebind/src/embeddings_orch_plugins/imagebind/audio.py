@@ -51,7 +51,7 @@ def clips(data: bytes) -> torch.Tensor:
     """
     import torch
 
-    samples, rate = decoded(data)
+    samples, rate = decode_audio(data)
     waveform = resample(torch.from_numpy(samples), rate, RATE)
     if waveform.shape[1] < WINDOW:
         raise ItemError(f"too short: {1000 * samples.shape[1] / rate:.0f} ms, at least 25 ms are needed")
@@ -62,7 +62,7 @@ def clips(data: bytes) -> torch.Tensor:
     return torch.stack([_spectrogram(part) for part in parts])
 
 
-def decoded(data: bytes) -> tuple[NDArray[np.float32], int]:
+def decode_audio(data: bytes) -> tuple[NDArray[np.float32], int]:
     """Samples from -1 to 1 of shape (channels, n), and their rate in hertz.
 
     Raises:

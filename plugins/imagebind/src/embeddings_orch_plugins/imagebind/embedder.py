@@ -77,7 +77,7 @@ class ImageBindEmbedder(Embedder[ImageBindConfig]):
         """
         import torch
 
-        model, device = self._loaded()
+        model, device = self._get_model()
         key = KEYS[batch.modality]
         try:
             with torch.inference_mode():
@@ -110,7 +110,7 @@ class ImageBindEmbedder(Embedder[ImageBindConfig]):
         """What would make this config faster on this machine; loads torch, not the model."""
         return precision_advice(self.config.precision, resolve_device(self.config.device))
 
-    def _loaded(self) -> tuple[Any, torch.device]:
+    def _get_model(self) -> tuple[Any, torch.device]:
         with self._lock:
             if self._failure is not None:
                 raise TerminalError(str(self._failure))

@@ -33,7 +33,7 @@ def load(config: ImageBindConfig) -> tuple[Any, torch.device]:
             f"but weights_sha256 pins {config.weights_sha256}"
         )
     try:
-        model = _built(config, module)
+        model = _build(config, module)
         model.load_state_dict(_state(config.weights_file))
     except Exception as error:
         raise TerminalError(f"cannot load {config.name} from {config.weights_file}: {short_reason(error)}") from error
@@ -56,7 +56,7 @@ def own_length(config: ImageBindConfig) -> int | None:
     return length if isinstance(length, int) else None
 
 
-def _built(config: ImageBindConfig, module: Any) -> Any:
+def _build(config: ImageBindConfig, module: Any) -> Any:
     if config.name == "imagebind_huge":
         return module.imagebind_huge(pretrained=False)
     return module.ImageBindModel(**_arguments(config))

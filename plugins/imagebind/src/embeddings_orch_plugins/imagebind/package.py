@@ -31,7 +31,7 @@ def model_module() -> Any:
     Raises:
         TerminalError: the package is not installed, or does not import here.
     """
-    return _imported("imagebind.models.imagebind_model")
+    return _import("imagebind.models.imagebind_model")
 
 
 def tokenizer() -> Any:
@@ -40,11 +40,11 @@ def tokenizer() -> Any:
     Raises:
         TerminalError: as `model_module`.
     """
-    module = _imported("imagebind.models.multimodal_preprocessors")
+    module = _import("imagebind.models.multimodal_preprocessors")
     return module.SimpleTokenizer(bpe_path=str(_folder(_spec()) / VOCABULARY))
 
 
-def _imported(name: str) -> Any:
+def _import(name: str) -> Any:
     with _lock:
         spec = _spec()
         # Standing in for the package, so that its own __init__ is not run; one that was imported is left alone.

@@ -55,7 +55,7 @@ def canonical_name(name: str) -> str:
     cleaned = name.replace("/", "-")
     if cleaned in BUNDLED or cleaned in architectures() or not architectures():
         return cleaned
-    raise ValueError(f"there is no model {name!r}{_nearest(cleaned)}; {_allowed()}")
+    raise ValueError(f"there is no model {name!r}{_nearest(cleaned)}; {_list_allowed()}")
 
 
 def _nearest(name: str) -> str:
@@ -65,7 +65,7 @@ def _nearest(name: str) -> str:
     return f"; did you mean {' or '.join(repr(known[match]) for match in close)}?" if close else ""
 
 
-def _allowed() -> str:
+def _list_allowed() -> str:
     return (
         f"allowed: {', '.join(BUNDLED)}, local-dir:PATH, hf-hub:ORG/NAME, "
         f"and the {len(architectures())} architectures that open_clip.list_models() lists"

@@ -54,7 +54,7 @@ class OpenClipConfig(LocalModelConfig):
 
     @field_validator("name", mode="before")
     @classmethod
-    def _known_name(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_name(cls, value: Any, info: ValidationInfo) -> Any:
         if not (name := plain_text(value)):
             return value
         name = canonical_name(name)
@@ -87,7 +87,7 @@ class OpenClipConfig(LocalModelConfig):
 
     @field_validator("execution_providers")
     @classmethod
-    def _known_form(cls, value: list[str]) -> list[str]:
+    def _check_form(cls, value: list[str]) -> list[str]:
         for name in value:
             if not EXECUTION_PROVIDER.fullmatch(name):
                 raise ValueError(f"{name!r} is no execution provider; they are called as CPUExecutionProvider is")

@@ -56,7 +56,7 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
         """
         if isinstance(item.content, str):
             return item.content
-        _, preprocessor = self._loaded()
+        _, preprocessor = self._get_model()
         return preprocessor(item.content)
 
     def embed(self, batch: Batch) -> EmbedResult:
@@ -68,7 +68,7 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
         """
         import torch
 
-        clip, preprocessor = self._loaded()
+        clip, preprocessor = self._get_model()
         try:
             with torch.inference_mode():
                 if batch.modality == "text":
@@ -104,7 +104,7 @@ class OpenClipEmbedder(Embedder[OpenClipConfig]):
 
         return advice(self.config)
 
-    def _loaded(self) -> tuple[Clip, Preprocessor]:
+    def _get_model(self) -> tuple[Clip, Preprocessor]:
         # The decode threads ask first, all at once: one loads, the others wait for it.
         if (loaded := self._model) is not None:
             return loaded

@@ -50,8 +50,8 @@ def load_torch(config: OpenClipConfig) -> Clip:
 
     device = resolve_device(config.device)
     path = config.local_weights()
-    before = _checked_digest(config, path)
-    pretrained = _downloaded(config) if path is None else str(path)
+    before = _check_digest(config, path)
+    pretrained = _download(config) if path is None else str(path)
     try:
         model = open_clip.create_model(
             open_clip_name(config.name),
@@ -79,7 +79,7 @@ def load_tokenizer(config: OpenClipConfig) -> Callable[[list[str]], torch.Tensor
     import open_clip
 
     name = open_clip_name(config.name)
-    tokenizer: Callable[[list[str]], torch.Tensor] = _reached(
+    tokenizer: Callable[[list[str]], torch.Tensor] = _reach(
         lambda: open_clip.get_tokenizer(name, cache_dir=config.cache_dir),
         f"the tokenizer of {config.name!r}",
         config,
@@ -93,7 +93,7 @@ def open_clip_name(name: str) -> str:
     return f"{LOCAL_DIR}{folder}" if folder else name
 
 
-def _checked_digest(config: OpenClipConfig, path: Path | None) -> str:
+def _check_digest(config: OpenClipConfig, path: Path | None) -> str:
     if path is None:
         return ""
     try:
@@ -111,7 +111,7 @@ def _compare(config: OpenClipConfig, found: str, path: Path) -> None:
         )
 
 
-def _downloaded(config: OpenClipConfig) -> str | None:
+def _download(config: OpenClipConfig) -> str | None:
     """Download what the config names, and return its tag: `open_clip.create_model` finds it in the cache."""
     import open_clip
     from open_clip.pretrained import download_pretrained_from_hf
@@ -119,7 +119,7 @@ def _downloaded(config: OpenClipConfig) -> str | None:
     if config.name.startswith(HF_HUB):
         repository = config.name.removeprefix(HF_HUB)
         what = f"the hub repository {repository}"
-        file = _reached(lambda: download_pretrained_from_hf(repository, cache_dir=config.cache_dir), what, config)
+        file = _reach(lambda: download_pretrained_from_hf(repository, cache_dir=config.cache_dir), what, config)
     else:
         tags = open_clip.list_pretrained_tags_by_model(config.name)
         if config.pretrained not in tags:
@@ -128,13 +128,13 @@ def _downloaded(config: OpenClipConfig) -> str | None:
         tag = open_clip.get_pretrained_cfg(config.name, config.pretrained)
         place = tag.get("hf_hub") or tag.get("url") or "an unknown place"
         what = f"the weights {config.pretrained!r} of {config.name} ({place.strip('/')})"
-        file = _reached(lambda: open_clip.download_pretrained(tag, cache_dir=config.cache_dir), what, config)
+        file = _reach(lambda: open_clip.download_pretrained(tag, cache_dir=config.cache_dir), what, config)
     if config.weights_sha256:
         _compare(config, weights.digest(Path(file)), Path(file))
     return config.pretrained
 
 
-def _reached(get: Callable[[], Any], what: str, config: OpenClipConfig) -> Any:
+def _reach(get: Callable[[], Any], what: str, config: OpenClipConfig) -> Any:
     try:
         return get()
     except ProviderError:

@@ -53,7 +53,7 @@ def load(config: OpenClipConfig) -> Clip:
     import torch
 
     providers = execution_providers(config)
-    export = onnx_export.exported(config)
+    export = onnx_export.find_or_export(config)
     # ONNX Runtime moves what it is given to its own device, so torch's part stays on the CPU.
     return Clip(OnnxModel(export, providers), torch.device("cpu"), torch.float32, export.preprocess_cfg)
 

@@ -53,7 +53,7 @@ class Preprocessor:
         """
         import torch
 
-        pixels = torch.from_numpy(_decoded(data)).permute(2, 0, 1)
+        pixels = torch.from_numpy(_decode(data)).permute(2, 0, 1)
         for step in self._geometry:
             pixels = _apply(step, pixels)
         return pixels.contiguous()
@@ -89,7 +89,7 @@ def _channels(value: Any) -> tuple[float, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (float(value),) * 3
 
 
-def _decoded(data: bytes) -> Pixels:
+def _decode(data: bytes) -> Pixels:
     from embeddings_orch.media import decode_image
 
     fast = _decode_jpeg(data) if data.startswith(JPEG_START) else None

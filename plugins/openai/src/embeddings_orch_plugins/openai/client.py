@@ -7,7 +7,7 @@ from typing import Any
 
 from embeddings_orch.models import ProviderError, TransientError, shows_secret
 from embeddings_orch_plugins.openai.config import OpenAIConfig
-from embeddings_orch_plugins.openai.errors import meaning_of
+from embeddings_orch_plugins.openai.errors import translate_error
 
 _NO_KEY = "none"
 """Stands for a key in the SDK, which wants one; it is not sent."""
@@ -50,14 +50,14 @@ class Client:
         try:
             return self._ask(self.address, texts)
         except openai.NotFoundError as error:
-            first = meaning_of(error, self.address)
+            first = translate_error(error, self.address)
             # An unknown model is a 404 as well, and the address is right then.
             if self._other is None or self.address == self._other or "model" in str(first).lower():
-                raise first from _shown(error)
+                raise first from _cause_to_show(error)
         try:
             answer = self._ask(self._other, texts)
         except openai.NotFoundError as error:
-            raise first from _shown(error)
+            raise first from _cause_to_show(error)
         self.address = self._other
         return answer
 
@@ -83,8 +83,8 @@ class Client:
         except openai.NotFoundError:
             raise
         except openai.OpenAIError as error:
-            known = meaning_of(error, address, count=len(texts), ours=self.config.base_url is not None)
-            raise known from _shown(error)
+            known = translate_error(error, address, count=len(texts), ours=self.config.base_url is not None)
+            raise known from _cause_to_show(error)
 
     def _read(self, answer: Any, until: float) -> bytes:
         pieces = []
@@ -103,6 +103,6 @@ class Client:
         return b"".join(pieces)
 
 
-def _shown(error: Exception) -> Exception | None:
+def _cause_to_show(error: Exception) -> Exception | None:
     """An error as the cause of another; not where the server's words have the key in them."""
     return None if shows_secret(error) else error

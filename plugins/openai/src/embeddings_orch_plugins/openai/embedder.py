@@ -58,7 +58,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
 
     def tokens(self, modality: Modality, content: Any) -> int:
         """Tokens of a text: counted where tiktoken has the model's table, else bounded by its bytes."""
-        counted = self._counted(content)
+        counted = self._count_tokens(content)
         return counted if counted is not None else super().tokens(modality, content)
 
     def account(self) -> str:
@@ -78,7 +78,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
         text = item.content
         # A token has at least one byte, so short texts need no count here.
         if isinstance(text, str) and len(text.encode()) > MOST_TOKENS_OF_AN_INPUT:
-            counted = self._counted(text)
+            counted = self._count_tokens(text)
             if counted is not None and counted > MOST_TOKENS_OF_AN_INPUT:
                 raise ItemError(
                     f"more than {MOST_TOKENS_OF_AN_INPUT:,} tokens, which is the most that {self.config.name} reads: "
@@ -94,13 +94,13 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
         """
         from embeddings_orch_plugins.openai.answers import result_of
 
-        return result_of(self._made_client().ask(list(batch.contents)), len(batch))
+        return result_of(self._make_client().ask(list(batch.contents)), len(batch))
 
     def classify(self, error: Exception) -> ProviderError:
         """What an error of the SDK, or of the network, means."""
-        from embeddings_orch_plugins.openai.errors import meaning_of
+        from embeddings_orch_plugins.openai.errors import translate_error
 
-        return meaning_of(error, self.config.address, ours=self.config.base_url is not None)
+        return translate_error(error, self.config.address, ours=self.config.base_url is not None)
 
     def close(self) -> None:
         """Close the connections; the next batch opens new ones."""
@@ -124,7 +124,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
             )
         return advice
 
-    def _counted(self, text: str) -> int | None:
+    def _count_tokens(self, text: str) -> int | None:
         return self._counter.count(text, MOST_TOKENS_OF_AN_INPUT) if self.config.full_length is not None else None
 
     def _key(self) -> str | None:
@@ -134,7 +134,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
         hint = "" if self.config.base_url is None else " (api_key_env: null where it has none)"
         return read_secret(variable, f"the key for {self.config.address}{hint}")
 
-    def _made_client(self) -> Client:
+    def _make_client(self) -> Client:
         with self._lock:
             if self._client is None:
                 from embeddings_orch_plugins.openai.client import Client

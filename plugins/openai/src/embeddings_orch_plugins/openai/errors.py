@@ -37,7 +37,7 @@ _DIMENSIONS = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)
 _TRY_AGAIN = re.compile(r"try again in ([0-9hms.]+?)\.?(\s|$)", re.IGNORECASE)
 
 
-def meaning_of(error: Exception, where: str, *, count: int = 1, ours: bool = False) -> ProviderError:
+def translate_error(error: Exception, where: str, *, count: int = 1, ours: bool = False) -> ProviderError:
     """The error of ours that says what one of the SDK, or of the network below it, means.
 
     Args:
@@ -65,7 +65,7 @@ def meaning_of(error: Exception, where: str, *, count: int = 1, ours: bool = Fal
 
 def _of_status(error: openai.APIStatusError, where: str, count: int, ours: bool) -> ProviderError:
     status, headers, words = error.status_code, dict(error.response.headers), message_in(error.response.content)
-    code, kind, param = _said(error.body)
+    code, kind, param = _parse_error(error.body)
     request = f" (request {error.request_id})" if error.request_id else ""
     general = error_from_status(status, f"{words}{request}", headers)
     text = str(general)
@@ -109,7 +109,7 @@ def _of_input(text: str, words: str, code: str, param: str) -> ProviderError:
     return ItemError(text, certain=False)
 
 
-def _said(body: Any) -> tuple[str, str, str]:
+def _parse_error(body: Any) -> tuple[str, str, str]:
     """Code, type and parameter of an error's body, empty where it names none."""
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]

@@ -57,7 +57,7 @@ class TokenCounter:
             text: what to count.
             enough: a text that certainly has more is not counted to its end, and this number and one is returned.
         """
-        table = self._loaded()
+        table = self._find_table()
         if table is None:
             return None
         if len(text) > enough * _LONGEST_TOKEN:
@@ -70,9 +70,9 @@ class TokenCounter:
     @property
     def available(self) -> bool:
         """Whether there is a table."""
-        return self._loaded() is not None
+        return self._find_table() is not None
 
-    def _loaded(self) -> tiktoken.Encoding | None:
+    def _find_table(self) -> tiktoken.Encoding | None:
         if self._table is not None or self._waited.is_set():
             return self._table
         with self._lock:

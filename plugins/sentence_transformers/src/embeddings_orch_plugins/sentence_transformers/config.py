@@ -23,7 +23,7 @@ class SentenceModelConfig(LocalModelConfig):
 
     @field_validator("name", mode="before")
     @classmethod
-    def _known_form(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_form(cls, value: Any, info: ValidationInfo) -> Any:
         if type(value) is not str:
             return value
         names.check_name(value)

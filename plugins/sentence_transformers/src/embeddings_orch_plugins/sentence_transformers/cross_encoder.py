@@ -38,13 +38,13 @@ class CrossEncoderConfig(RerankerConfig):
 
     @field_validator("name")
     @classmethod
-    def _known_form(cls, value: str) -> str:
+    def _check_form(cls, value: str) -> str:
         names.check_name(value)
         return value
 
     @field_validator("device")
     @classmethod
-    def _known_device(cls, value: str) -> str:
+    def _check_device(cls, value: str) -> str:
         if not DEVICE.fullmatch(value):
             raise ValueError(f"there is no device {value!r}; allowed: auto, cpu, mps, cuda, cuda:N")
         return value
@@ -68,7 +68,7 @@ class CrossEncoderReranker(Reranker[CrossEncoderConfig]):
         """
         with self._lock:
             if self._model is None:
-                self._model = _loaded(self.config)
+                self._model = _load(self.config)
             try:
                 pairs: Any = [(query, text) for text in texts]
                 found = self._model.predict(pairs, batch_size=self.config.batch_size, show_progress_bar=False)
@@ -82,7 +82,7 @@ class CrossEncoderReranker(Reranker[CrossEncoderConfig]):
             self._model = None
 
 
-def _loaded(config: CrossEncoderConfig) -> CrossEncoder:
+def _load(config: CrossEncoderConfig) -> CrossEncoder:
     from embeddings_orch_plugins.sentence_transformers import model
     from sentence_transformers import CrossEncoder
 

@@ -57,7 +57,7 @@ class SentenceModelEmbedder(Embedder[ConfigT]):
         self._forward: dict[Modality, int] = {}  # items of a forward pass that fit into memory
 
     def _length(self) -> int | None:
-        length = told_by_files(self.config, files.dimensions)
+        length = ask_files(self.config, files.dimensions)
         if length is None and (loaded := self._model) is not None:
             length = loaded[0].get_embedding_dimension()
         return length
@@ -89,7 +89,7 @@ class SentenceModelEmbedder(Embedder[ConfigT]):
             TerminalError: the model cannot be loaded.
         """
         with self._lock:
-            model, device = self._loaded()
+            model, device = self._get_model()
             inputs = _inputs(model, batch)
             size = min(self._forward.get(batch.modality, self.config.batch_size), max(1, len(inputs)))
             while True:
@@ -124,7 +124,7 @@ class SentenceModelEmbedder(Embedder[ConfigT]):
             return []
         return precision_advice(self.config.precision, resolve_device(self.config.device))
 
-    def _loaded(self) -> tuple[SentenceTransformer, torch.device]:
+    def _get_model(self) -> tuple[SentenceTransformer, torch.device]:
         with self._lock:
             if self._failure is not None:
                 raise TerminalError(str(self._failure))
@@ -149,9 +149,9 @@ class SentenceTransformersEmbedder(SentenceModelEmbedder[SentenceTransformersCon
         Raises:
             TerminalError: the model cannot be loaded.
         """
-        if (known := told_by_files(self.config, files.modalities)) is not None:
+        if (known := ask_files(self.config, files.modalities)) is not None:
             return known
-        model, _ = self._loaded()
+        model, _ = self._get_model()
         found = files.READ & {one for one in model.modalities if isinstance(one, str)}
         if not found:
             reads = ", ".join(map(str, model.modalities))
@@ -195,7 +195,7 @@ class SentenceTransformersEmbedder(SentenceModelEmbedder[SentenceTransformersCon
         return vectors
 
 
-def told_by_files(config: SentenceModelConfig, ask: Callable[[Path], ToldT | None]) -> ToldT | None:
+def ask_files(config: SentenceModelConfig, ask: Callable[[Path], ToldT | None]) -> ToldT | None:
     """What the files of a local model tell, None for a hub name or where they do not tell."""
     try:
         folder = names.folder_of(config.name)

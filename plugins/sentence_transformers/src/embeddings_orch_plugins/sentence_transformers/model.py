@@ -51,7 +51,7 @@ def load(config: SentenceModelConfig, truncate_dim: int | None = None) -> tuple[
             f"{config.name!r} is a hub name and a folder of the working directory: "
             f"write ./{config.name} for the folder, or run elsewhere"
         )
-    model = _loaded(config, folder, device, truncate_dim)
+    model = _load(config, folder, device, truncate_dim)
     if folder is not None and files.digest(folder, config.model_backend) != before:
         raise TerminalError(f"the model {folder} was replaced while it was loaded; run again")
     if folder is None and config.weights_sha256:
@@ -72,7 +72,7 @@ def _local(config: SentenceModelConfig) -> tuple[Path | None, str]:
     return folder, found
 
 
-def _loaded(
+def _load(
     config: SentenceModelConfig, folder: Path | None, device: torch.device, truncate_dim: int | None
 ) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer

@@ -12,7 +12,7 @@ from embeddings_orch.embedding.outcome import Outcome, Prepared
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure, Item, Modality, Vectors
-from embeddings_orch_testing.conformance.samples import drawing, item_of
+from embeddings_orch_testing.conformance.samples import draw_picture, item_of
 
 
 class ConformanceBase:
@@ -54,7 +54,7 @@ class ConformanceBase:
 
     def make_images(self, count: int) -> list[bytes]:
         """Encoded pictures that differ from each other in size, format and content."""
-        return [drawing(number) for number in range(count)]
+        return [draw_picture(number) for number in range(count)]
 
     def make_bad_items(self) -> list[Item]:
         """Items that the model cannot embed; by default broken pictures where it reads pictures."""

@@ -31,7 +31,7 @@ def item_of(modality: Modality, content: str | bytes) -> Item:
     return Item(content_key(content_hash(content)), modality, content, f"a sample of {modality}")
 
 
-def drawing(number: int) -> bytes:
+def draw_picture(number: int) -> bytes:
     """A picture like no other: its colours, shape, place, size and format follow its number."""
     chance = np.random.default_rng(number)
     width, height = (int(side) for side in chance.integers(40, 160, 2))

@@ -15,7 +15,7 @@ from embeddings_orch.models.base import config_from
 from embeddings_orch.models.identity import role_of
 from embeddings_orch_testing.conformance.base import ConformanceBase, unit, vectors_of
 from embeddings_orch_testing.conformance.process import python
-from embeddings_orch_testing.conformance.varied import varied
+from embeddings_orch_testing.conformance.varied import vary
 
 _FINGERPRINT = """
 import json, sys
@@ -85,7 +85,7 @@ class SettingsPromises(ConformanceBase):
     def test_each_identity_field_changes_the_fingerprint(self) -> None:
         """Two configs that make other vectors never share a table."""
         config = self.make_fingerprint_config()
-        for name, changed in varied(config, "identity", self.variations):
+        for name, changed in vary(config, "identity", self.variations):
             assert changed.fingerprint() != config.fingerprint(), (
                 f"{name} {getattr(config, name)!r} -> {getattr(changed, name)!r} keeps the fingerprint: "
                 "is it operational?"
@@ -94,7 +94,7 @@ class SettingsPromises(ConformanceBase):
     def test_no_operational_field_changes_the_fingerprint(self) -> None:
         """A new device or price embeds nothing again."""
         config = self.make_fingerprint_config()
-        for name, changed in varied(config, "operational", self.variations):
+        for name, changed in vary(config, "operational", self.variations):
             assert changed.fingerprint() == config.fingerprint(), (
                 f"{name} {getattr(config, name)!r} -> {getattr(changed, name)!r} changes the fingerprint: "
                 "is it identity?"
@@ -106,7 +106,7 @@ class SettingsPromises(ConformanceBase):
         expected = unit(vectors_of(self.step, items))
         tried = set()
         config = self.make_config()
-        for name, changed in varied(config, "operational", self.variations):
+        for name, changed in vary(config, "operational", self.variations):
             if name in tried:
                 continue  # a model may be loaded each time: one other value has to do
             step = EmbedStep(changed, sleep=lambda _: None)

@@ -17,7 +17,7 @@ _OTHERS: Mapping[str, Sequence[Any]] = {"requests_per_minute": [100_000], "token
 """Other values of fields that all remote providers have: some that need no waiting."""
 
 
-def varied(
+def vary(
     config: EmbedderConfig, role: Role, variations: Mapping[str, Sequence[Any]]
 ) -> Iterator[tuple[str, EmbedderConfig]]:
     """Each field of a role with some other value.

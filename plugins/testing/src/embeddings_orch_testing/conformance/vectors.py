@@ -31,9 +31,9 @@ class VectorPromises(ConformanceBase):
         step = self.step
         with ThreadPoolExecutor(_THREADS) as pool:
             prepared = [good(one) for one in pool.map(step.prepare, items)]
-            together = _embedded(step, pool, prepared)
+            together = _embed_all(step, pool, prepared)
             # Otherwise shared: the order of an embedder that confuses its items follows its batches.
-            again = _embedded(step, pool, prepared[::-1])
+            again = _embed_all(step, pool, prepared[::-1])
             some = items[:: -(-len(items) // _ALONE)]
             alone = unit(np.stack(list(pool.map(lambda item: vectors_of(step, [item])[0], some))))
         own = np.linalg.norm(np.stack([together[item.key] for item in some]) - alone, axis=1)
@@ -99,7 +99,7 @@ class VectorPromises(ConformanceBase):
         assert tokens >= 0, f"{tokens} tokens"
 
 
-def _batched(prepared: list[Prepared]) -> Iterator[list[Prepared]]:
+def _make_batches(prepared: list[Prepared]) -> Iterator[list[Prepared]]:
     for modality in sorted({one.modality for one in prepared}):
         left = [one for one in prepared if one.modality == modality]
         turn = 0
@@ -109,9 +109,9 @@ def _batched(prepared: list[Prepared]) -> Iterator[list[Prepared]]:
             left, turn = left[size:], turn + 1
 
 
-def _embedded(step: EmbedStep, pool: ThreadPoolExecutor, prepared: list[Prepared]) -> dict[str, Vectors]:
+def _embed_all(step: EmbedStep, pool: ThreadPoolExecutor, prepared: list[Prepared]) -> dict[str, Vectors]:
     """Unit vectors by key."""
-    batches = list(_batched(prepared))
+    batches = list(_make_batches(prepared))
     found: dict[str, Vectors] = {}
     for batch, outcome in zip(batches, pool.map(step, batches), strict=True):
         assert not outcome.failures, f"a sample failed: {outcome.failures[0]}"

@@ -10,7 +10,7 @@ from unittest import SkipTest
 from embeddings_orch.embedding.outcome import Outcome, StoppedError
 from embeddings_orch.errors import ProviderError, TerminalError
 from embeddings_orch.models.content import Item
-from embeddings_orch_testing.remote.base import RemoteBase, compare, embedded, right
+from embeddings_orch_testing.remote.base import RemoteBase, compare, embed, right
 from embeddings_orch_testing.servers import Fault
 
 _ITEMS = 4
@@ -33,13 +33,13 @@ class AnswerPromises(RemoteBase):
 
     def test_a_malformed_answer_is_asked_for_again(self) -> None:
         """And gives the right vectors then."""
-        for name, fault, items in self._malformed():
+        for name, fault, items in self._malformed_cases():
             expected = right(self, items)
             with self.fresh() as step:
-                embedded(step, items)
+                embed(step, items)
                 self.meets(fault)
                 try:
-                    outcome = embedded(step, items)
+                    outcome = embed(step, items)
                 except TerminalError as error:
                     # Vectors of another length may also be a model that was exchanged: then the run has to stop.
                     if "dimension" in name and "dimension" in str(error):
@@ -52,7 +52,7 @@ class AnswerPromises(RemoteBase):
 
     def test_an_answer_that_stays_malformed_is_an_error_that_says_so(self) -> None:
         """Never a shifted, a missing or an invented vector."""
-        for name, fault, items in self._malformed():
+        for name, fault, items in self._malformed_cases():
             expected = right(self, items)
             self.always_meets(fault)
             with self.fresh(retry={"max_retries": 2}) as step:
@@ -74,7 +74,7 @@ class AnswerPromises(RemoteBase):
         expected = right(self, items)
         self.always_meets(fault)
         with self.fresh() as step:
-            outcome = embedded(step, items)
+            outcome = embed(step, items)
         assert len(outcome.keys) == len(items), f"reordered: {outcome.failures[0].reason}"
         compare(self, outcome, expected, "reordered")
 
@@ -87,15 +87,15 @@ class AnswerPromises(RemoteBase):
             answers.append(body)
             return body
 
-        self.always_meets(Fault.changed(seen))
+        self.always_meets(Fault.change_answer(seen))
         with self.fresh() as step:
-            found = embedded(step, items).usage
+            found = embed(step, items).usage
         counted = sum(self.tokens_in(body) for body in answers)
         assert answers, "no request for vectors was seen; does counted() fit?"
         assert found.tokens == counted, f"usage has {found.tokens} tokens, the server counted {counted}"
         assert found.requests == len(answers), f"usage has {found.requests} requests, the server saw {len(answers)}"
 
-    def _malformed(self) -> Iterator[tuple[str, Fault, list[Item]]]:
+    def _malformed_cases(self) -> Iterator[tuple[str, Fault, list[Item]]]:
         if not (faults := self.malformed()):
             raise SkipTest("there are no malformed answers: override malformed")
         items = self.sample(_ITEMS)
@@ -105,7 +105,7 @@ class AnswerPromises(RemoteBase):
 
 def _end(step: Any, items: Sequence[Item]) -> tuple[list[str], Outcome]:
     try:
-        outcome = embedded(step, items)
+        outcome = embed(step, items)
     except StoppedError as error:
         return [str(error), *(one.reason for one in error.outcome.failures)], error.outcome
     except ProviderError as error:

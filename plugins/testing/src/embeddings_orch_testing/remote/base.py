@@ -192,25 +192,25 @@ class RemoteBase(EmbedderConformance):
         self.calm()
         self.server.faults.when(lambda request: fault if self.counted(request) else None)
 
-    def sent(self) -> int:
+    def count_sent(self) -> int:
         """Requests for vectors that reached the server."""
         return sum(self.counted(request) for request in list(self.server.requests))
 
 
-def prepared(step: EmbedStep, items: Sequence[Item]) -> list[Prepared]:
+def prepare(step: EmbedStep, items: Sequence[Item]) -> list[Prepared]:
     """The items, decoded."""
     return [good(step.prepare(item)) for item in items]
 
 
-def embedded(step: EmbedStep, items: Sequence[Item]) -> Outcome:
+def embed(step: EmbedStep, items: Sequence[Item]) -> Outcome:
     """What becomes of a batch."""
-    return step(prepared(step, items))
+    return step(prepare(step, items))
 
 
 def right(suite: RemoteBase, items: Sequence[Item]) -> dict[str, Vectors]:
     """The vectors without any fault, by key."""
     suite.calm()
-    outcome = embedded(suite.step, items)
+    outcome = embed(suite.step, items)
     assert not outcome.failures, f"a sample failed without any fault: {outcome.failures[0].reason}"
     return dict(zip(outcome.keys, outcome.vectors, strict=True))
 
@@ -227,10 +227,10 @@ def compare(suite: RemoteBase, outcome: Outcome, expected: Mapping[str, Vectors]
         assert apart <= suite.tolerance, f"{what}: an item has another vector than without it ({apart:.2g} apart)"
 
 
-def stopped(step: EmbedStep, items: Sequence[Item], what: str) -> TerminalError:
+def stop_of(step: EmbedStep, items: Sequence[Item], what: str) -> TerminalError:
     """The error that embedding stops with."""
     try:
-        outcome = embedded(step, items)
+        outcome = embed(step, items)
     except TerminalError as error:
         return error
     found = outcome.failures[0].reason if outcome.failures else f"{len(outcome.keys)} vectors"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import CancelledError, TerminalError
-from embeddings_orch_testing.remote.base import RemoteBase, embedded, prepared
+from embeddings_orch_testing.remote.base import RemoteBase, embed, prepare
 from embeddings_orch_testing.servers import Fault
 
 _CONCURRENCY = 3
@@ -24,7 +24,7 @@ class FlowPromises(RemoteBase):
         """However many threads ask; and as many as that, so that a slow provider is used well."""
         items = self.sample(4 * _THREADS)
         with self.fresh(concurrency=_CONCURRENCY) as step:
-            batches = [[one] for one in prepared(step, items)]
+            batches = [[one] for one in prepare(step, items)]
             step(batches[0])
             self.calm()
             self.server.latency = 0.05
@@ -39,17 +39,17 @@ class FlowPromises(RemoteBase):
         """What is under way ends, and nothing begins."""
         items = self.sample(2 * _THREADS)
         with self.fresh(concurrency=2) as step:
-            batches = [[one] for one in prepared(step, items)]
+            batches = [[one] for one in prepare(step, items)]
             step(batches[0])
             self.calm()
             self.server.latency = 1.5
             with ThreadPoolExecutor(_THREADS) as pool:
                 running = [pool.submit(step, batch) for batch in batches]
-                _until(lambda: self.sent() >= 2, "two requests are under way")
+                _until(lambda: self.count_sent() >= 2, "two requests are under way")
                 step.cancel()
-                before = self.sent()
+                before = self.count_sent()
                 errors = [one.exception() for one in running]
-        assert self.sent() == before, f"{self.sent() - before} requests were made after the cancel"
+        assert self.count_sent() == before, f"{self.count_sent() - before} requests were made after the cancel"
         stopped = [error for error in errors if error is not None]
         assert len(stopped) >= len(batches) - before, f"{len(stopped)} of {len(batches)} batches were stopped"
         assert all(isinstance(error, CancelledError) for error in stopped), f"a cancelled batch: {stopped}"
@@ -63,14 +63,14 @@ class FlowPromises(RemoteBase):
 
         def run() -> None:
             try:
-                embedded(step, items)
+                embed(step, items)
             except TerminalError as error:
                 found.append(error)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
-            _until(lambda: self.sent() == 1, "a request was sent")
+            _until(lambda: self.count_sent() == 1, "a request was sent")
             time.sleep(0.1)
             cancelled = time.monotonic()
             step.cancel()
@@ -81,7 +81,7 @@ class FlowPromises(RemoteBase):
         assert not thread.is_alive(), "a batch sleeps on after the cancel"
         assert took < 2, f"a batch that waited to try again ended {took:.1f} s after the cancel"
         assert [type(error) for error in found] == [CancelledError], f"a cancelled batch ended with {found}"
-        assert self.sent() == 1, f"{self.sent() - 1} requests were made after the cancel"
+        assert self.count_sent() == 1, f"{self.count_sent() - 1} requests were made after the cancel"
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:

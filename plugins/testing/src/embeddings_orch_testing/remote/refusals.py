@@ -16,7 +16,7 @@ from embeddings_orch.errors import TerminalError, UnavailableError
 from embeddings_orch.models.content import Item
 from embeddings_orch.models.http_errors import message_in
 from embeddings_orch_testing.conformance.samples import item_of
-from embeddings_orch_testing.remote.base import RemoteBase, compare, embedded, right, stopped
+from embeddings_orch_testing.remote.base import RemoteBase, compare, embed, right, stop_of
 from embeddings_orch_testing.servers import Fault
 
 _WORKERS = 8
@@ -35,8 +35,8 @@ class RefusalPromises(RemoteBase):
         for name, fault in self._terminal():
             self.always_meets(fault)
             with self.fresh() as step:
-                error = stopped(step, items, name)
-            self._said_once(error, name)
+                error = stop_of(step, items, name)
+            self._check_said_once(error, name)
             words = message_in(fault.body) if fault.body else f"scripted fault {fault.status}"
             assert words in str(error), f"{name}: the provider said {words!r}, the error is {str(error)!r}"
 
@@ -53,7 +53,7 @@ class RefusalPromises(RemoteBase):
                 error = _run(step, items)
             assert isinstance(error, TerminalError), f"{name}: the run ended with {error!r}"
             assert not isinstance(error, UnavailableError), f"{name}: {error}"
-            sent = self.sent()
+            sent = self.count_sent()
             assert sent <= _WORKERS, f"{name}: {sent} requests were sent by {_WORKERS} workers"
 
     def test_a_wrong_key_stops_after_one_request(self) -> None:
@@ -63,8 +63,8 @@ class RefusalPromises(RemoteBase):
         self.server.key = f"{self.key}-of-somebody-else"
         items = self.sample(2)
         with self.fresh() as step:
-            error = stopped(step, items, "with a wrong key")
-        self._said_once(error, "with a wrong key")
+            error = stop_of(step, items, "with a wrong key")
+        self._check_said_once(error, "with a wrong key")
         assert self.server.refused, "the server does not look at its key"
         words = self.server.refused[0].message.replace(self.key, "[secret]")
         assert words in str(error), f"with a wrong key the server said {words!r}, the error is {str(error)!r}"
@@ -78,11 +78,11 @@ class RefusalPromises(RemoteBase):
         kept = os.environ.pop(self.key_variable)
         try:
             with self.fresh() as step:
-                error = stopped(step, items, f"without {self.key_variable}")
+                error = stop_of(step, items, f"without {self.key_variable}")
         finally:
             os.environ[self.key_variable] = kept
         assert self.key_variable in str(error), f"the error does not name {self.key_variable}: {error}"
-        assert not self.sent(), f"{self.sent()} requests were sent without a key"
+        assert not self.count_sent(), f"{self.count_sent()} requests were sent without a key"
 
     def test_a_bad_item_among_a_hundred_texts_fails_alone(self) -> None:
         """With the provider's words, and with few requests more."""
@@ -101,12 +101,12 @@ class RefusalPromises(RemoteBase):
         good = [item_of(modality, content) for content in contents]
         items = [*good[:_BAD], bad, *good[_BAD:]]
         expected = right(self, items)
-        without = self.sent()
+        without = self.count_sent()
         self.calm()
         self.server.reject = _MARK
         with self.fresh() as step:
-            outcome = embedded(step, items)
-        more, most = self.sent() - without, 2 * math.ceil(math.log2(_ITEMS)) + 1
+            outcome = embed(step, items)
+        more, most = self.count_sent() - without, 2 * math.ceil(math.log2(_ITEMS)) + 1
         compare(self, outcome, expected, "beside a bad item")
         assert outcome.keys == [item.key for item in good], (
             f"{len(outcome.keys)} vectors of {len(good)} good items beside a bad one: {outcome.failures[:2]}"
@@ -125,10 +125,10 @@ class RefusalPromises(RemoteBase):
             raise SkipTest("there are no permanent refusals: override terminal")
         return list(faults.items())
 
-    def _said_once(self, error: TerminalError, what: str) -> None:
+    def _check_said_once(self, error: TerminalError, what: str) -> None:
         cause = error.error if isinstance(error, StoppedError) else error
         assert not isinstance(cause, UnavailableError), f"{what}: it was taken for an outage: {cause}"
-        assert self.sent() == 1, f"{what}: {self.sent()} requests were sent, not one"
+        assert self.count_sent() == 1, f"{what}: {self.count_sent()} requests were sent, not one"
         assert self.key not in str(error), f"{what}: the error shows the key"
 
 

@@ -12,7 +12,7 @@ from unittest import SkipTest
 from urllib.parse import unquote
 
 from embeddings_orch.errors import ProviderError
-from embeddings_orch_testing.remote.base import RemoteBase, embedded
+from embeddings_orch_testing.remote.base import RemoteBase, embed
 from embeddings_orch_testing.servers import Fault
 
 
@@ -29,14 +29,14 @@ class SecrecyPromises(RemoteBase):
         """Only the name of its variable is."""
         self._has_key()
         config = self.make_config()
-        self._hidden("repr(config)", repr(config))
-        self._hidden("settings()", json.dumps(config.settings()))
-        self._hidden("identity()", repr(config.identity()))
+        self._check_hidden("repr(config)", repr(config))
+        self._check_hidden("settings()", json.dumps(config.settings()))
+        self._check_hidden("identity()", repr(config.identity()))
         with self.fresh() as step:
-            embedded(step, self.sample(1))
-            self._hidden("repr of the embed step", repr(step))
-            self._hidden("repr of the embedder", repr(step.embedder))
-            self._hidden("account()", step.embedder.account())
+            embed(step, self.sample(1))
+            self._check_hidden("repr of the embed step", repr(step))
+            self._check_hidden("repr of the embedder", repr(step.embedder))
+            self._check_hidden("account()", step.embedder.account())
 
     def test_the_key_is_in_no_error_and_no_traceback(self) -> None:
         """Not even where the provider's own words have it."""
@@ -48,40 +48,40 @@ class SecrecyPromises(RemoteBase):
             self.always_meets(Fault.status_code(status, body))
             with self.fresh(retry={"max_retries": 1}) as step:
                 try:
-                    outcome = embedded(step, items)
+                    outcome = embed(step, items)
                 except ProviderError as error:
                     shown = "".join(traceback.format_exception(error))
-                    self._hidden(f"the error of a {status}", f"{error} {error!r} {error.args!r}")
-                    self._hidden(f"the traceback of a {status}", shown)
+                    self._check_hidden(f"the error of a {status}", f"{error} {error!r} {error.args!r}")
+                    self._check_hidden(f"the traceback of a {status}", shown)
                 else:
-                    self._hidden(f"the failure of a {status}", repr(outcome.failures))
+                    self._check_hidden(f"the failure of a {status}", repr(outcome.failures))
 
     def test_the_key_is_in_no_log_record(self) -> None:
         """Of any logger, at level DEBUG."""
         self._has_key()
         items = self.sample(2)
-        with _logged() as records:
+        with _record_logs() as records:
             with self.fresh() as step:
-                embedded(step, items)
+                embed(step, items)
                 self.meets(Fault.status_code(500), Fault.reset(), Fault.page())
-                embedded(step, items)
+                embed(step, items)
             for _, fault in self.terminal().items():
                 self.always_meets(fault)
                 with self.fresh() as step:
                     try:
-                        embedded(step, items)
+                        embed(step, items)
                     except ProviderError:
                         logging.getLogger("conformance").exception("as expected")
         for record in records:
             if record.levelno <= logging.DEBUG and record.name.startswith(self.indiscreet or "\0"):
                 continue
             shown = logging.Formatter().format(record)
-            self._hidden(f"a record of the logger {record.name!r} ({record.levelname})", shown)
+            self._check_hidden(f"a record of the logger {record.name!r} ({record.levelname})", shown)
 
     def test_the_key_is_in_no_address(self) -> None:
         """Addresses are logged by every proxy on the way."""
         self._has_key()
-        embedded(self.step, self.sample(2))
+        embed(self.step, self.sample(2))
         assert self.server.requests, "no request was sent"
         for request in self.server.requests:
             shown = f"{unquote(request.path)} {dict(request.query)}"
@@ -91,12 +91,12 @@ class SecrecyPromises(RemoteBase):
         if self.key_variable is None:
             raise SkipTest("the provider has no key")
 
-    def _hidden(self, where: str, text: str) -> None:
+    def _check_hidden(self, where: str, text: str) -> None:
         assert self.key not in text, f"{where} shows the key"
 
 
 @contextmanager
-def _logged() -> Iterator[list[logging.LogRecord]]:
+def _record_logs() -> Iterator[list[logging.LogRecord]]:
     """All records of all loggers, at level DEBUG."""
     records: list[logging.LogRecord] = []
 

@@ -10,7 +10,7 @@ from embeddings_orch.embedding.outcome import StoppedError
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError, UnavailableError
 from embeddings_orch.models.content import Item
-from embeddings_orch_testing.remote.base import Hours, RemoteBase, compare, embedded, right, stopped
+from embeddings_orch_testing.remote.base import Hours, RemoteBase, compare, embed, right, stop_of
 from embeddings_orch_testing.servers import Fault
 
 _ITEMS = 3
@@ -45,13 +45,13 @@ class TransientPromises(RemoteBase):
         items = self.sample(_ITEMS)
         expected = right(self, items)
         with self.fresh() as step:
-            embedded(step, items)
+            embed(step, items)
             for name, fault in _PASSING.items():
                 self.meets(fault)
-                outcome = embedded(step, items)
+                outcome = embed(step, items)
                 assert not outcome.failures, f"after {name}: {outcome.failures[0].reason}"
                 compare(self, outcome, expected, f"after {name}")
-                requests, sent = outcome.usage.requests, self.sent()
+                requests, sent = outcome.usage.requests, self.count_sent()
                 assert sent > 1, f"{name}: the server saw {sent} requests for vectors; does counted() fit?"
                 assert requests == sent, (
                     f"{name}: {sent} requests reached the server, {requests} are counted: the SDK's own retries "
@@ -62,9 +62,9 @@ class TransientPromises(RemoteBase):
         """One for each time that a batch was sent again."""
         items = self.sample(1)
         with self.fresh() as step:
-            embedded(step, items)
+            embed(step, items)
             self.meets(Fault.status_code(429), Fault.reset(), Fault.page())
-            usage = embedded(step, items).usage
+            usage = embed(step, items).usage
         assert (usage.requests, usage.retries) == (4, 3), f"{usage.requests} requests and {usage.retries} retries"
 
     def test_an_answer_that_hangs_is_given_up_after_the_timeout(self) -> None:
@@ -72,10 +72,10 @@ class TransientPromises(RemoteBase):
         items = self.sample(1)
         expected = right(self, items)
         with self.fresh(timeout=_TIMEOUT) as step:
-            embedded(step, items)
+            embed(step, items)
             self.meets(Fault.hang(8 * _TIMEOUT))
             started = time.monotonic()
-            outcome = embedded(step, items)
+            outcome = embed(step, items)
         took = time.monotonic() - started
         assert outcome.keys, f"after an answer that hung: {outcome.failures[0].reason}"
         compare(self, outcome, expected, "after an answer that hung")
@@ -87,7 +87,7 @@ class TransientPromises(RemoteBase):
         items = self.sample(_ITEMS)
         expected = right(self, items)
         self.meets(Fault.slow(0.3))
-        outcome = embedded(self.step, items)
+        outcome = embed(self.step, items)
         assert len(outcome.keys) == len(items), f"of a slow answer: {outcome.failures[0].reason}"
         compare(self, outcome, expected, "of a slow answer")
 
@@ -99,7 +99,7 @@ class TransientPromises(RemoteBase):
                 self.always_meets(fault)
                 with self.fresh(retry={"max_retries": retries}) as step:
                     said = self._unavailable(step, items, name)
-                sent, most = self.sent(), retries + 1
+                sent, most = self.count_sent(), retries + 1
                 assert sent <= most, f"{name}, max_retries {retries}: {sent} requests were sent, {most} are allowed"
                 assert sent == most, f"{name}, max_retries {retries}: {sent} requests were sent, not {most}"
                 assert fault.kind != "status" or f"scripted fault {name}" in said, (
@@ -108,7 +108,7 @@ class TransientPromises(RemoteBase):
 
     def _unavailable(self, step: EmbedStep, items: Sequence[Item], name: str) -> str:
         try:
-            outcome = embedded(step, items)
+            outcome = embed(step, items)
         except TerminalError as error:
             cause = error.error if isinstance(error, StoppedError) else error
             assert isinstance(cause, UnavailableError), f"{name}: {type(cause).__name__}, not UnavailableError: {cause}"
@@ -124,11 +124,11 @@ class TransientPromises(RemoteBase):
             for form, asked in (("seconds", _RETRY_AFTER), ("a date", _DATE)):
                 hours = Hours()
                 with self.fresh(hours) as step:
-                    embedded(step, items)
+                    embed(step, items)
                     value = f"{asked:.0f}" if form == "seconds" else formatdate(time.time() + asked, usegmt=True)
                     self.meets(Fault.status_code(status, headers={"retry-after": value}))
                     hours.slept.clear()
-                    embedded(step, items)
+                    embed(step, items)
                 # A date has no fractions of a second, and time passes.
                 slept, least = sum(hours.slept), asked - (2.5 if form == "a date" else 0)
                 assert least <= slept <= asked + 0.5, (
@@ -140,6 +140,6 @@ class TransientPromises(RemoteBase):
         items = self.sample(1)
         self.always_meets(Fault.reset())
         with self.fresh(retry={"max_retries": 1}) as step:
-            error = stopped(step, items, "every connection is reset")
+            error = stop_of(step, items, "every connection is reset")
         assert isinstance(error, UnavailableError), f"{type(error).__name__}, not UnavailableError: {error}"
         assert len(str(error)) > len("no request succeeded: "), "the error does not say why"

@@ -169,12 +169,12 @@ class LoopbackServer(ABC):
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
         try:
-            return self._answered(request)
+            return self._answer(request)
         finally:
             with self._lock:
                 self.under_way -= 1
 
-    def _answered(self, request: RecordedRequest) -> tuple[Answer, Fault | None]:
+    def _answer(self, request: RecordedRequest) -> tuple[Answer, Fault | None]:
         fault = self.faults.next(request)
         if self.bucket is not None and (pause := self.bucket.take()):
             limited = RefusedError(429, "rate limit reached", "rate_limit_exceeded", {"retry-after": f"{pause:.3f}"})

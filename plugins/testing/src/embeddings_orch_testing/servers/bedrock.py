@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
 from embeddings_orch_testing.servers.base import Answer, Bucket, LoopbackServer, RecordedRequest, RefusedError
-from embeddings_orch_testing.servers.bedrock_call import STATUS, Call, error
+from embeddings_orch_testing.servers.bedrock_call import STATUS, InvokeRequest, error
 from embeddings_orch_testing.servers.bedrock_models import MODELS
 from embeddings_orch_testing.servers.faults import Fault
 
@@ -113,7 +113,7 @@ class BedrockServer(LoopbackServer):
             raise error("ValidationException", "Malformed input request, please reformat your input and try again.")
         model, profile = self._model(unquote(matched[1]))
         started = time.monotonic()
-        body, tokens = MODELS[model](Call(model, request.body, profile, self.rejects))
+        body, tokens = MODELS[model](InvokeRequest(model, request.body, profile, self.rejects))
         with self._lock:
             self.counted.append(tokens)
         return Answer(

@@ -39,7 +39,7 @@ def error(code: str, message: str) -> RefusedError:
     return RefusedError(STATUS[code], message, code, kind)
 
 
-def malformed(violations: str) -> RefusedError:
+def schema_error(violations: str) -> RefusedError:
     """What Bedrock says when a body does not fit the model's JSON schema."""
     return error(
         "ValidationException", f"Malformed input request: {violations}, please reformat your input and try again."
@@ -47,7 +47,7 @@ def malformed(violations: str) -> RefusedError:
 
 
 @dataclass(frozen=True)
-class Call:
+class InvokeRequest:
     """One request to a model.
 
     Attributes:
@@ -69,23 +69,23 @@ class Call:
             f"#: extraneous key [{key}] is not permitted" for key in self.body if key not in (*required, *optional)
         ]
         if missing or extra:
-            raise malformed("".join((*missing, *extra)))
+            raise schema_error("".join((*missing, *extra)))
 
     def choice(self, key: str, allowed: Collection[Any], default: Any, within: Mapping[str, Any] | None = None) -> Any:
         """The value of a key that has a few."""
         value = (self.body if within is None else within).get(key, default)
         if value not in allowed:
-            raise malformed(f"#/{key}: {value} is not a valid enum value")
+            raise schema_error(f"#/{key}: {value} is not a valid enum value")
         return value
 
     def text(self, where: str, value: Any, longest: int | None = None) -> str:
         """A text, neither empty nor longer than so many characters."""
         if not isinstance(value, str):
-            raise malformed(f"#/{where}: expected type: String, found: {type(value).__name__}")
+            raise schema_error(f"#/{where}: expected type: String, found: {type(value).__name__}")
         if not value:
-            raise malformed(f"#/{where}: expected minLength: 1, actual: 0")
+            raise schema_error(f"#/{where}: expected minLength: 1, actual: 0")
         if longest is not None and len(value) > longest:
-            raise malformed(f"#/{where}: expected maxLength: {longest}, actual: {len(value)}")
+            raise schema_error(f"#/{where}: expected maxLength: {longest}, actual: {len(value)}")
         if self.rejects(value):
             raise error("ValidationException", "Input is too long for requested model.")
         return value

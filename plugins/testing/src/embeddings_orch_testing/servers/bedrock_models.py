@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from embeddings_orch_testing.servers.bedrock_call import Call, error, malformed
+from embeddings_orch_testing.servers.bedrock_call import InvokeRequest, error, schema_error
 from embeddings_orch_testing.servers.vectors import tokens_of
 
 IMAGE_TOKENS = 300
@@ -44,7 +44,7 @@ def _cut(text: str, most: int, how: str) -> str:
     return text[-4 * most :] if how == "start" else text[: 4 * most]
 
 
-def titan_text(call: Call) -> Reply:
+def titan_text(call: InvokeRequest) -> Reply:
     """amazon.titan-embed-text-v1 and -v2."""
     second = "-v2" in call.model
     call.keys(["inputText"], ["dimensions", "normalize", "embeddingTypes"] if second else [])
@@ -60,7 +60,7 @@ def titan_text(call: Call) -> Reply:
     return body, tokens_of(text)
 
 
-def titan_image(call: Call) -> Reply:
+def titan_image(call: InvokeRequest) -> Reply:
     """amazon.titan-embed-image-v1: a text, a picture, or the mean of both."""
     call.keys([], ["inputText", "inputImage", "embeddingConfig"])
     config = call.body.get("embeddingConfig", {})
@@ -74,18 +74,18 @@ def titan_image(call: Call) -> Reply:
         data = call.picture(call.body["inputImage"], ("png", "jpeg"), None)
         vectors.append(call.vector(data, dimensions))
     if not vectors:
-        raise malformed("#: required key [inputText] not found#: required key [inputImage] not found")
+        raise schema_error("#: required key [inputText] not found#: required key [inputImage] not found")
     return {"embedding": np.mean(vectors, axis=0).tolist(), "inputTextTokenCount": tokens, "message": None}, tokens
 
 
-def _cohere_inputs(call: Call, most_pictures: int, formats: Collection[str]) -> list[list[str | bytes]]:
+def _cohere_inputs(call: InvokeRequest, most_pictures: int, formats: Collection[str]) -> list[list[str | bytes]]:
     """The parts of each input, checked."""
     given = [key for key in ("texts", "images", "inputs") if key in call.body]
     if len(given) != 1:
-        raise malformed("#: required key [texts] not found" if not given else "#: only one input kind is permitted")
+        raise schema_error("#: required key [texts] not found" if not given else "#: only one input kind is permitted")
     values, most = call.body[given[0]], most_pictures if given[0] == "images" else 96
     if not isinstance(values, list) or not 1 <= len(values) <= most:
-        raise malformed(f"#/{given[0]}: expected maximum item count: {most}, found: {len(values)}")
+        raise schema_error(f"#/{given[0]}: expected maximum item count: {most}, found: {len(values)}")
     third = "-v3" in call.model
     inputs: list[list[str | bytes]] = []
     for number, value in enumerate(values):
@@ -103,7 +103,7 @@ def _cohere_inputs(call: Call, most_pictures: int, formats: Collection[str]) -> 
     return inputs
 
 
-def cohere(call: Call) -> Reply:
+def cohere(call: InvokeRequest) -> Reply:
     """cohere.embed-english-v3, -multilingual-v3 and cohere.embed-v4."""
     third = "-v3" in call.model
     kinds = ["texts", "images", "truncate", "embedding_types"]
@@ -115,7 +115,7 @@ def cohere(call: Call) -> Reply:
     dimensions = 1024 if third else call.choice("output_dimension", (256, 512, 1024, 1536), 1536)
     inputs = _cohere_inputs(call, *((1, ("png", "jpeg")) if third else (96, ("png", "jpeg", "webp", "gif"))))
     if third and (side == "image") != isinstance(inputs[0][0], bytes):
-        raise malformed("#/input_type: image is for images, and images need it")
+        raise schema_error("#/input_type: image is for images, and images need it")
     vectors, tokens = [], 0
     for parts in inputs:
         made = []
@@ -141,7 +141,7 @@ _NOVA_PURPOSES = (
 )
 
 
-def nova(call: Call) -> Reply:
+def nova(call: InvokeRequest) -> Reply:
     """amazon.nova-2-multimodal-embeddings-v1:0, its synchronous task."""
     call.keys(["taskType", "singleEmbeddingParams"], ["schemaVersion"])
     call.choice("schemaVersion", ("nova-multimodal-embed-v1",), "nova-multimodal-embed-v1")
@@ -150,7 +150,7 @@ def nova(call: Call) -> Reply:
     side = call.choice("embeddingPurpose", _NOVA_PURPOSES, None, wanted)
     dimensions = call.choice("embeddingDimension", (256, 384, 1024, 3072), 3072, wanted)
     if len({"text", "image", "audio", "video"} & set(wanted)) != 1:
-        raise malformed("#/singleEmbeddingParams: exactly one of text, image, video, audio must be present")
+        raise schema_error("#/singleEmbeddingParams: exactly one of text, image, video, audio must be present")
     result: dict[str, Any]
     if "text" in wanted:
         text = call.text("singleEmbeddingParams/text/value", wanted["text"].get("value"), 8192)
@@ -166,7 +166,7 @@ def nova(call: Call) -> Reply:
     return {"embeddings": [{**result, "embedding": call.vector(content, dimensions, side).tolist()}]}, tokens
 
 
-def marengo(call: Call) -> Reply:
+def marengo(call: InvokeRequest) -> Reply:
     """twelvelabs.marengo-embed-2-7-v1:0 and -3-0-v1:0, texts and pictures."""
     third = "-3-0-" in call.model
     if not third and not call.profile:
@@ -192,7 +192,7 @@ def marengo(call: Call) -> Reply:
     return {"data": [{"embedding": vector.tolist()}]}, tokens_of(content) if isinstance(content, str) else 0
 
 
-MODELS: Mapping[str, Callable[[Call], Reply]] = {
+MODELS: Mapping[str, Callable[[InvokeRequest], Reply]] = {
     "amazon.titan-embed-text-v1": titan_text,
     "amazon.titan-embed-text-v2:0": titan_text,
     "amazon.titan-embed-image-v1": titan_image,

@@ -29,7 +29,7 @@ class Fault:
         cls, status: int, body: Any = None, headers: Mapping[str, str] | None = None, seconds: float = 0.0
     ) -> Fault:
         """An answer with another status; ``body`` is JSON, text or bytes, by default the server's own error body."""
-        return cls("status", status, _encoded(body), dict(headers or {}), seconds)
+        return cls("status", status, _encode(body), dict(headers or {}), seconds)
 
     @classmethod
     def hang(cls, seconds: float) -> Fault:
@@ -62,7 +62,7 @@ class Fault:
         return cls("body", status, body.encode(), {"content-type": "text/html"})
 
     @classmethod
-    def changed(cls, change: Callable[[Any], Any]) -> Fault:
+    def change_answer(cls, change: Callable[[Any], Any]) -> Fault:
         """The right answer's JSON, changed: a vector too few, another order, NaN."""
         return cls("change", change=change)
 
@@ -114,7 +114,7 @@ class Faults:
         return rule(request) if rule is not None else None
 
 
-def _encoded(body: Any) -> bytes | None:
+def _encode(body: Any) -> bytes | None:
     if body is None or isinstance(body, bytes):
         return body
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()

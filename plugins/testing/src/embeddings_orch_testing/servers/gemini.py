@@ -83,7 +83,7 @@ class GeminiServer(LoopbackServer):
         if not isinstance(request.body, dict):
             raise RefusedError(400, "Invalid JSON payload received.")
         if method == "embedContent":
-            vector, tokens = self._embedded(name, request.body, "EmbedContentRequest")
+            vector, tokens = self._embed(name, request.body, "EmbedContentRequest")
             return Answer(200, {"embedding": {"values": vector}, **_usage(tokens)})
         requests = request.body.get("requests")
         if not isinstance(requests, list) or not requests:
@@ -97,7 +97,7 @@ class GeminiServer(LoopbackServer):
             where = f"BatchEmbedContentsRequest.requests[{index}]"
             if one.get("model") != name:
                 raise RefusedError(400, f"* {where}.model: model must match the model of the batch\n")
-            embedded.append(self._embedded(name, one, where))
+            embedded.append(self._embed(name, one, where))
         values = [{"values": vector} for vector, _ in embedded]
         return Answer(200, {"embeddings": values, **_usage(sum(tokens for _, tokens in embedded))})
 
@@ -122,7 +122,7 @@ class GeminiServer(LoopbackServer):
         if given != self.key:
             raise RefusedError(400, "API key not valid. Please pass a valid API key.", "API_KEY_INVALID")
 
-    def _embedded(self, name: str, request: Any, where: str) -> tuple[list[float], int]:
+    def _embed(self, name: str, request: Any, where: str) -> tuple[list[float], int]:
         model = _MODELS[name]
         task = request.get("taskType", request.get("task_type", "TASK_TYPE_UNSPECIFIED"))
         if task not in TASK_TYPES:

@@ -163,7 +163,7 @@ class OpenAIServer(LoopbackServer):
         tokens = sum(map(tokens_of, texts))
         vectors = [self.vector(model, text, dimensions) for text in texts]
         data = [
-            {"object": "embedding", "index": index, "embedding": _encoded(vector, encoding)}
+            {"object": "embedding", "index": index, "embedding": _encode(vector, encoding)}
             for index, vector in enumerate(vectors)
         ]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -242,7 +242,7 @@ class OpenAIServer(LoopbackServer):
         }
 
 
-def _encoded(vector: Vectors, encoding: str) -> list[float] | str:
+def _encode(vector: Vectors, encoding: str) -> list[float] | str:
     if encoding == "base64":
         return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
     numbers: list[float] = vector.tolist()

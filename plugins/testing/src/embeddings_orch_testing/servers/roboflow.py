@@ -126,13 +126,13 @@ class RoboflowServer(LoopbackServer):
         return [self._vector(text, version) for text in texts]
 
     def _images(self, images: list[Any], version: str) -> list[Vectors]:
-        return [self._vector(self._decoded(image), version) for image in images]
+        return [self._vector(self._decode(image), version) for image in images]
 
     def _vector(self, content: str | bytes, version: str) -> Vectors:
         vector: Vectors = vector_of(f"roboflow {version}", content, DIMENSIONS[version]) * np.float32(10)
         return vector
 
-    def _decoded(self, image: Any) -> bytes:
+    def _decode(self, image: Any) -> bytes:
         if not isinstance(image, dict) or "type" not in image:
             raise RefusedError(422, "Field required", "image")
         if image["type"] != "base64":

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from embeddings_orch_plugins.aws.families import cohere, marengo, nova, titan
-from embeddings_orch_plugins.aws.families.base import Model
+from embeddings_orch_plugins.aws.families.base import ModelFamily
 
-MODELS: Mapping[str, Model] = {
+MODELS: Mapping[str, ModelFamily] = {
     "amazon.titan-embed-text-v1": titan.TEXT_V1,
     "amazon.titan-embed-text-v2:0": titan.TEXT_V2,
     "amazon.titan-embed-image-v1": titan.IMAGE,

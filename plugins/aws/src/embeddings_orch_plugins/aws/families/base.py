@@ -21,7 +21,7 @@ TEXT = 4_000_000
 
 
 @dataclass(frozen=True)
-class Call:
+class ModelCall:
     """One request to be made.
 
     Attributes:
@@ -53,7 +53,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelFamily:
     """An embedding model of Bedrock.
 
     Attributes:
@@ -70,7 +70,7 @@ class Model:
         tokens_key: where the answer says how many tokens it counted; the header says so for all models.
     """
 
-    body: Callable[[Call], dict[str, Any]]
+    body: Callable[[ModelCall], dict[str, Any]]
     vectors: Callable[[Any], Rows]
     dimensions: tuple[int, ...]
     tokens: int
@@ -93,7 +93,7 @@ def format_of(data_uri: str) -> str:
     return data_uri.partition(";")[0].rpartition("/")[2]
 
 
-def found(answer: Any, *path: str | int) -> Any:
+def get_at(answer: Any, *path: str | int) -> Any:
     """The value at a path in an answer's JSON.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import Call, Model, Pictures, Rows, found
+from embeddings_orch_plugins.aws.families.base import ModelCall, ModelFamily, Pictures, Rows, get_at
 
 _TYPES = ("search_document", "search_query", "classification", "clustering")
 _LARGEST = 5 * 2**20
@@ -12,14 +12,14 @@ _V3_CUTS = {"end": "END", "start": "START", "none": "NONE"}
 _V4_CUTS = {"end": "RIGHT", "start": "LEFT", "none": "NONE"}
 
 
-def _v3(call: Call) -> dict[str, Any]:
+def _v3(call: ModelCall) -> dict[str, Any]:
     if call.modality == "image":
         # Of v3's types only this one goes with pictures, on either side of a search.
         return {"input_type": "image", "images": list(call.contents)}
     return {"input_type": call.input_type, "texts": list(call.contents), "truncate": _V3_CUTS[call.truncate]}
 
 
-def _v4(call: Call) -> dict[str, Any]:
+def _v4(call: ModelCall) -> dict[str, Any]:
     given = {"images" if call.modality == "image" else "texts": list(call.contents)}
     return {
         "input_type": call.input_type,
@@ -31,13 +31,13 @@ def _v4(call: Call) -> dict[str, Any]:
 
 
 def _vectors(answer: Any) -> Rows:
-    embeddings = found(answer, "embeddings")
+    embeddings = get_at(answer, "embeddings")
     # A list where no embedding_types were asked for, else by type.
-    rows: Rows = found(answer, "embeddings", "float") if isinstance(embeddings, dict) else embeddings
+    rows: Rows = get_at(answer, "embeddings", "float") if isinstance(embeddings, dict) else embeddings
     return rows
 
 
-V3 = Model(
+V3 = ModelFamily(
     body=_v3,
     vectors=_vectors,
     dimensions=(1024,),
@@ -51,7 +51,7 @@ V3 = Model(
     allowed_types=_TYPES,
 )
 
-V4 = Model(
+V4 = ModelFamily(
     body=_v4,
     vectors=_vectors,
     dimensions=(1536, 1024, 512, 256),

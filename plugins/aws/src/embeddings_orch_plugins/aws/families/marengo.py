@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import Call, Model, Pictures, Rows, base64_of, found
+from embeddings_orch_plugins.aws.families.base import ModelCall, ModelFamily, Pictures, Rows, base64_of, get_at
 
 _PICTURES = Pictures(5 * 2**20)
 
 
-def _v2_7(call: Call) -> dict[str, Any]:
+def _v2_7(call: ModelCall) -> dict[str, Any]:
     content = call.contents[0]
     if call.modality == "text":
         return {"inputType": "text", "inputText": content, "textTruncate": call.truncate}
     return {"inputType": "image", "mediaSource": {"base64String": base64_of(content)}}
 
 
-def _v3_0(call: Call) -> dict[str, Any]:
+def _v3_0(call: ModelCall) -> dict[str, Any]:
     content = call.contents[0]
     if call.modality == "text":
         return {"inputType": "text", "text": {"inputText": content}}
@@ -24,12 +24,12 @@ def _v3_0(call: Call) -> dict[str, Any]:
 
 
 def _vectors(answer: Any) -> Rows:
-    data = found(answer, "data")
+    data = get_at(answer, "data")
     # The guide shows a list for v3.0 and, in places, one object for v2.7.
-    return [found(answer, "data", "embedding") if isinstance(data, dict) else found(answer, "data", 0, "embedding")]
+    return [get_at(answer, "data", "embedding") if isinstance(data, dict) else get_at(answer, "data", 0, "embedding")]
 
 
-V2_7 = Model(
+V2_7 = ModelFamily(
     body=_v2_7,
     vectors=_vectors,
     dimensions=(1024,),
@@ -39,7 +39,7 @@ V2_7 = Model(
     truncates=("end", "none"),
 )
 
-V3_0 = Model(
+V3_0 = ModelFamily(
     body=_v3_0,
     vectors=_vectors,
     dimensions=(512,),

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import FILE, Call, Model, Pictures, Rows, base64_of, format_of, found
+from embeddings_orch_plugins.aws.families.base import (
+    FILE,
+    ModelCall,
+    ModelFamily,
+    Pictures,
+    Rows,
+    base64_of,
+    format_of,
+    get_at,
+)
 
 
-def _body(call: Call) -> dict[str, Any]:
+def _body(call: ModelCall) -> dict[str, Any]:
     content = call.contents[0]
     given: dict[str, Any]
     if call.modality == "text":
@@ -26,10 +35,10 @@ def _body(call: Call) -> dict[str, Any]:
 
 
 def _vectors(answer: Any) -> Rows:
-    return [found(answer, "embeddings", 0, "embedding")]
+    return [get_at(answer, "embeddings", 0, "embedding")]
 
 
-MULTIMODAL = Model(
+MULTIMODAL = ModelFamily(
     body=_body,
     vectors=_vectors,
     dimensions=(3072, 1024, 384, 256),

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import FILE, Call, Model, Pictures, Rows, base64_of, found
+from embeddings_orch_plugins.aws.families.base import FILE, ModelCall, ModelFamily, Pictures, Rows, base64_of, get_at
 
 
-def _text_v1(call: Call) -> dict[str, Any]:
+def _text_v1(call: ModelCall) -> dict[str, Any]:
     return {"inputText": call.contents[0]}
 
 
-def _text_v2(call: Call) -> dict[str, Any]:
+def _text_v2(call: ModelCall) -> dict[str, Any]:
     return {"inputText": call.contents[0], "dimensions": call.dimensions, "normalize": call.normalize}
 
 
-def _image(call: Call) -> dict[str, Any]:
+def _image(call: ModelCall) -> dict[str, Any]:
     content = call.contents[0]
     given = {"inputText": content} if call.modality == "text" else {"inputImage": base64_of(content)}
     return {**given, "embeddingConfig": {"outputEmbeddingLength": call.dimensions}}
 
 
 def _vectors(answer: Any) -> Rows:
-    return [found(answer, "embedding")]
+    return [get_at(answer, "embedding")]
 
 
-TEXT_V1 = Model(
+TEXT_V1 = ModelFamily(
     body=_text_v1,
     vectors=_vectors,
     dimensions=(1536,),
@@ -35,7 +35,7 @@ TEXT_V1 = Model(
     tokens_key="inputTextTokenCount",
 )
 
-TEXT_V2 = Model(
+TEXT_V2 = ModelFamily(
     body=_text_v2,
     vectors=_vectors,
     dimensions=(1024, 512, 256),
@@ -45,7 +45,7 @@ TEXT_V2 = Model(
     tokens_key="inputTextTokenCount",
 )
 
-IMAGE = Model(
+IMAGE = ModelFamily(
     body=_image,
     vectors=_vectors,
     dimensions=(1024, 384, 256),
