@@ -12,11 +12,13 @@ empty :=
 space := $(empty) $(empty)
 EDITABLE := -e .[serve] $(foreach plugin,$(PLUGINS),-e $(plugin))
 DEMO := -e .[serve] -e plugins/open_clip -e plugins/sentence_transformers
+PAGE_JS := tests/server/page
+NEW_NODE := const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)
 PORT ?= 3000
 SEARCH_PORT ?= 8080
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo serve dev test lint types clean
+.PHONY: demo serve dev test lint lint-js check-js types clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "embeddings_orch needs Python 3.11 to 3.13; set PYTHON=")'
@@ -40,10 +42,23 @@ dev: $(VENV)/.dev
 	@$(BIN)/python -c "from pathlib import Path; from embeddings_orch.spec.project import prepare_home; prepare_home(Path.cwd())"
 	EMBEDDINGS_ORCH_WEBSERVER_URL=http://127.0.0.1:$(PORT) $(BIN)/dg dev --port $(PORT)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev lint-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+# The page needs no build: node is for its checks alone, and may be missing.
+lint-js:
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then echo "no node: the page's JavaScript is not checked"; \
+	elif ! node -e '$(NEW_NODE)'; then echo "node $$(node --version) is older than 20.19: the page's JavaScript is not checked"; \
+	else $(MAKE) --no-print-directory check-js; fi
+
+$(PAGE_JS)/node_modules/.installed: $(PAGE_JS)/package.json $(PAGE_JS)/package-lock.json
+	cd $(PAGE_JS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+check-js: $(PAGE_JS)/node_modules/.installed
+	cd $(PAGE_JS) && npm run --silent check
 
 types: $(VENV)/.dev
 	MYPYPATH=.:$(subst $(space),:,$(SOURCES)) $(BIN)/mypy embeddings_orch definitions tests/typing $(SOURCES)
@@ -53,4 +68,4 @@ test: lint types
 	$(BIN)/python -m pytest --numprocesses 3 --durations=10
 
 clean:
-	rm -rf $(VENV) .dagster .embeddings_orch out
+	rm -rf $(VENV) $(PAGE_JS)/node_modules .dagster .embeddings_orch out

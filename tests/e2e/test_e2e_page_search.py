@@ -139,6 +139,27 @@ def test_a_large_picture_is_made_smaller_before_it_is_sent(visit, server, tmp_pa
     page.first("cat face")
 
 
+def test_a_picture_that_is_read_slowly_does_not_undo_what_came_after(visit, server):
+    page = visit(server)
+    page.status("60 items")
+    hand_over(page, "drop", picture())
+    page.first("cat face")
+    page.page.add_init_script(
+        """const read = window.createImageBitmap;
+        window.createImageBitmap = async (...given) => {
+          await new Promise((done) => setTimeout(done, 1000));
+          return read(...given);
+        };"""
+    )
+    page.page.reload()
+    page.page.locator("#tools").wait_for()
+    page.page.go_back()
+    page.status("A look at 60 items")
+    page.page.wait_for_timeout(1500)
+    page.status("A look at 60 items")
+    assert page.page.locator(".query-chip").count() == 0
+
+
 def test_what_is_no_picture_says_so(visit, server):
     page = visit(server)
     page.status("60 items")

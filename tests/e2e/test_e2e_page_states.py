@@ -53,12 +53,16 @@ def test_a_generation_that_is_not_published_can_be_looked_at_and_says_so(visit, 
     page.page.get_by_role("button", name="caption").count()
     page.page.get_by_label("Search by words").fill("picture")
     page.status("3 hits of 3")
+    page.page.goto(page.page.url + "&has.caption=picture+1")
+    page.status("1 hit of 3")
 
 
 def test_a_server_without_an_index_says_so(visit, served):
     page = visit(served())
     page.page.get_by_role("heading", name="There is no index yet").wait_for()
     page.page.get_by_role("button", name="Look again").click()
+    page.page.get_by_role("heading", name="There is no index yet").wait_for()
+    page.page.locator("#filters-toggle").click()
     page.page.get_by_role("heading", name="There is no index yet").wait_for()
 
 
@@ -195,3 +199,18 @@ def test_an_address_changes_nothing_but_the_state(visit, server):
     page = visit(server, "/?min.__proto__=5&has.__proto__=x&is.__proto__=y")
     page.status("12 items of 12")
     assert page.page.evaluate("[({}).min, ({}).has, ({}).values]") == [None, None, None]
+
+
+def test_a_column_may_be_called_like_what_every_object_has(visit, served, make_gallery):
+    gallery = make_gallery(pictures=4)
+    for place, name in enumerate(sorted(gallery.captions)):
+        gallery.captions[name]["constructor"] = "ab"[place % 2]
+    gallery.write_captions()
+    gallery.run()
+    page = visit(served(gallery))
+    page.status("A look at 4 items")
+    page.page.get_by_role("button", name="a 2").click()
+    page.status("2 items of 4")
+    page.page.get_by_label("Remove the filter constructor: a").click()
+    page.status("A look at 4 items")
+    page.page.get_by_role("button", name="b 2").wait_for()

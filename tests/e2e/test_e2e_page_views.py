@@ -113,6 +113,24 @@ def test_the_legend_names_the_values_and_hides_them(visit, server):
     page.page.locator(".legend").wait_for(state="hidden")
 
 
+def test_colours_come_when_the_columns_do(visit, server):
+    page = visit(server, "/?view=map")
+    ready(page)
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.page.route("**/facets*", hold)
+    with page.page.expect_response("**/map?*"):
+        page.choose("Generation", "toy")
+    page.page.locator(".map .overlay").wait_for()
+    page.page.locator(".legend").wait_for(state="hidden")
+    assert len(held) == 1
+    held[0].continue_()
+    page.page.locator(".legend button").first.wait_for()
+
+
 def test_an_item_is_shown_on_the_map(visit, server):
     page = visit(server, "/?item=p007.png")
     page.page.get_by_role("button", name="On the map").click()

@@ -1,51 +1,93 @@
 /** The server's routes. Nothing else of the page makes requests, but for pictures. */
 
+/** @import {Facet, Hit, Index, MapAnswer, SearchAnswer, SearchBody, ValuesAnswer} from "./shapes.js" */
+
 /** An answer that is an error, or none (`status` 0). */
 export class ApiError extends Error {
-  constructor(message, { status = 0, type = null, param = null, retryAfter = null } = {}) {
+  /**
+   * @param {string} message
+   * @param {{status?: number, retryAfter?: number | null}} [how] `retryAfter` in seconds
+   */
+  constructor(message, { status = 0, retryAfter = null } = {}) {
     super(message);
-    Object.assign(this, { name: "ApiError", status, type, param, retryAfter });
+    this.name = "ApiError";
+    this.status = status;
+    this.retryAfter = retryAfter;
   }
 }
 
+/**
+ * Whether a request was given up by the page itself.
+ * @param {unknown} error
+ */
+export const aborted = (error) => error instanceof Error && error.name === "AbortError";
+
+/**
+ * What was thrown, as an error with a message.
+ * @param {unknown} thrown
+ */
+export const asError = (thrown) => (thrown instanceof Error ? thrown : new Error(String(thrown)));
+
+/** @type {() => Promise<boolean>} */
 let askForKey = async () => false;
 
-/** What asks for the API key: an async function that is true when a session was begun. */
+/**
+ * What asks for the API key: an async function that is true when a session was begun.
+ * @param {() => Promise<boolean>} ask
+ */
 export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-const path = (index) => index.split("/").map(encodeURIComponent).join("/");
-const inPath = (id) => id.split("/").map(encodeURIComponent).join("/");
+/**
+ * A name with slashes as part of an address.
+ * @param {string} name
+ */
+const inPath = (name) => name.split("/").map(encodeURIComponent).join("/");
 
+/** @param {{[name: string]: string | number | null}} params those that are null are left out */
 function query(params) {
-  const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined);
+  const given = Object.entries(params).flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]]));
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 
+/**
+ * @param {string} url
+ * @param {RequestInit} [options]
+ * @param {boolean} [again] whether to ask for a key where one is needed
+ * @returns {Promise<Response>}
+ */
 async function answer(url, options = {}, again = true) {
   let response;
   try {
     response = await fetch(url, { credentials: "same-origin", ...options });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (aborted(error)) throw error;
     throw new ApiError("The server does not answer. Is it still running?");
   }
   if (response.status === 401 && again && (await askForKey())) return answer(url, options, false);
   if (response.ok) return response;
-  const body = await response.json().catch(() => null);
-  const said = body?.error ?? {};
-  const message = said.message ?? `The server answered ${response.status} ${response.statusText}`;
-  throw new ApiError(message, {
-    status: response.status,
-    type: said.type,
-    param: said.param,
-    retryAfter: Number(response.headers.get("retry-after")) || null,
-  });
+  throw await refused(response);
 }
 
+/** @param {Response} response */
+async function refused(response) {
+  const body = await response.json().catch(() => null);
+  const message = body?.error?.message ?? `The server answered ${response.status} ${response.statusText}`;
+  return new ApiError(message, { status: response.status, retryAfter: Number(response.headers.get("retry-after")) || null });
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} [options]
+ */
 const json = async (url, options) => (await answer(url, options)).json();
 
+/**
+ * @param {object} body
+ * @param {AbortSignal} [signal]
+ * @returns {RequestInit}
+ */
 const post = (body, signal) => ({
   method: "POST",
   headers: { "content-type": "application/json" },
@@ -53,33 +95,72 @@ const post = (body, signal) => ({
   signal,
 });
 
+/**
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{indexes: Index[]}>}
+ */
 export const indexes = (signal) => json("/v1/indexes", { signal });
 
+/**
+ * @param {SearchBody} body
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<SearchAnswer>}
+ */
 export const search = (body, signal) => json("/v1/search", post(body, signal));
 
-export const facets = (index, generation, signal) =>
-  json(`/v1/indexes/${path(index)}/facets${query({ generation })}`, { signal });
+/**
+ * @param {string} index "pipeline/index"
+ * @param {string | null} generation null: the published one
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{columns: Facet[]}>}
+ */
+export const facets = (index, generation, signal) => json(`/v1/indexes/${inPath(index)}/facets${query({ generation })}`, { signal });
 
-export const item = (index, generation, id, signal) =>
-  json(`/v1/indexes/${path(index)}/items/${inPath(id)}${query({ generation })}`, { signal });
+/**
+ * @param {string} index
+ * @param {string | null} generation
+ * @param {string} id
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Hit>}
+ */
+export const item = (index, generation, id, signal) => json(`/v1/indexes/${inPath(index)}/items/${inPath(id)}${query({ generation })}`, { signal });
 
-export const map = (index, generation, column, signal) =>
-  json(`/v1/indexes/${path(index)}/map${query({ column, generation })}`, { signal });
+/**
+ * @param {string} index
+ * @param {string | null} generation
+ * @param {string} column
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<MapAnswer>}
+ */
+export const map = (index, generation, column, signal) => json(`/v1/indexes/${inPath(index)}/map${query({ column, generation })}`, { signal });
 
-/** The address of an item's picture, at most `size` pixels wide and high. */
-export const thumbnail = (index, generation, id, size) =>
-  `/v1/indexes/${path(index)}/thumbnails/${inPath(id)}${query({ size, generation })}`;
+/**
+ * The value of a column of every item.
+ * @param {string} index
+ * @param {string | null} generation
+ * @param {string} column
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<ValuesAnswer>}
+ */
+export const values = (index, generation, column, signal) => json(`/v1/indexes/${inPath(index)}/values${query({ column, generation })}`, { signal });
 
-/** Begins a session with a key; false where it is the wrong one. */
+/**
+ * The address of an item's picture, at most `size` pixels wide and high.
+ * @param {string} index
+ * @param {string | null} generation
+ * @param {string} id
+ * @param {number} size
+ */
+export const thumbnail = (index, generation, id, size) => `/v1/indexes/${inPath(index)}/thumbnails/${inPath(id)}${query({ size, generation })}`;
+
+/**
+ * Begins a session with a key; false where it is the wrong one.
+ * @param {string} key
+ */
 export async function session(key) {
   const response = await fetch("/v1/session", post({ key })).catch(() => null);
   if (response === null) throw new ApiError("The server does not answer.");
   if (response.ok) return true;
   if (response.status === 401 || response.status === 403) return false;
-  const body = await response.json().catch(() => null);
-  throw new ApiError(body?.error?.message ?? `The server answered ${response.status}`, { status: response.status });
+  throw await refused(response);
 }
-
-/** The value of a column of every item: {values, ids, codes}, codes being places in `values` or -1. */
-export const values = (index, generation, column, signal) =>
-  json(`/v1/indexes/${path(index)}/values${query({ column, generation })}`, { signal });

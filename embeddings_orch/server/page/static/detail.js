@@ -1,43 +1,49 @@
 /** The panel that shows one item: larger, with all that is known of it. */
 
 import * as api from "./api.js";
-import { button, byId, copy, h, icon } from "./dom.js";
+import { button, byId, copy, find, focusAgain, focusedIn, h, icon } from "./dom.js";
 import { score, shortTitle, title, value } from "./format.js";
 import { shown } from "./tile.js";
+
+/** @import {Child} from "./dom.js" */
+/** @import {Hit, Metadata} from "./shapes.js" */
+
+/**
+ * Where an item is, and how it was found.
+ * @typedef {{index: string, generation: string | null, meaning: string | null, mapped: boolean}} Of
+ */
 
 const LAST = ["modality", "mime", "size", "width", "height", "content_hash"];
 
 export class Detail {
+  /** @type {AbortController | null} */
   #controller = null;
 
-  /** @param {{like: Function, map: Function, close: Function}} acts */
+  /** @param {{like: (hit: Hit) => void, map: (hit: Hit) => void, close: () => void}} acts */
   constructor(acts) {
     this.acts = acts;
     this.panel = byId("detail");
   }
 
-  /** Whether it is to be seen. */
-  get open() {
-    return !this.panel.hidden;
-  }
-
   /**
    * Shows an item.
    * @param {string} id
-   * @param {Object|null} hit where it is known already
-   * @param {{index: string, generation: string|null, meaning: string|null, mapped: boolean}} of
+   * @param {Hit | null} hit where it is known already
+   * @param {Of} of
    */
   async show(id, hit, of) {
     this.#controller?.abort();
-    if (hit) return this.#draw(hit, of);
+    if (hit) {
+      this.#draw(hit, of);
+      return;
+    }
     const own = (this.#controller = new AbortController());
     try {
       const found = await api.item(of.index, of.generation, id, own.signal);
       if (own === this.#controller) this.#draw(found, of);
     } catch (error) {
-      if (error.name !== "AbortError" && own === this.#controller) this.#draw({ id, uri: null, metadata: {} }, of, error.message);
+      if (!api.aborted(error) && own === this.#controller) this.#draw({ id, uri: null, metadata: {} }, of, api.asError(error).message);
     }
-    return undefined;
   }
 
   hide() {
@@ -48,20 +54,26 @@ export class Detail {
 
   /** Puts the keyboard into the panel. */
   focus() {
-    this.panel.querySelector(".detail-close")?.focus();
+    find(this.panel, ".detail-close")?.focus();
   }
 
+  /**
+   * @param {Hit} hit
+   * @param {Of} of
+   * @param {string | null} [failed] why no more is known of it
+   */
   #draw(hit, { index, generation, meaning, mapped }, failed = null) {
-    const focused = this.panel.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+    const focused = focusedIn(this.panel);
     const name = title(hit);
-    const address = (size) => api.thumbnail(index, generation, hit.id, size);
-    const copyId = h("button", { type: "button", class: "copy", "aria-label": "Copy the id", title: "Copy the id", on: { click: () => copy(hit.id, copyId) } }, icon("copy"));
+    const address = (/** @type {number} */ size) => api.thumbnail(index, generation, hit.id, size);
+    const copyId = h("button", { type: "button", class: "copy", "aria-label": "Copy the id", title: "Copy the id", on: { click: () => void copy(hit.id, copyId) } }, icon("copy"));
+    /** @type {[name: string, content: Child][]} */
     const rows = [["id", [hit.id, copyId]]];
-    if (meaning && Number.isFinite(hit.score)) rows.push(["score", h("span", { title: meaning }, score(hit.score))]);
-    for (const [key, content] of entries(hit.metadata)) rows.push([key, content]);
+    if (meaning && typeof hit.score === "number") rows.push(["score", h("span", { title: meaning }, score(hit.score))]);
+    rows.push(...entries(hit.metadata));
     this.panel.setAttribute("aria-label", name);
     this.panel.replaceChildren(
-      h("button", { type: "button", class: "ghost round detail-close", "aria-label": "Close the details", title: "Close (Esc)", data: { focus: "close" }, on: { click: this.acts.close } }, icon("close")),
+      h("button", { type: "button", class: "ghost round detail-close", "aria-label": "Close the details", title: "Close (Esc)", data: { focus: "close" }, on: { click: () => this.acts.close() } }, icon("close")),
       h("div", { class: "detail-picture" }, shown(hit, address, 384)),
       h(
         "div",
@@ -79,14 +91,21 @@ export class Detail {
     );
     this.panel.hidden = false;
     this.panel.scrollTop = 0;
-    if (focused) this.panel.querySelector(`[data-focus="${focused}"]`)?.focus();
+    focusAgain(this.panel, focused);
   }
 }
 
-function entries(metadata = {}) {
-  const known = Object.entries(metadata)
-    .map(([name, content]) => [name, value(name, content)])
-    .filter(([name, content]) => content !== null && !(name === "text" && metadata.modality === "text"));
-  const rank = ([name]) => LAST.indexOf(name);
+/**
+ * What is known of an item, as words; what is of use to few comes last.
+ * @param {Metadata} metadata
+ */
+function entries(metadata) {
+  /** @type {[name: string, content: string][]} */
+  const known = [];
+  for (const [name, content] of Object.entries(metadata)) {
+    const told = value(name, content);
+    if (told !== null && !(name === "text" && metadata.modality === "text")) known.push([name, told]);
+  }
+  const rank = (/** @type {[name: string, content: string]} */ [name]) => LAST.indexOf(name);
   return known.sort((one, other) => rank(one) - rank(other));
 }

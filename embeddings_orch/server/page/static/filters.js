@@ -1,78 +1,135 @@
 /** Filters from the columns: values to press, ranges, words to contain. */
 
-import { byId, h, icon } from "./dom.js";
+import { byId, find, focusAgain, focusedIn, h, icon } from "./dom.js";
+import { listed, useful } from "./facets.js";
 import { count, date } from "./format.js";
-import { described } from "./where.js";
+import { changed, described, filterOf } from "./where.js";
 
-const TECHNICAL = ["modality", "mime", "size", "width", "height"];
-const NEVER = ["id", "uri", "content_hash"];
+/** @import {Facet, FacetValue} from "./shapes.js" */
+/** @import {Filter, Filters as Chosen} from "./where.js" */
+
+/** @typedef {(patch: Filter) => void} Patch changes one column's filter */
+
 const FIRST = 9; // values that are shown before "more"
+const WIDE = matchMedia("(min-width: 1280px)"); // the panel stands beside the results; else it lies over them
 
 export class Filters {
-  #open = new Set();
+  /** @type {Set<string>} */
+  #whole = new Set();
+  #opened = WIDE.matches;
+  #usable = true;
 
-  /** @param {{set: Function, close: Function}} acts */
-  constructor(acts) {
-    this.acts = acts;
+  /** @param {(chosen: Chosen) => void} set */
+  constructor(set) {
+    this.set = set;
     this.panel = byId("filters");
     this.active = byId("active");
-    this.body = h("div", {});
-    this.panel.append(
-      h("div", { class: "filters-head" }, h("h2", {}, "Filters"), h("button", { type: "button", class: "ghost round", "aria-label": "Close the filters", title: "Close (f)", on: { click: acts.close } }, icon("close"))),
-      this.body,
-    );
+    this.body = h("div");
+    const close = h("button", { type: "button", class: "ghost round", "aria-label": "Close the filters", title: "Close (f)", on: { click: () => this.toggle(false) } }, icon("close"));
+    this.panel.append(h("div", { class: "filters-head" }, h("h2", {}, "Filters"), close), this.body);
+    WIDE.addEventListener("change", () => {
+      this.#opened = WIDE.matches;
+      this.#place();
+    });
+    this.#place();
   }
 
-  /** Shows the facets of a generation and what is chosen of them. */
-  show(facets, chosen) {
-    const useful = ordered(facets.filter((one) => telling(one) || chosen[one.name]));
-    const focused = this.body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+  /** Whether it lies over the results now. */
+  get covers() {
+    return this.#opened && !WIDE.matches;
+  }
+
+  /**
+   * Opens or closes the panel.
+   * @param {boolean} [wanted]
+   */
+  toggle(wanted = !this.#opened) {
+    this.#opened = wanted;
+    this.#place();
+    if (!wanted) byId("filters-toggle").focus();
+    else if (!WIDE.matches) find(this.panel, "button")?.focus();
+  }
+
+  /**
+   * Shows the facets of a generation and what is chosen of them.
+   * @param {Facet[]} facets
+   * @param {Chosen} chosen
+   * @param {boolean} usable whether there is anything to filter
+   */
+  show(facets, chosen, usable) {
+    this.#usable = usable;
+    this.#place();
+    this.#chips(chosen);
+    const shown = useful(facets, chosen);
+    const focused = focusedIn(this.body);
     this.body.replaceChildren(
-      ...useful.map((facet) => this.#facet(facet, chosen)),
-      useful.length ? "" : h("p", { class: "quiet" }, "All items are alike in every column."),
+      ...shown.map((facet) => this.#facet(facet, chosen)),
+      shown.length ? "" : h("p", { class: "quiet" }, "All items are alike in every column."),
     );
-    if (focused) [...this.body.querySelectorAll("[data-focus]")].find((one) => one.dataset.focus === focused)?.focus();
+    focusAgain(this.body, focused);
   }
 
-  /** Shows the chosen ones as chips. */
-  chips(chosen) {
+  #place() {
+    this.panel.hidden = !this.#opened || !this.#usable;
+    byId("filters-toggle").setAttribute("aria-expanded", String(this.#opened));
+  }
+
+  /**
+   * Shows what is chosen as chips.
+   * @param {Chosen} chosen
+   */
+  #chips(chosen) {
     const chips = described(chosen).map(({ label, without }) =>
-      h("button", { type: "button", class: "chip remove", "aria-label": `Remove the filter ${label}`, on: { click: () => this.acts.set(without) } }, h("span", { class: "label" }, label), icon("close")),
+      h("button", { type: "button", class: "chip remove", "aria-label": `Remove the filter ${label}`, on: { click: () => this.set(without) } }, h("span", { class: "label" }, label), icon("close")),
     );
-    if (chips.length > 1) chips.push(h("button", { type: "button", class: "ghost small", on: { click: () => this.acts.set({}) } }, "Clear all"));
+    const badge = byId("filters-count");
+    badge.hidden = chips.length === 0;
+    badge.replaceChildren(String(chips.length), h("span", { class: "unseen" }, " active"));
+    if (chips.length > 1) chips.push(h("button", { type: "button", class: "ghost small", on: { click: () => this.set({}) } }, "Clear all"));
     this.active.replaceChildren(...chips);
-    const number = described(chosen).length;
-    byId("filters-count").hidden = number === 0;
-    byId("filters-count").replaceChildren(String(number), h("span", { class: "unseen" }, " active"));
   }
 
+  /**
+   * @param {Facet} facet
+   * @param {Chosen} chosen
+   */
   #facet(facet, chosen) {
-    const filter = chosen[facet.name] ?? {};
-    const set = (patch) => {
-      const rest = Object.fromEntries(Object.entries({ ...filter, ...patch }).filter(([, one]) => (Array.isArray(one) ? one.length : one)));
-      const { [facet.name]: _, ...others } = chosen;
-      this.acts.set(Object.keys(rest).length ? { ...others, [facet.name]: rest } : others);
-    };
+    const filter = filterOf(chosen, facet.name) ?? {};
+    const set = (/** @type {Filter} */ patch) => this.set(changed(chosen, facet.name, patch));
     const body = listed(facet) ? this.#values(facet, filter, set) : facet.type === "number" || facet.type === "time" ? range(facet, filter, set) : contains(facet, filter, set);
     return h("section", { class: "facet", "aria-label": facet.name }, h("h3", {}, facet.name.replaceAll("_", " ")), body);
   }
 
+  /**
+   * @param {Facet & {values: FacetValue[]}} facet
+   * @param {Filter} filter
+   * @param {Patch} set
+   * @returns {HTMLElement}
+   */
   #values(facet, filter, set) {
     const chosen = filter.values ?? [];
-    const toggle = (value) => set({ values: chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value] });
-    const all = this.#open.has(facet.name) || facet.values.length <= FIRST + 2;
+    const toggle = (/** @type {string} */ value) => set({ values: chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value] });
+    const all = this.#whole.has(facet.name) || facet.values.length <= FIRST + 2;
     const seen = facet.values.filter((one, place) => all || place < FIRST || chosen.includes(String(one.value)));
     const chips = seen.map((one) => chip(facet.name, String(one.value), one.count, chosen.includes(String(one.value)), () => toggle(String(one.value))));
     if (facet.nulls) chips.push(chip(facet.name, "none", facet.nulls, Boolean(filter.none), () => set({ none: !filter.none })));
-    const more = h("button", { type: "button", class: "link" }, `All ${count(facet.values.length)} values`);
-    more.addEventListener("click", () => {
-      this.#open.add(facet.name);
-      more.parentElement.replaceWith(this.#values(facet, filter, set));
-    });
-    return h("div", {}, h("div", { class: "chips" }, chips), !all && more);
+    const open = () => {
+      this.#whole.add(facet.name);
+      body.replaceWith(this.#values(facet, filter, set));
+    };
+    const more = h("button", { type: "button", class: "link", on: { click: open } }, `All ${count(facet.values.length)} values`);
+    const body = h("div", {}, h("div", { class: "chips" }, chips), !all && more);
+    return body;
   }
 }
 
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {number} number
+ * @param {boolean} pressed
+ * @param {() => void} act
+ */
 const chip = (name, label, number, pressed, act) =>
   h(
     "button",
@@ -81,15 +138,20 @@ const chip = (name, label, number, pressed, act) =>
     h("span", { class: "count" }, count(number)),
   );
 
+/**
+ * @param {Facet} facet
+ * @param {Filter} filter
+ * @param {Patch} set
+ */
 function range(facet, filter, set) {
   const time = facet.type === "time";
-  const input = (kind, label) => {
+  const input = (/** @type {"min" | "max"} */ kind, /** @type {string} */ label) => {
     const field = h("input", {
       class: "field",
       type: time ? "date" : "number",
       step: "any",
-      value: String(filter[kind] ?? ""),
-      placeholder: String(facet[kind]),
+      value: filter[kind] ?? "",
+      placeholder: String(facet[kind] ?? ""),
       "aria-label": `${facet.name} ${label}`,
       data: { focus: `${facet.name}${kind}` },
     });
@@ -97,31 +159,18 @@ function range(facet, filter, set) {
     return field;
   };
   const fields = h("div", { class: time ? "range times" : "range" }, input("min", "from"), h("span", {}, "–"), input("max", "to"));
+  if (!time || facet.min === null || facet.max === null) return fields;
   // A field for dates shows no placeholder.
-  return time ? h("div", {}, fields, h("p", { class: "facet-end" }, `${date(facet.min)} to ${date(facet.max)}`)) : fields;
+  return h("div", {}, fields, h("p", { class: "facet-end" }, `${date(String(facet.min))} to ${date(String(facet.max))}`));
 }
 
+/**
+ * @param {Facet} facet
+ * @param {Filter} filter
+ * @param {Patch} set
+ */
 function contains(facet, filter, set) {
   const field = h("input", { class: "field", type: "text", placeholder: "contains", value: filter.has ?? "", maxlength: "200", "aria-label": `${facet.name} contains`, data: { focus: `${facet.name}has` } });
   field.addEventListener("change", () => set({ has: field.value }));
   return field;
 }
-
-/** Whether its values are worth a list: not where each item has one of its own. */
-export function listed({ values, type }) {
-  return Boolean(values) && (type !== "string" || values.length <= 3 || values.some((one) => one.count > 1));
-}
-
-/** Whether a filter by it could tell items apart. */
-function telling(facet) {
-  if (NEVER.includes(facet.name) || facet.type === "other") return false;
-  if (listed(facet)) return facet.values.length + (facet.nulls ? 1 : 0) > 1;
-  if (facet.type === "number" || facet.type === "time") return facet.min !== null && facet.min !== facet.max;
-  return facet.type === "string";
-}
-
-function ordered(facets) {
-  const rank = (facet) => (TECHNICAL.includes(facet.name) ? 3 : listed(facet) ? 0 : facet.type === "string" ? 1 : 2);
-  return [...facets].sort((one, other) => rank(one) - rank(other));
-}
-

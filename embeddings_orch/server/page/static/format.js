@@ -1,59 +1,110 @@
 /** Numbers, dates and names for people. */
 
-const whole = new Intl.NumberFormat("en");
-const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
-const minute = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+/** @import {Generation, Item, Metadata, Model} from "./shapes.js" */
 
-/** 1914 as "1,914". */
+const whole = new Intl.NumberFormat("en");
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const minute = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+/**
+ * 1914 as "1,914".
+ * @param {number} number
+ */
 export const count = (number) => whole.format(number);
 
-/** "1 hit", "2 hits". */
+/**
+ * "1 hit", "2 hits".
+ * @param {number} number
+ * @param {string} one
+ * @param {string} [several]
+ */
 export const some = (number, one, several = `${one}s`) => `${count(number)} ${number === 1 ? one : several}`;
 
-/** Seconds as "34 ms" or "1.2 s". */
+/**
+ * Seconds as "34 ms" or "1.2 s".
+ * @param {number} number
+ */
 export const seconds = (number) => (number < 0.9995 ? `${Math.max(1, Math.round(number * 1000))} ms` : `${number.toFixed(1)} s`);
 
-/** A score with as many digits as tell it from its neighbours. */
+/**
+ * A score with as many digits as tell it from its neighbours.
+ * @param {number} number
+ */
 export const score = (number) => (Math.abs(number) >= 100 ? number.toFixed(0) : Math.abs(number) < 0.1 ? number.toFixed(4) : number.toFixed(3));
 
-/** An ISO time as "21 Nov, 14:40". */
-export function time(iso) {
+/**
+ * An ISO time as "21 Nov, 14:40".
+ * @param {string} iso
+ */
+export const time = (iso) => told(iso, minute);
+
+/**
+ * An ISO time as "21 Nov 2026".
+ * @param {string} iso
+ */
+export const date = (iso) => told(iso, day);
+
+/**
+ * @param {string} iso
+ * @param {Intl.DateTimeFormat} format
+ */
+function told(iso, format) {
   const moment = new Date(iso);
-  return Number.isNaN(moment.getTime()) ? String(iso) : minute.format(moment);
+  return Number.isNaN(moment.getTime()) ? iso : format.format(moment);
 }
 
-/** An ISO time as "21 Nov 2026". */
-export function date(iso) {
-  const moment = new Date(iso);
-  return Number.isNaN(moment.getTime()) ? String(iso) : day.format(moment);
-}
-
-/** A model's name without the folders of a package or an organisation. */
+/**
+ * A model's name without the folders of a package or an organisation.
+ * @param {Pick<Model, "name" | "column">} model
+ */
 export function modelName(model) {
-  const name = String(model.name || model.column);
-  const packaged = /^package:([^/]+)\/?/.exec(name);
-  return packaged ? packaged[1].replaceAll("_", "-") : name.split("/").filter(Boolean).at(-1);
+  const name = model.name || model.column;
+  const packaged = /^package:([^/]+)\/?/.exec(name)?.[1];
+  return packaged ? packaged.replaceAll("_", "-") : lastOf(name);
 }
 
-/** The models of a generation in one line. */
+/**
+ * The models of a generation in one line.
+ * @param {{models: Pick<Model, "name" | "column">[]}} generation
+ */
 export const modelNames = (generation) => [...new Set(generation.models.map(modelName))].join(" + ");
 
-/** What an item is called. */
-export function title(hit) {
-  const { caption, text } = hit.metadata ?? {};
-  return caption || (text ? String(text).replace(/\s+/g, " ").slice(0, 90) : "") || hit.id.split("/").at(-1);
+/**
+ * The last part of a path.
+ * @param {string} path
+ */
+export const lastOf = (path) => path.split("/").filter(Boolean).at(-1) ?? path;
+
+/**
+ * What an item is called.
+ * @param {Item} item
+ */
+export function title({ id, metadata = {} }) {
+  const { caption, text } = metadata;
+  if (caption) return String(caption);
+  return (text ? String(text).replace(/\s+/g, " ").slice(0, 90) : "") || lastOf(id);
 }
 
-/** What a card calls an item whose text it shows already. */
-export const shortTitle = (hit) => (readable(hit) && !hit.metadata.caption ? hit.id : title(hit));
+/**
+ * What a card calls an item whose text it shows already.
+ * @param {Item} item
+ */
+export const shortTitle = (item) => (readable(item) && !item.metadata?.caption ? item.id : title(item));
 
-/** Whether an item is a text to read, not a picture or a sound. */
-export function readable({ metadata }) {
-  const { modality, text } = metadata ?? {};
+/**
+ * Whether an item is a text to read, not a picture or a sound.
+ * @param {Item} item
+ */
+export function readable({ metadata = {} }) {
+  const { modality, text } = metadata;
   return modality === "text" || Boolean(text && modality !== "image" && modality !== "audio");
 }
 
-/** A value of metadata. */
+/**
+ * A value of metadata; null for none.
+ * @param {string} name
+ * @param {unknown} content
+ */
 export function value(name, content) {
   if (content === null || content === undefined || content === "") return null;
   if (Array.isArray(content)) return content.map(String).join(", ");
@@ -63,13 +114,16 @@ export function value(name, content) {
   return String(content);
 }
 
+/** @param {number} number */
 function bytes(number) {
-  const units = ["B", "kB", "MB", "GB"];
+  const units = ["kB", "MB", "GB"];
+  if (number < 1000) return `${number} B`;
   let place = 0;
-  let rest = number;
-  while (rest >= 1000 && place < units.length - 1) {
+  let rest = number / 1000;
+  // What would be written as 1000.0 is 1.0 of the next unit.
+  while (rest >= 999.95 && place < units.length - 1) {
     rest /= 1000;
     place += 1;
   }
-  return `${place ? rest.toFixed(1) : rest} ${units[place]}`;
+  return `${rest.toFixed(1)} ${units[place]}`;
 }

@@ -1,7 +1,8 @@
 /** Keys that work everywhere on the page, and the dialog that shows them. */
 
-import { h } from "./dom.js";
+import { button, h, targetOf } from "./dom.js";
 
+/** @type {[keys: string, what: string][]} */
 const KEYS = [
   ["/", "to the search box"],
   ["← ↑ → ↓", "move among the results, or over the map"],
@@ -16,22 +17,25 @@ const KEYS = [
   ["?", "these keys"],
 ];
 
-/** Calls `acts[key]` unless something is being typed. */
+/**
+ * Calls `acts[key]` unless something is being typed.
+ * @param {{[key: string]: () => unknown}} acts
+ */
 export function listen(acts) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (document.querySelector("dialog[open]")) return;
-    const typing = event.target.closest("input:not([type=checkbox], [type=range]), textarea, select");
+    const typing = targetOf(event)?.closest("input:not([type=checkbox], [type=range]), textarea, select");
     if (typing && event.key !== "Escape") return;
-    const act = acts[event.key];
-    if (!act || act(event) === false) return;
+    if (!Object.hasOwn(acts, event.key)) return;
+    acts[event.key]?.();
     event.preventDefault();
   });
 }
 
 /** Shows all keys. */
 export function showKeys() {
-  const close = h("button", { type: "button", class: "button primary", on: { click: () => dialog.close() } }, "Close");
+  const close = button(null, "Close", () => dialog.close(), { class: "button primary" });
   const dialog = h(
     "dialog",
     { "aria-labelledby": "keys-title" },

@@ -1,49 +1,61 @@
 /** The card of the point that is pointed at: its picture and what it is called. */
 
-import * as api from "./api.js";
 import { h } from "./dom.js";
 import { title } from "./format.js";
+
+/** @import {DrawingActs} from "./map-drawing.js" */
 
 const [WIDE, HIGH, APART] = [168, 172, 32]; // CSS pixels
 const PAUSE = 90; // ms on a point before its item is asked for
 
 export class Card {
+  /** @type {string | null} */
   #id = null;
 
-  /** @param {Object} view the map */
-  constructor(view) {
-    this.view = view;
+  /** @param {{acts: Pick<DrawingActs, "known" | "address" | "item" | "pictured">}} view the map */
+  constructor({ acts }) {
+    this.acts = acts;
     this.element = h("div", { class: "hover-card", hidden: true });
   }
 
-  /** Shows or hides it, beside a place of the screen. */
-  place(shown, left, top, [width, height] = [0, 0]) {
-    this.element.hidden = !shown;
-    if (!shown) return;
+  /**
+   * Shows it beside a place of the screen.
+   * @param {[left: number, top: number]} place
+   * @param {[width: number, height: number]} size of the screen
+   */
+  show([left, top], [width, height]) {
+    this.element.hidden = false;
     const right = left + APART + WIDE <= width;
     const x = Math.max(8, right ? left + APART : left - APART - WIDE);
     const y = Math.min(Math.max(8, top - HIGH / 2), height - HIGH - 8);
     this.element.style.transform = `translate(${x}px, ${y}px)`;
   }
 
-  /** Fills it with an item. */
+  hide() {
+    this.element.hidden = true;
+  }
+
+  /**
+   * Fills it with an item.
+   * @param {string} id
+   */
   async fill(id) {
     this.#id = id;
-    const { what, map, acts, pictured } = this.view;
-    const name = h("p", {}, title(acts.known.get(id) ?? { id }));
+    const { known, address, item, pictured } = this.acts;
+    const name = h("p", {}, title(known.get(id) ?? { id }));
     this.element.replaceChildren(name);
-    if (pictured) {
-      const image = h("img", { alt: "", src: api.thumbnail(what.index, map.generation, id, 192) });
+    if (pictured()) {
+      const image = h("img", { alt: "", src: address(id, 192) });
       const picture = h("div", { class: "hover-picture" }, image);
       image.addEventListener("error", () => picture.remove());
       this.element.prepend(picture);
     }
-    if (acts.known.has(id)) return;
+    if (known.has(id)) return;
     await new Promise((done) => setTimeout(done, PAUSE));
     if (this.#id !== id) return;
-    const hit = await api.item(what.index, map.generation, id).catch(() => null);
+    const hit = await item(id);
     if (!hit) return;
-    acts.known.set(id, hit);
+    known.set(id, hit);
     name.textContent = title(hit);
   }
 }

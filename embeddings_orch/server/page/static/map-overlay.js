@@ -1,6 +1,11 @@
 /** What lies over the points: pictures where there is room, what was found, what is pointed at. */
 
-import { h } from "./dom.js";
+import { h, pen } from "./dom.js";
+import { Room, scattered } from "./map-room.js";
+
+/** @import {Drawing} from "./map-drawing.js" */
+
+/** @typedef {{point: number, left: number, top: number, picture: HTMLCanvasElement}} Shown */
 
 const PICTURE = 40; // CSS pixels
 const SIZE = 96; // pixels that are asked for
@@ -9,29 +14,42 @@ const CROWD = 3000; // points in view up to which some are shown as pictures
 const AT_ONCE = 6;
 const KEPT = 700;
 
+/** @type {[right: number, down: number][]} */
+const CROSS = [[1, 0], [-1, 0], [0, 1], [0, -1]];
+
 export class Overlay {
-  #pictures = new Map(); // id -> canvas, or null where there is none
+  /**
+   * By id; null where there is none.
+   * @type {Map<string, HTMLCanvasElement | null>}
+   */
+  #pictures = new Map();
+  /** @type {string[]} */
   #waiting = [];
   #loading = 0;
   #missing = 0;
-  #shown = []; // {point, left, top} of the pictures drawn last
+  /**
+   * The pictures drawn last.
+   * @type {Shown[]}
+   */
+  #shown = [];
   #closed = false;
 
-  /** @param {Object} view the map @param {(id: string, size: number) => string} address */
+  /**
+   * @param {Drawing} view
+   * @param {(id: string, size: number) => string} address
+   */
   constructor(view, address) {
     this.view = view;
     this.address = address;
     this.cross = false;
     this.canvas = h("canvas", { class: "overlay", tabIndex: 0, role: "application", "aria-label": "Map" });
-    this.context = this.canvas.getContext("2d");
-    this.restyle();
+    this.context = pen(this.canvas);
+    this.ink = inks();
   }
 
   /** Reads the theme's colours. */
   restyle() {
-    const style = getComputedStyle(document.documentElement);
-    const read = (name) => style.getPropertyValue(name).trim();
-    this.ink = { accent: read("--accent"), surface: read("--surface"), line: read("--line-strong"), plate: read("--plate"), ink: read("--ink") };
+    this.ink = inks();
     this.#pictures.clear();
   }
 
@@ -39,7 +57,11 @@ export class Overlay {
     this.#closed = true;
   }
 
-  /** The point whose picture is at a place of the screen; undefined where there is none. */
+  /**
+   * The point whose picture is at a place of the screen; undefined where there is none.
+   * @param {number} left
+   * @param {number} top
+   */
   pictureAt(left, top) {
     const half = PICTURE / 2;
     return this.#shown.findLast((one) => this.view.usable(one.point) && Math.abs(one.left - left) <= half && Math.abs(one.top - top) <= half)?.point;
@@ -50,48 +72,39 @@ export class Overlay {
     const [width, height] = view.size;
     context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const at = (point) => view.plane.toScreen(view.x(point), view.y(point));
+    const at = (/** @type {number} */ point) => view.plane.toScreen(...view.points.at(point));
     this.#waiting = [];
     this.#shown = [];
-    const found = view.foundPoints ? [...view.foundPoints] : [];
+    const found = [...(view.found ?? [])];
     for (const point of found) this.#ring(...at(point), 5, 2);
-    const placed = new Placed(CELL - 8);
-    const pictured = view.pictured ? [...found.slice(0, 60), ...this.#some()] : [];
+    const room = new Room(CELL - 8);
+    const pictured = view.acts.pictured() ? [...found.slice(0, 60), ...this.#some()] : [];
     for (const point of pictured) {
       if (!view.usable(point)) continue;
       const [left, top] = at(point);
-      if (left < -PICTURE || top < -PICTURE || left > width + PICTURE || top > height + PICTURE || !placed.room(left, top)) continue;
-      const picture = this.#picture(view.map.ids[point]);
+      if (left < -PICTURE || top < -PICTURE || left > width + PICTURE || top > height + PICTURE || !room.take(left, top)) continue;
+      const picture = this.#picture(point);
       if (picture) this.#shown.push({ point, left, top, picture });
     }
     // The best hits lie on top.
-    for (const { point, left, top, picture } of [...this.#shown].reverse()) this.#frame(picture, left, top, view.foundPoints?.has(point));
+    for (const { point, left, top, picture } of [...this.#shown].reverse()) this.#frame(picture, left, top, view.found?.has(point) ?? false);
     this.#shown.reverse();
-    const chosen = view.chosen === null ? -1 : view.point(view.chosen);
+    const chosen = view.chosen === null ? -1 : view.points.of(view.chosen);
     for (const point of [chosen, view.hover]) if (point >= 0) this.#mark(point, ...at(point), point === chosen);
     if (this.cross) this.#crosshair(width / 2, height / 2);
     this.#load();
   }
 
-  /** Points to be shown as pictures: one of each cell, the same ones while the map is moved. */
+  /** Points to be shown as pictures, but for those that were found. */
   #some() {
-    const { view } = this;
     if (this.#missing > 12) return [];
-    const side = 2 ** (Math.floor(Math.log2(view.plane.side) * 2) / 2);
-    const cells = new Map();
-    let seen = 0;
-    view.bins.within(view.plane.seen(PICTURE), (point) => {
-      seen += 1;
-      if (seen > CROWD) return false;
-      if (!view.usable(point)) return true;
-      const cell = Math.floor((view.x(point) * side) / CELL) * 16384 + Math.floor((view.y(point) * side) / CELL);
-      if (!(cells.get(cell) <= point)) cells.set(cell, point);
-      return true;
-    });
-    return seen > CROWD ? [] : [...cells.values()].sort((one, other) => one - other);
+    const { points, plane } = this.view;
+    return scattered(points, plane, (point) => this.view.usable(point), { cell: CELL, margin: PICTURE, crowd: CROWD });
   }
 
-  #picture(id) {
+  /** @param {number} point */
+  #picture(point) {
+    const id = this.view.points.ids[point] ?? "";
     const found = this.#pictures.get(id);
     if (found === undefined) this.#waiting.push(id);
     else {
@@ -102,16 +115,18 @@ export class Overlay {
   }
 
   #load() {
-    while (this.#loading < AT_ONCE && this.#waiting.length && !this.#closed) {
+    while (this.#loading < AT_ONCE && !this.#closed) {
       const id = this.#waiting.shift();
+      if (id === undefined) return;
       const image = new Image();
       this.#loading += 1;
       this.#pictures.set(id, null);
-      const done = (picture) => {
+      const done = (/** @type {HTMLCanvasElement | null} */ picture) => {
         this.#loading -= 1;
         this.#missing = picture ? 0 : this.#missing + 1;
         this.#pictures.set(id, picture);
-        if (this.#pictures.size > KEPT) this.#pictures.delete(this.#pictures.keys().next().value);
+        const [oldest] = this.#pictures.keys();
+        if (this.#pictures.size > KEPT && oldest !== undefined) this.#pictures.delete(oldest);
         if (!this.#closed) this.view.dirty();
       };
       image.onload = () => done(this.#drawn(image));
@@ -120,11 +135,15 @@ export class Overlay {
     }
   }
 
+  /**
+   * A picture on a plate, as large as it is shown.
+   * @param {HTMLImageElement} image
+   */
   #drawn(image) {
     const canvas = document.createElement("canvas");
     const side = Math.round(PICTURE * this.view.ratio);
     canvas.width = canvas.height = side;
-    const context = canvas.getContext("2d");
+    const context = pen(canvas);
     const inner = side - 6 * this.view.ratio;
     const scale = Math.min(inner / image.naturalWidth, inner / image.naturalHeight);
     const [wide, high] = [image.naturalWidth * scale, image.naturalHeight * scale];
@@ -141,10 +160,16 @@ export class Overlay {
     return canvas;
   }
 
+  /**
+   * @param {HTMLCanvasElement} picture
+   * @param {number} left
+   * @param {number} top
+   * @param {boolean} found
+   */
   #frame(picture, left, top, found) {
     const { context } = this;
     const half = PICTURE / 2;
-    context.globalAlpha = found || !this.view.foundPoints ? 1 : 0.3;
+    context.globalAlpha = found || !this.view.found ? 1 : 0.3;
     context.drawImage(picture, left - half, top - half, PICTURE, PICTURE);
     context.beginPath();
     context.roundRect(left - half, top - half, PICTURE, PICTURE, 9);
@@ -154,10 +179,19 @@ export class Overlay {
     context.globalAlpha = 1;
   }
 
+  /**
+   * @param {number} point
+   * @param {number} left
+   * @param {number} top
+   * @param {boolean} chosen else only pointed at
+   */
   #mark(point, left, top, chosen) {
     const pictured = this.#shown.find((one) => one.point === point);
     const colour = chosen ? this.ink.accent : this.ink.ink;
-    if (!pictured) return this.#ring(left, top, 9, chosen ? 3 : 2, colour);
+    if (!pictured) {
+      this.#ring(left, top, 9, chosen ? 3 : 2, colour);
+      return;
+    }
     const { context } = this;
     const half = PICTURE / 2 + 1;
     context.drawImage(pictured.picture, left - half, top - half, 2 * half, 2 * half);
@@ -166,9 +200,15 @@ export class Overlay {
     context.lineWidth = 3;
     context.strokeStyle = colour;
     context.stroke();
-    return undefined;
   }
 
+  /**
+   * @param {number} left
+   * @param {number} top
+   * @param {number} radius
+   * @param {number} wide
+   * @param {string} [colour]
+   */
   #ring(left, top, radius, wide, colour = this.ink.accent) {
     const { context } = this;
     context.beginPath();
@@ -178,10 +218,14 @@ export class Overlay {
     context.stroke();
   }
 
+  /**
+   * @param {number} left
+   * @param {number} top
+   */
   #crosshair(left, top) {
     const { context } = this;
     context.beginPath();
-    for (const [right, down] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [right, down] of CROSS) {
       context.moveTo(left + 6 * right, top + 6 * down);
       context.lineTo(left + 14 * right, top + 14 * down);
     }
@@ -191,24 +235,9 @@ export class Overlay {
   }
 }
 
-/** Places that are taken, so that pictures do not cover each other. */
-class Placed {
-  #cells = new Map();
-
-  constructor(apart) {
-    this.apart = apart;
-  }
-
-  /** Whether there is room; takes it. */
-  room(left, top) {
-    const [column, row] = [Math.floor(left / this.apart), Math.floor(top / this.apart)];
-    for (let across = column - 1; across <= column + 1; across += 1) {
-      for (let down = row - 1; down <= row + 1; down += 1) {
-        const other = this.#cells.get(`${across} ${down}`);
-        if (other && Math.max(Math.abs(other[0] - left), Math.abs(other[1] - top)) < this.apart * 0.82) return false;
-      }
-    }
-    this.#cells.set(`${column} ${row}`, [left, top]);
-    return true;
-  }
+/** The theme's colours. */
+function inks() {
+  const style = getComputedStyle(document.documentElement);
+  const read = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+  return { accent: read("--accent"), surface: read("--surface"), line: read("--line-strong"), plate: read("--plate"), ink: read("--ink") };
 }

@@ -1,31 +1,39 @@
 /** How to search: by which embeddings, and how much by words. */
 
-import { byId, h } from "./dom.js";
+import { byId, focusAgain, focusedIn, h } from "./dom.js";
 import { modelName } from "./format.js";
 import { reading } from "./request.js";
+
+/** @import {Generation, Index} from "./shapes.js" */
+/** @import {PageState, SetState} from "./state.js" */
 
 const HYBRID = 0.5; // the vectors' share to begin with
 
 /**
  * Shows the choices that make sense for what is asked.
- * @param {Object} state
- * @param {Object} index
- * @param {Object} generation
- * @param {(patch: Object, how?: Object) => void} set
+ * @param {PageState} state
+ * @param {Index} index
+ * @param {Generation} generation
+ * @param {SetState} set
  */
 export function showMode(state, index, generation, set) {
   const place = byId("mode");
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-  place.replaceChildren(...[embeddings(state, generation, set), hybrid(state, index, set)].filter(Boolean));
-  if (focused) place.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+  const focused = focusedIn(place);
+  place.replaceChildren(...[embeddings(state, generation, set), hybrid(state, index, set)].filter((one) => one !== null));
+  focusAgain(place, focused);
 }
 
+/**
+ * @param {PageState} state
+ * @param {Generation} generation
+ * @param {SetState} set
+ */
 function embeddings(state, generation, set) {
-  const models = generation.models;
+  const { models } = generation;
   if (models.length < 2) return null;
   const readers = state.like !== null ? models : reading(models, state.picture !== null ? "image" : "text");
   const chosen = state.column === "*" && readers.length > 1 ? "*" : (readers.find((one) => one.column === state.column) ?? readers[0])?.column;
-  const one = (value, label, title, disabled) =>
+  const one = (/** @type {string} */ value, /** @type {string} */ label, /** @type {string} */ title, /** @type {boolean} */ disabled) =>
     h("button", { type: "button", "aria-pressed": String(value === chosen), title, disabled, data: { focus: value }, on: { click: () => set({ column: value }) } }, label);
   return h(
     "span",
@@ -39,12 +47,18 @@ function embeddings(state, generation, set) {
   );
 }
 
+/**
+ * @param {PageState} state
+ * @param {Index} index
+ * @param {SetState} set
+ */
 function hybrid(state, index, set) {
   if (!index.full_text.length) return null;
   const both = (state.picture !== null || state.like !== null) && state.text.trim() !== "";
   const on = state.alpha !== null || both;
   const check = h("input", { type: "checkbox", role: "switch", checked: on, disabled: both, data: { focus: "hybrid" } });
   check.addEventListener("change", () => set({ alpha: check.checked ? HYBRID : null }));
+  /** @type {HTMLElement[]} */
   const parts = [h("label", { class: "switch", title: `Search the words of ${index.full_text.join(" and ")} as well` }, check, "Hybrid")];
   if (on) {
     const slider = h("input", { type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Words or meaning", data: { focus: "alpha" } });

@@ -1,18 +1,28 @@
 /** Which index and generation, and which other generation beside it. */
 
-import { byId, h, select } from "./dom.js";
+import { byId, focusAgain, focusedIn, h, select } from "./dom.js";
 import { modelNames, time } from "./format.js";
+import { keyOf } from "./published.js";
 
-/** Shows the choices; `set` changes the state. */
+/** @import {Generation, Index} from "./shapes.js" */
+/** @import {PageState, SetState} from "./state.js" */
+
+/**
+ * Shows the choices.
+ * @param {PageState} state
+ * @param {Index[]} indexes
+ * @param {Index} index
+ * @param {Generation | null} generation
+ * @param {SetState} set
+ */
 export function showPickers(state, indexes, index, generation, set) {
   const place = byId("pickers");
-  const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
-  const picker = (label, list) => h("span", { class: "picker" }, h("span", { "aria-hidden": "true" }, label), list);
+  const focused = focusedIn(place);
+  const picker = (/** @type {string} */ label, /** @type {HTMLElement} */ list) => h("span", { class: "picker" }, h("span", { "aria-hidden": "true" }, label), list);
   const parts = [];
-  const key = (one) => `${one.pipeline}/${one.index}`;
   if (indexes.length > 1) {
-    const options = indexes.map((one) => ({ value: key(one), label: one.published ? key(one) : `${key(one)} (not published)` }));
-    parts.push(picker("Index", select("Index", options, key(index), (value) => set({ index: value, generation: null, against: null, column: null, filters: {}, item: null, like: null, seed: 0 }))));
+    const options = indexes.map((one) => ({ value: keyOf(one), label: one.published ? keyOf(one) : `${keyOf(one)} (not published)` }));
+    parts.push(picker("Index", select("Index", options, keyOf(index), (value) => set({ index: value, generation: null, against: null, column: null, filters: {}, item: null, like: null, seed: 0 }))));
   }
   const all = index.generations;
   if (all.length) {
@@ -27,10 +37,13 @@ export function showPickers(state, indexes, index, generation, set) {
   if (generation && !generation.published) parts.push(h("span", { class: "pill warn" }, generation.passed ? "not published" : "not published: its checks did not pass"));
   if (index.held && generation?.published) parts.push(h("span", { class: "pill", title: "New generations are built and checked, and not published" }, "held"));
   place.replaceChildren(...parts);
-  if (focused) [...place.querySelectorAll("select")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
+  focusAgain(place, focused);
 }
 
-/** A generation in words: when, what models, whether it is published. */
-export function named(generation) {
+/**
+ * A generation in words: when, what models, whether it is published.
+ * @param {Pick<Generation, "created_at" | "models" | "published">} generation
+ */
+function named(generation) {
   return `${time(generation.created_at)} · ${modelNames(generation)}${generation.published ? " · published" : ""}`;
 }

@@ -1,5 +1,7 @@
 /** Draws the points with WebGL; null where there is none, or only one that a program imitates. */
 
+/** @import {Plane} from "./plane.js" */
+
 const VERTEX = `
 attribute vec2 place;
 attribute vec4 colour;
@@ -32,48 +34,56 @@ export class PointsGl {
     return gl && !imitated(gl) ? new PointsGl(canvas, gl) : null;
   }
 
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {WebGLRenderingContext} gl
+   */
   constructor(canvas, gl) {
     this.canvas = canvas;
     this.gl = gl;
+    this.number = 0;
     const program = gl.createProgram();
-    for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-      const shader = gl.createShader(type);
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-    }
+    gl.attachShader(program, compiled(gl, gl.VERTEX_SHADER, VERTEX));
+    gl.attachShader(program, compiled(gl, gl.FRAGMENT_SHADER, FRAGMENT));
     gl.linkProgram(program);
     gl.useProgram(program);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     this.view = gl.getUniformLocation(program, "view");
     this.size = gl.getUniformLocation(program, "size");
-    this.buffers = ["place", "colour"].map((name) => {
-      const place = gl.getAttribLocation(program, name);
-      const buffer = gl.createBuffer();
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      gl.enableVertexAttribArray(place);
-      gl.vertexAttribPointer(place, name === "place" ? 2 : 4, name === "place" ? gl.UNSIGNED_SHORT : gl.UNSIGNED_BYTE, true, 0, 0);
-      return buffer;
-    });
+    this.places = bound(gl, program, "place", 2, gl.UNSIGNED_SHORT);
+    this.colours = bound(gl, program, "colour", 4, gl.UNSIGNED_BYTE);
   }
 
-  /** @param {Uint16Array} places @param {Uint8Array} colours red, green, blue, alpha of each point */
+  /**
+   * Takes the points.
+   * @param {Uint16Array<ArrayBuffer>} places x, y of each, from 0 to 65535
+   * @param {Uint8Array<ArrayBuffer>} colours red, green, blue, alpha of each
+   */
   load(places, colours) {
     const { gl } = this;
     this.number = places.length / 2;
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[0]);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.places);
     gl.bufferData(gl.ARRAY_BUFFER, places, gl.STATIC_DRAW);
     this.paint(colours);
   }
 
+  /**
+   * Takes other colours.
+   * @param {Uint8Array<ArrayBuffer>} colours
+   */
   paint(colours) {
     const { gl } = this;
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[1]);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.colours);
     gl.bufferData(gl.ARRAY_BUFFER, colours, gl.DYNAMIC_DRAW);
   }
 
-  /** Draws all points, `size` CSS pixels wide. */
+  /**
+   * Draws all points.
+   * @param {Plane} plane
+   * @param {number} size CSS pixels across
+   * @param {number} ratio pixels of the canvas a CSS pixel
+   */
   draw(plane, size, ratio) {
     const { gl } = this;
     const [width, height] = [gl.drawingBufferWidth, gl.drawingBufferHeight];
@@ -88,7 +98,40 @@ export class PointsGl {
   }
 }
 
-/** Whether a program on the CPU stands in for the graphics card; then writing pixels is faster. */
+/**
+ * @param {WebGLRenderingContext} gl
+ * @param {number} type
+ * @param {string} source
+ */
+function compiled(gl, type, source) {
+  const shader = gl.createShader(type);
+  if (!shader) throw new Error("The graphics card cannot draw the map.");
+  gl.shaderSource(shader, source);
+  gl.compileShader(shader);
+  return shader;
+}
+
+/**
+ * A buffer for an attribute of the points.
+ * @param {WebGLRenderingContext} gl
+ * @param {WebGLProgram} program
+ * @param {string} name
+ * @param {number} numbers a point
+ * @param {number} type of the numbers
+ */
+function bound(gl, program, name, numbers, type) {
+  const place = gl.getAttribLocation(program, name);
+  const buffer = gl.createBuffer();
+  gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+  gl.enableVertexAttribArray(place);
+  gl.vertexAttribPointer(place, numbers, type, true, 0, 0);
+  return buffer;
+}
+
+/**
+ * Whether a program on the CPU stands in for the graphics card; then writing pixels is faster.
+ * @param {WebGLRenderingContext} gl
+ */
 function imitated(gl) {
   const told = gl.getExtension("WEBGL_debug_renderer_info");
   const name = told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : gl.getParameter(gl.RENDERER);

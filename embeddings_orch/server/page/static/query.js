@@ -1,21 +1,33 @@
 /** The search box: words, a picture, an item to search by. */
 
+import { asError } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { keep, pictureOf } from "./picture.js";
+
+/**
+ * @typedef {object} QueryActs
+ * @property {(text: string) => void} typed
+ * @property {(name: string) => void} picture a picture was given, and is kept under this name
+ * @property {(error: Error) => void} failed it could not be read
+ * @property {() => void} down the keyboard goes on to the results
+ * @property {() => void} clear
+ * @property {() => void} dropChip the picture or the item to search by is taken away
+ */
 
 const PAUSE = 180; // ms without a key before a search
 
 export class Query {
-  #timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #drags = 0;
 
-  /** @param {{typed: Function, picture: Function, failed: Function, down: Function, clear: Function, drop: Function}} acts */
+  /** @param {QueryActs} acts */
   constructor(acts) {
     this.acts = acts;
-    this.words = byId("words");
+    this.words = byId("words", HTMLInputElement);
     this.chips = byId("query-chips");
     this.lead = byId("query-lead");
-    this.searching = this.lead.firstElementChild;
+    this.searching = [...this.lead.children];
     this.words.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#send(), PAUSE);
@@ -31,20 +43,29 @@ export class Query {
       event.preventDefault();
       this.#send();
     });
-    byId("query").addEventListener("click", (event) => event.target === event.currentTarget && this.words.focus());
+    byId("query").addEventListener("click", (event) => {
+      if (event.target === event.currentTarget) this.words.focus();
+    });
     byId("clear").addEventListener("click", () => {
       acts.clear();
       this.words.focus();
     });
-    byId("choose").addEventListener("change", (event) => {
-      const [file] = event.target.files;
-      event.target.value = "";
+    const chooser = byId("choose", HTMLInputElement);
+    chooser.addEventListener("change", () => {
+      const [file] = chooser.files ?? [];
+      chooser.value = "";
       if (file) this.#take(file);
     });
     this.#dropping();
   }
 
-  /** Shows what is asked: {text, picture: {label, small} | null, like: {label, address} | null}. */
+  /**
+   * Shows what is asked.
+   * @param {object} asked
+   * @param {string} asked.text
+   * @param {{label: string, small: HTMLCanvasElement} | null} asked.picture
+   * @param {{label: string, address: string} | null} asked.like
+   */
   show({ text, picture, like }) {
     if (this.words.value.trim() !== text.trim()) {
       clearTimeout(this.#timer);
@@ -52,15 +73,18 @@ export class Query {
     }
     const chips = [];
     if (picture) chips.push(this.#chip(picture.small, picture.label, "Remove the picture"));
-    if (like) chips.push(this.#chip(like.address && h("img", { src: like.address, alt: "" }), `Like ${like.label}`, "Remove the item to search by"));
+    if (like) chips.push(this.#chip(h("img", { src: like.address, alt: "" }), `Like ${like.label}`, "Remove the item to search by"));
     this.chips.replaceChildren(...chips);
     this.words.placeholder = chips.length ? "Add words" : "Search by words, or drop a picture";
     this.#clearable();
   }
 
-  /** A spinner in place of the glass. */
+  /**
+   * Shows a spinner in place of the glass.
+   * @param {boolean} waiting
+   */
   wait(waiting) {
-    this.lead.replaceChildren(waiting ? h("span", { class: "spinner" }) : this.searching);
+    this.lead.replaceChildren(...(waiting ? [h("span", { class: "spinner" })] : this.searching));
   }
 
   focus() {
@@ -68,6 +92,11 @@ export class Query {
     this.words.select();
   }
 
+  /**
+   * @param {HTMLElement} image
+   * @param {string} label
+   * @param {string} said of the button that takes it away
+   */
   #chip(image, label, said) {
     const remove = h("button", { type: "button", "aria-label": said, title: said, on: { click: () => this.acts.dropChip() } }, icon("close"));
     return h("span", { class: "query-chip", title: label }, image, h("span", { class: "label" }, label), remove);
@@ -82,17 +111,18 @@ export class Query {
     this.acts.typed(this.words.value);
   }
 
+  /** @param {File} file */
   async #take(file) {
     try {
       this.acts.picture(await keep(file));
     } catch (error) {
-      this.acts.failed(error);
+      this.acts.failed(asError(error));
     }
   }
 
   #dropping() {
     const cover = byId("drop");
-    const files = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const files = (/** @type {DragEvent} */ event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
     addEventListener("dragenter", (event) => {
       if (!files(event)) return;
       this.#drags += 1;
@@ -103,7 +133,9 @@ export class Query {
       this.#drags = Math.max(0, this.#drags - 1);
       cover.hidden = this.#drags === 0;
     });
-    addEventListener("dragover", (event) => files(event) && event.preventDefault());
+    addEventListener("dragover", (event) => {
+      if (files(event)) event.preventDefault();
+    });
     addEventListener("drop", (event) => {
       if (!files(event)) return;
       event.preventDefault();

@@ -1,25 +1,46 @@
 /** The request of a search for what the state asks. */
 
+import { thumbnail } from "./api.js";
+import { keyOf } from "./published.js";
 import { condition } from "./where.js";
 
-/** The models that can read words or pictures; one that does not tell is asked. */
+/** @import {Generation, Index, Model, SearchBody} from "./shapes.js" */
+/** @import {PageState} from "./state.js" */
+/** @import {How} from "./tile.js" */
+
+/**
+ * How scores came about.
+ * @typedef {Index["metric"] | "words" | "relative" | "rank" | "look"} Kind
+ * @typedef {{body: SearchBody, kind: Kind, note?: string}} Request `note`: what a person is to be told of it
+ */
+
+/**
+ * The models that can read words or pictures; one that does not tell is asked.
+ * @template {Pick<Model, "modalities">} M
+ * @param {M[]} models
+ * @param {"text" | "image"} modality
+ */
 export const reading = (models, modality) => models.filter((one) => !one.modalities || one.modalities.includes(modality));
 
-/** Whether anything is asked; else the page shows a look into the index. */
+/**
+ * Whether anything is asked; else the page shows a look into the index.
+ * @param {Pick<PageState, "text" | "like" | "picture">} state
+ */
 export const asks = (state) => Boolean(state.text.trim() || state.like || state.picture);
 
 /**
  * The body for /v1/search, without limit and offset.
- * @param {Object} state
- * @param {Object} index as /v1/indexes tells it
- * @param {Object} generation
- * @param {string|null} picture base64 of the query's picture
- * @returns {{body: Object, kind: string, note?: string}} `kind` says how scores came about
+ * @param {PageState} state
+ * @param {Index} index
+ * @param {Generation} generation
+ * @param {string | null} picture base64 of the query's picture
+ * @returns {Request}
  */
 export function request(state, index, generation, picture) {
   const text = state.text.trim();
   const models = generation.models;
-  const body = { index: `${index.pipeline}/${index.index}`, ...condition(state.filters, index.columns) };
+  /** @type {SearchBody} */
+  const body = { index: keyOf(index), ...condition(state.filters, index.columns) };
   // Else what is published when it is asked.
   if (state.generation || state.against) body.generation = generation.id;
   if (!asks(state)) return { body: { ...body, ...look(state.seed, models[0]) }, kind: "look" };
@@ -36,20 +57,28 @@ export function request(state, index, generation, picture) {
   } else if (text && words) {
     Object.assign(body, { keyword: text, alpha: state.alpha ?? 0.5 });
   }
-  const named = readers.find((one) => one.column === state.column);
+  const named = readers.find((one) => one.column === state.column) ?? readers[0];
   if (state.column === "*" && readers.length > 1) body.columns = readers.map((one) => one.column);
-  else if (named ?? readers[0]) body.column = (named ?? readers[0]).column;
+  else if (named) body.column = named.column;
   const note = text && other && !words ? "The words are not used: this index has no full text." : undefined;
-  return { body, kind: kind(body, index.metric), note };
+  return { body, kind: kindOf(body, index.metric), note };
 }
 
-function kind(body, metric) {
+/**
+ * @param {SearchBody} body
+ * @param {Index["metric"]} metric
+ * @returns {Kind}
+ */
+function kindOf(body, metric) {
   if (body.alpha === 0) return "words";
   if (body.alpha !== undefined && body.alpha < 1) return "relative";
   return body.columns ? (body.alpha === 1 ? "relative" : "rank") : metric;
 }
 
-/** What a score means, by the kind of a request. */
+/**
+ * What a score means, by the kind of a request; nothing where it is only a look.
+ * @type {Readonly<Record<Kind, string | null>>}
+ */
 export const MEANING = {
   cosine: "Cosine similarity: 1 is the same direction, 0 unrelated",
   dot: "Inner product: higher is nearer",
@@ -57,9 +86,26 @@ export const MEANING = {
   words: "BM25 of the words: higher is better",
   relative: "Relative score of words and vectors together, from 0 to 1",
   rank: "Reciprocal ranks of several embeddings together",
+  look: null,
 };
 
-/** A vector of any direction, the same for the same seed: its neighbours are a look into the index, in pages. */
+/**
+ * How the hits of a request are shown.
+ * @param {Index} index
+ * @param {string} generation that was searched
+ * @param {Kind} kind
+ * @returns {How}
+ */
+export const how = (index, generation, kind) => ({
+  meaning: MEANING[kind] ?? null,
+  addressOf: (id) => (size) => thumbnail(keyOf(index), generation, id, size),
+});
+
+/**
+ * A vector of any direction, the same for the same seed: its neighbours are a look into the index, in pages.
+ * @param {number} seed
+ * @param {Model} model
+ */
 function look(seed, model) {
   let bits = 0x9e3779b9 ^ (seed * 0x85ebca6b);
   const random = () => {

@@ -3,15 +3,24 @@
 import { button, h } from "./dom.js";
 import { Grid } from "./grid.js";
 
+/** @import {GridActs} from "./grid.js" */
+/** @import {Hit} from "./shapes.js" */
+/** @import {How} from "./tile.js" */
+
 export class Results {
-  /** @param {Object} acts those of a grid, and `more`, which loads the next page */
+  /** @param {GridActs & {more: () => void}} acts `more` loads the next page */
   constructor(acts) {
     this.grid = new Grid("Results", acts);
-    this.more = button("plus", "Show more", () => acts.more(), { class: "button" });
-    this.end = h("div", { class: "more" }, this.more);
-    this.end.hidden = true;
+    this.more = button("plus", "Show more", () => acts.more());
+    this.end = h("div", { class: "more", hidden: true }, this.more);
     this.nodes = [this.grid.element, this.end];
-    new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && !this.more.disabled && acts.more(), { rootMargin: "600px" }).observe(this.end);
+    const near = new IntersectionObserver(
+      (seen) => {
+        if (seen.some((one) => one.isIntersecting) && !this.more.disabled) acts.more();
+      },
+      { rootMargin: "600px" },
+    );
+    near.observe(this.end);
   }
 
   wait() {
@@ -19,15 +28,29 @@ export class Results {
     this.grid.wait(24);
   }
 
-  show(hits, how, full) {
+  /**
+   * @param {Hit[]} hits
+   * @param {How} how
+   * @param {boolean} further whether there may be more
+   */
+  show(hits, how, further) {
     this.grid.show(hits, how);
-    this.end.hidden = !full;
-    this.more.disabled = false;
+    this.#end(further);
   }
 
-  append(hits, how, full) {
+  /**
+   * @param {Hit[]} hits
+   * @param {How} how
+   * @param {boolean} further
+   */
+  append(hits, how, further) {
     this.grid.append(hits, how);
-    this.end.hidden = !full;
+    this.#end(further);
+  }
+
+  /** @param {boolean} further */
+  #end(further) {
+    this.end.hidden = !further;
     this.more.disabled = false;
   }
 }

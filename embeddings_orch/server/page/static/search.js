@@ -2,10 +2,17 @@
 
 import * as api from "./api.js";
 
+/** @import {SearchAnswer, SearchBody} from "./shapes.js" */
+
 export class Search {
+  /** @type {AbortController | null} */
   #controller = null;
 
-  /** The answer, null where a newer search was begun or `stop` was called; throws what the server says. */
+  /**
+   * The answer, null where a newer search was begun or `stop` was called; throws what the server says.
+   * @param {SearchBody} body
+   * @returns {Promise<SearchAnswer | null>}
+   */
   async run(body) {
     this.stop();
     const own = (this.#controller = new AbortController());
@@ -13,7 +20,7 @@ export class Search {
       const answer = await api.search(body, own.signal);
       return own === this.#controller ? answer : null;
     } catch (error) {
-      if (own !== this.#controller || error.name === "AbortError") return null;
+      if (own !== this.#controller || api.aborted(error)) return null;
       throw error;
     } finally {
       if (own === this.#controller) this.#controller = null;
@@ -27,10 +34,14 @@ export class Search {
   }
 }
 
+/** @typedef {"begun" | "waiting" | "long" | "done"} Stage */
+
 /** Tells how long something takes: at once, after 300 ms, and after 2 s, when a model is being loaded. */
 export class Patience {
+  /** @type {ReturnType<typeof setTimeout>[]} */
   #timers = [];
 
+  /** @param {(stage: Stage) => void} tell */
   constructor(tell) {
     this.tell = tell;
   }
@@ -47,7 +58,7 @@ export class Patience {
   }
 
   #clear() {
-    this.#timers.forEach(clearTimeout);
+    this.#timers.forEach((one) => clearTimeout(one));
     this.#timers = [];
   }
 }

@@ -1,16 +1,18 @@
 /** Asks for the API key, once for all requests that wait for it. */
 
 import * as api from "./api.js";
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 
+/** @type {Promise<boolean> | null} */
 let asking = null;
 
-/** True when a session was begun, false when the person gave up. */
+/** Gives true when a session was begun, false when the person gave up. */
 export function askForKey() {
   asking ??= ask().finally(() => (asking = null));
   return asking;
 }
 
+/** @returns {Promise<boolean>} */
 function ask() {
   return new Promise((done) => {
     const said = h("p", { class: "said", role: "alert" });
@@ -23,11 +25,12 @@ function ask() {
       h("label", { for: "api-key" }, "API key"),
       key,
       said,
-      h("div", { class: "acts" }, h("button", { type: "button", class: "button", on: { click: () => dialog.close() } }, "Not now"), submit),
+      h("div", { class: "acts" }, button(null, "Not now", () => void dialog.close()), submit),
     );
     const dialog = h("dialog", { "aria-labelledby": "key-title" }, h("h2", { id: "key-title" }, "API key"), form);
     let opened = false;
 
+    /** @param {Event} event */
     async function send(event) {
       event.preventDefault();
       submit.disabled = true;
@@ -36,7 +39,7 @@ function ask() {
         if (opened) dialog.close();
         else said.textContent = "This is not the key.";
       } catch (error) {
-        said.textContent = error.message;
+        said.textContent = api.asError(error).message;
       }
       submit.disabled = false;
       key.select();

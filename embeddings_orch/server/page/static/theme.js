@@ -1,11 +1,19 @@
 /** Dark or light: the system's, until one is chosen. */
 
+/** @import {Theme} from "./colours.js" */
+
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** "dark" or "light", as it is shown now. */
-export const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+/**
+ * The theme that is shown now.
+ * @returns {Theme}
+ */
+export function theme() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen === "dark" || chosen === "light" ? chosen : dark.matches ? "dark" : "light";
+}
 
-/** Changes to the other one; `changed` events on the root tell it. */
+/** Changes to the other one; a `theme` event on the root tells it. */
 export function toggleTheme() {
   const other = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = other;

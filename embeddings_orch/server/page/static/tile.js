@@ -1,18 +1,30 @@
 /** One result: its picture (or text, or sound), caption and score. */
 
 import { h, icon } from "./dom.js";
-import { readable, score, shortTitle, title } from "./format.js";
+import { lastOf, readable, score, shortTitle, title } from "./format.js";
+
+/** @import {Hit, Item} from "./shapes.js" */
+
+/**
+ * How hits are shown.
+ * @typedef {object} How
+ * @property {(id: string) => (size: number) => string} addressOf the address of an item's picture
+ * @property {string | null} meaning what scores mean; null where they mean nothing
+ *
+ * @typedef {{kind: "new" | "same" | "up" | "down" | "gone", label: string, said: string}} Mark
+ * @typedef {{like: (hit: Hit) => void, open: (hit: Hit) => void}} TileActs
+ */
 
 const LITTLE = 110; // pixels: smaller pictures are not blown up to the whole frame
 
 /**
  * The inside of a frame that shows an item.
- * @param {Object} hit
+ * @param {Item} hit
  * @param {(size: number) => string} address of its picture
  * @param {number} size in CSS pixels
  */
 export function shown(hit, address, size) {
-  if (readable(hit)) return h("span", { class: "words" }, String(hit.metadata.text ?? title(hit)));
+  if (readable(hit)) return h("span", { class: "words" }, String(hit.metadata?.text ?? title(hit)));
   if (hit.metadata?.modality === "audio") return nothing(hit, "sound");
   const image = h("img", { alt: "", loading: "lazy", decoding: "async", draggable: false });
   image.addEventListener("load", () => {
@@ -28,17 +40,21 @@ export function shown(hit, address, size) {
   return image;
 }
 
-const nothing = (hit, name) => h("span", { class: "nothing" }, icon(name), hit.id.split("/").at(-1));
+/**
+ * @param {Item} hit
+ * @param {string} name of the icon
+ */
+const nothing = (hit, name) => h("span", { class: "nothing" }, icon(name), lastOf(hit.id));
 
 /**
  * A tile of the grid.
- * @param {Object} hit
- * @param {{addressOf: Function, meaning: string|null, like: Function, open: Function, mark?: Object}} how
+ * @param {Hit} hit
+ * @param {How & TileActs & {mark?: Mark}} how
  */
 export function tile(hit, { addressOf, meaning, like, open, mark }) {
   const name = title(hit);
-  const scored = meaning !== null && Number.isFinite(hit.score);
-  const said = [name, scored && `score ${score(hit.score)}`, mark?.said].filter(Boolean).join(", ");
+  const scored = meaning !== null && typeof hit.score === "number" ? score(hit.score) : null;
+  const said = [name, scored && `score ${scored}`, mark?.said].filter(Boolean).join(", ");
   const frame = h("button", { type: "button", class: "frame", tabIndex: -1, "aria-label": said, on: { click: () => open(hit) } }, shown(hit, addressOf(hit.id), 192));
   const more = h(
     "button",
@@ -47,7 +63,7 @@ export function tile(hit, { addressOf, meaning, like, open, mark }) {
   );
   return h(
     "li",
-    { class: `tile ${mark?.class ?? ""}`, data: { id: hit.id } },
+    { class: `tile ${mark?.kind === "gone" ? "gone" : ""}`, data: { id: hit.id } },
     mark && h("span", { class: `mark ${mark.kind}`, "aria-hidden": "true" }, mark.label),
     frame,
     more,
@@ -55,11 +71,14 @@ export function tile(hit, { addressOf, meaning, like, open, mark }) {
       "div",
       { class: "below", "aria-hidden": "true" },
       h("span", { class: "caption", title: name }, shortTitle(hit)),
-      scored && h("span", { class: "score", title: meaning }, score(hit.score)),
+      scored && h("span", { class: "score", title: meaning }, scored),
     ),
   );
 }
 
-/** Tiles that are still to come. */
+/**
+ * Tiles that are still to come.
+ * @param {number} number
+ */
 export const bones = (number) =>
   Array.from({ length: number }, () => h("li", { class: "tile", "aria-hidden": "true" }, h("div", { class: "frame bone" }), h("div", { class: "bone line" })));

@@ -1,75 +1,130 @@
 /** Filters as SQL with parameters: the names of columns come from the server, values go into `params`. */
 
-/** A name as SQL reads it whatever it is; null where that cannot be. */
+/** @import {Column, ColumnType, Params} from "./shapes.js" */
+
+/**
+ * What is asked of a column: some of its values or none, a range, words it contains.
+ * @typedef {{values?: string[], none?: boolean, min?: string, max?: string, has?: string}} Filter
+ * @typedef {{readonly [column: string]: Filter}} Filters
+ */
+
+/**
+ * The filter of a column. A column may be called like what every object has: `constructor`.
+ * @param {Filters} filters
+ * @param {string} name
+ * @returns {Filter | undefined}
+ */
+export const filterOf = (filters, name) => (Object.hasOwn(filters, name) ? filters[name] : undefined);
+
+/**
+ * The filters with one of them changed; without it where it asks for nothing any more.
+ * @param {Filters} filters
+ * @param {string} name
+ * @param {Filter} patch
+ * @returns {Filters}
+ */
+export function changed(filters, name, patch) {
+  const after = { ...filterOf(filters, name), ...patch };
+  const asked = Object.fromEntries(Object.entries(after).filter(([, one]) => (Array.isArray(one) ? one.length > 0 : Boolean(one))));
+  const { [name]: _, ...others } = filters;
+  return Object.keys(asked).length ? { ...others, [name]: asked } : others;
+}
+
+/**
+ * A name as SQL reads it whatever it is; null where that cannot be.
+ * @param {string} name
+ */
 const quoted = (name) => (name.includes("`") ? null : `\`${name}\``);
 
-/** A text as part of a pattern of LIKE. */
+/**
+ * A text as part of a pattern of LIKE.
+ * @param {string} text
+ */
 const pattern = (text) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 
 /**
  * The condition for some filters, {} for none.
- * @param {Object} filters by column
- * @param {Array<{name: string, type: string}>} columns
- * @returns {{where?: string, params?: Object}}
+ * @param {Filters} filters
+ * @param {Column[]} columns
+ * @returns {{where?: string, params?: Params}}
  */
 export function condition(filters, columns) {
+  /** @type {Params} */
   const params = {};
+  /** @type {Put} */
   const put = (value) => {
     const name = `p${Object.keys(params).length}`;
     params[name] = value;
     return `:${name}`;
   };
-  const parts = [];
-  for (const { name, type } of columns) {
-    const filter = filters[name];
+  const parts = columns.flatMap(({ name, type }) => {
+    const filter = filterOf(filters, name);
     const column = quoted(name);
-    if (!filter || !column) continue;
-    const some = [];
-    if (filter.values?.length) {
-      const values = type === "boolean" ? filter.values.map((one) => one === "true") : filter.values;
-      if (type === "list") some.push(...values.map((one) => `array_has(${column}, ${put(one)})`));
-      else some.push(`${column} IN ${put(values)}`);
-    }
-    if (filter.none) some.push(`${column} IS NULL`);
-    if (some.length) parts.push(some.length > 1 ? `(${some.join(" OR ")})` : some[0]);
-    if (filter.min) parts.push(bound(column, type, ">=", filter.min, put));
-    if (filter.max) parts.push(bound(column, type, "<=", filter.max, put));
-    if (filter.has) parts.push(`${column} ILIKE ${put(pattern(filter.has))}`);
-  }
-  const given = parts.filter(Boolean);
-  return given.length ? { where: given.join(" AND "), params } : {};
+    return filter && column ? conditions(filter, column, type, put) : [];
+  });
+  return parts.length ? { where: parts.join(" AND "), params } : {};
 }
 
+/**
+ * Takes a value and gives the name of its parameter.
+ * @typedef {(value: Params[string]) => string} Put
+ */
+
+/**
+ * @param {Filter} filter
+ * @param {string} column quoted
+ * @param {ColumnType} type
+ * @param {Put} put
+ */
+function conditions(filter, column, type, put) {
+  const some = [];
+  if (filter.values?.length) {
+    if (type === "list") some.push(...filter.values.map((one) => `array_has(${column}, ${put(one)})`));
+    else some.push(`${column} IN ${put(type === "boolean" ? filter.values.map((one) => one === "true") : filter.values)}`);
+  }
+  if (filter.none) some.push(`${column} IS NULL`);
+  const parts = some.length > 1 ? [`(${some.join(" OR ")})`] : some;
+  if (filter.min) parts.push(...bound(column, type, ">=", filter.min, put));
+  if (filter.max) parts.push(...bound(column, type, "<=", filter.max, put));
+  if (filter.has) parts.push(`${column} ILIKE ${put(pattern(filter.has))}`);
+  return parts;
+}
+
+/**
+ * The condition of one end of a range; none where the end is no number or day.
+ * @param {string} column
+ * @param {ColumnType} type
+ * @param {">=" | "<="} sign
+ * @param {string} text
+ * @param {Put} put
+ */
 function bound(column, type, sign, text, put) {
   if (type === "time") {
     // A day as people mean it: with all its hours.
-    return /^\d{4}-\d\d-\d\d$/.test(text) ? `date_trunc('day', ${column}) ${sign} ${put(text)}` : null;
+    return /^\d{4}-\d\d-\d\d$/.test(text) ? [`date_trunc('day', ${column}) ${sign} ${put(text)}`] : [];
   }
   const number = Number(text);
-  if (!Number.isFinite(number)) return null;
+  if (!Number.isFinite(number)) return [];
   // A column of whole numbers takes no fraction.
-  return `${Number.isInteger(number) ? column : `${column} * 1.0`} ${sign} ${put(number)}`;
+  return [`${Number.isInteger(number) ? column : `${column} * 1.0`} ${sign} ${put(number)}`];
 }
 
-/** Each filter in words, with what remains when it is taken away. */
+/**
+ * Each filter in words, with what remains when it is taken away.
+ * @param {Filters} filters
+ */
 export function described(filters) {
+  /** @type {{label: string, without: Filters}[]} */
   const chips = [];
   for (const [name, filter] of Object.entries(filters)) {
-    const but = (patch) => {
-      const rest = Object.fromEntries(
-        Object.entries({ ...filter, ...patch }).filter(([, value]) => value && !(Array.isArray(value) && !value.length)),
-      );
-      const { [name]: _, ...others } = filters;
-      return Object.keys(rest).length ? { ...others, [name]: rest } : others;
-    };
-    for (const value of filter.values ?? []) {
-      chips.push({ label: `${name}: ${value}`, without: but({ values: filter.values.filter((one) => one !== value) }) });
-    }
-    if (filter.none) chips.push({ label: `${name}: none`, without: but({ none: false }) });
-    if (filter.has) chips.push({ label: `${name} has “${filter.has}”`, without: but({ has: "" }) });
-    if (filter.min && filter.max) chips.push({ label: `${name}: ${filter.min} – ${filter.max}`, without: but({ min: "", max: "" }) });
-    else if (filter.min) chips.push({ label: `${name} from ${filter.min}`, without: but({ min: "" }) });
-    else if (filter.max) chips.push({ label: `${name} up to ${filter.max}`, without: but({ max: "" }) });
+    const { values = [], none, min, max, has } = filter;
+    const chip = (/** @type {string} */ label, /** @type {Filter} */ patch) => chips.push({ label, without: changed(filters, name, patch) });
+    for (const value of values) chip(`${name}: ${value}`, { values: values.filter((one) => one !== value) });
+    if (none) chip(`${name}: none`, { none: false });
+    if (has) chip(`${name} has “${has}”`, { has: "" });
+    if (min && max) chip(`${name}: ${min} – ${max}`, { min: "", max: "" });
+    else if (min) chip(`${name} from ${min}`, { min: "" });
+    else if (max) chip(`${name} up to ${max}`, { max: "" });
   }
   return chips;
 }
