@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -33,14 +35,18 @@ class PageFile:
 
 @cache
 def page_files() -> dict[str, PageFile]:
-    """All files of the page by name. Only what is here is ever sent, whatever a request's path is."""
-    found = {}
-    for one in files(__package__).joinpath("static").iterdir():
-        kind = _TYPES.get("." + one.name.rpartition(".")[2])
-        if kind is not None:
-            data = one.read_bytes()
-            found[one.name] = PageFile(data, kind, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
-    return found
+    """Read all files of the page, by their path below ``static/``. Nothing else is ever sent, whatever is asked for."""
+    return dict(_read_folder(files(__package__).joinpath("static"), ""))
+
+
+def _read_folder(folder: Traversable, prefix: str) -> Iterator[tuple[str, PageFile]]:
+    for entry in folder.iterdir():
+        name = prefix + entry.name
+        if entry.is_dir():
+            yield from _read_folder(entry, f"{name}/")
+        elif (kind := _TYPES.get("." + name.rpartition(".")[2])) is not None:
+            data = entry.read_bytes()
+            yield name, PageFile(data, kind, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
 
 
 @router.get("/")

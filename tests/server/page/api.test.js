@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, mock, test } from "node:test";
 
-import * as api from "#page/api.js";
+import * as api from "#page/base/api.js";
 
 /** @type {{url: string, options: RequestInit}[]} */
 const asked = [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Bins } from "#page/bins.js";
+import { Bins } from "#page/map/bins.js";
 
 const MOST = 65535;
 

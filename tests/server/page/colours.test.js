@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { hue, MOST, paint } from "#page/colours.js";
+import { hue, MOST, paint } from "#page/base/colours.js";
 
 const NONE = new Set();
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { discs } from "#page/discs.js";
+import { discs } from "#page/map/discs.js";
 
 const RED = [255, 0, 0, 255];
 const BLUE = [0, 0, 255, 255];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { byId } from "#page/dom.js";
+import { byId } from "#page/base/dom.js";
 
 class HTMLElement {}
 class HTMLInputElement extends HTMLElement {}

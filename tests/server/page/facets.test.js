@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { listed, useful } from "#page/facets.js";
+import { listed, useful } from "#page/query/facets.js";
 import { facet } from "./fixtures.js";
 
 /**
- * @import {Facet} from "#page/shapes.js"
- * @import {Filters} from "#page/where.js"
+ * @import {Facet} from "#page/base/shapes.js"
+ * @import {Filters} from "#page/base/where.js"
  */
 
 /** @param {...number} counts of "a", "b", ... */

@@ -1,8 +1,8 @@
 /** What the server tells and what the state says, of which a test names only what it is about. */
 
 /**
- * @import {Facet, Generation, Hit, Index, Model} from "#page/shapes.js"
- * @import {PageState} from "#page/state.js"
+ * @import {Facet, Generation, Hit, Index, Model} from "#page/base/shapes.js"
+ * @import {PageState} from "#page/base/state.js"
  */
 
 /**

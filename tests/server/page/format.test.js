@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as format from "#page/format.js";
+import * as format from "#page/base/format.js";
 import { hit, model } from "./fixtures.js";
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Known } from "#page/known.js";
+import { Known } from "#page/base/known.js";
 import { hit, hits } from "./fixtures.js";
 
 test("items are known by their ids, as they were told last", () => {

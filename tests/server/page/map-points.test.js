@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Points } from "#page/map-points.js";
+import { Points } from "#page/map/points.js";
 
 const points = new Points({ ids: ["a", "b", "c"], x: [0, 65535, 13107], y: [0, 65535, 13107] });
 

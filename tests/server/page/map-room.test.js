@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Points } from "#page/map-points.js";
-import { Room, scattered } from "#page/map-room.js";
-import { Plane } from "#page/plane.js";
+import { Points } from "#page/map/points.js";
+import { Room, scattered } from "#page/map/room.js";
+import { Plane } from "#page/map/plane.js";
 
 describe("room for a picture", () => {
   /** @type {[name: string, places: [number, number][], wanted: boolean[]][]} */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { compared, moves } from "#page/moves.js";
+import { compared, moves } from "#page/results/moves.js";
 import { hits } from "./fixtures.js";
 
 describe("an item of the other list", () => {

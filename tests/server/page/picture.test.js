@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { File } from "node:buffer";
 import { describe, test } from "node:test";
 
-import { keptPicture, pictureOf } from "#page/picture.js";
+import { keptPicture, pictureOf } from "#page/query/picture.js";
 
 /** @param {string} name */
 const file = (name) => /** @type {globalThis.File} */ (new File([], name, { type: name.endsWith(".png") ? "image/png" : "text/plain" }));

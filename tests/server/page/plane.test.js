@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Plane } from "#page/plane.js";
+import { Plane } from "#page/map/plane.js";
 
 /** A plane on a screen of 1000 to 500 pixels. */
 function plane() {

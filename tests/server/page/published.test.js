@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { keyOf, meant } from "#page/published.js";
+import { keyOf, meant } from "#page/base/published.js";
 import { generation, index } from "./fixtures.js";
 
 const unpublished = index({ pipeline: "a", index: "new", published: null, generations: [generation({ id: "n1", published: false })] });

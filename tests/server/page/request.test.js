@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { asks, how, MEANING, reading, request } from "#page/request.js";
+import { asks, how, MEANING, reading, request } from "#page/query/request.js";
 import { generation, index, model, state } from "./fixtures.js";
 
 /**
- * @import {Generation, Index} from "#page/shapes.js"
- * @import {PageState} from "#page/state.js"
+ * @import {Generation, Index} from "#page/base/shapes.js"
+ * @import {PageState} from "#page/base/state.js"
  */
 
 const CLIP = model({ column: "clip", modalities: ["text", "image"] });

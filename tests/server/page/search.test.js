@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
-import { Patience, Search } from "#page/search.js";
+import { Patience, Search } from "#page/results/search.js";
 
-/** @import {Stage} from "#page/search.js" */
+/** @import {Stage} from "#page/results/search.js" */
 
 const BODY = { index: "emoji/found", text: "dog" };
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, mock, test } from "node:test";
 
-import { address, parse, State } from "#page/state.js";
+import { address, parse, State } from "#page/base/state.js";
 import { state } from "./fixtures.js";
 
-/** @import {PageState} from "#page/state.js" */
+/** @import {PageState} from "#page/base/state.js" */
 
 /** @param {PageState} one filters without a prototype are like others */
 const plain = (one) => ({ ...one, filters: { ...one.filters } });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { besideLine, foundLine } from "#page/status-line.js";
+import { besideLine, foundLine } from "#page/results/status-line.js";
 import { hits } from "./fixtures.js";
 
 describe("of the results is said", () => {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { changed, condition, described, filterOf } from "#page/where.js";
+import { changed, condition, described, filterOf } from "#page/base/where.js";
 
 /**
- * @import {Column, Params} from "#page/shapes.js"
- * @import {Filters} from "#page/where.js"
+ * @import {Column, Params} from "#page/base/shapes.js"
+ * @import {Filters} from "#page/base/where.js"
  */
 
 /** @type {Column[]} */

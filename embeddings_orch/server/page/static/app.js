@@ -1,25 +1,25 @@
 /** The page: what the state says is what is shown. */
 
-import * as api from "./api.js";
-import { Detail } from "./detail.js";
-import { wire } from "./buttons.js";
-import { byId, find } from "./dom.js";
-import { Filters } from "./filters.js";
-import { Finder } from "./finder.js";
-import { title } from "./format.js";
-import { MapView } from "./map.js";
-import * as messages from "./messages.js";
-import { showMode } from "./mode.js";
-import { keptPicture } from "./picture.js";
-import { showPickers } from "./pickers.js";
-import { keyOf, meant } from "./published.js";
-import { Query } from "./query.js";
-import { asks, MEANING } from "./request.js";
-import { askForKey } from "./session.js";
-import { State } from "./state.js";
+import * as api from "./base/api.js";
+import { Detail } from "./results/detail.js";
+import { wire } from "./query/buttons.js";
+import { byId, find } from "./base/dom.js";
+import { Filters } from "./query/filters.js";
+import { Finder } from "./results/finder.js";
+import { title } from "./base/format.js";
+import { MapView } from "./map/map.js";
+import * as messages from "./base/messages.js";
+import { showMode } from "./query/mode.js";
+import { keptPicture } from "./query/picture.js";
+import { showPickers } from "./query/pickers.js";
+import { keyOf, meant } from "./base/published.js";
+import { Query } from "./query/query.js";
+import { asks, MEANING } from "./query/request.js";
+import { askForKey } from "./base/session.js";
+import { State } from "./base/state.js";
 
-/** @import {Facet, Generation, Hit, Index} from "./shapes.js" */
-/** @import {SetState} from "./state.js" */
+/** @import {Facet, Generation, Hit, Index} from "./base/shapes.js" */
+/** @import {SetState} from "./base/state.js" */
 
 const SEARCHED = ["index", "generation", "text", "like", "picture", "column", "alpha", "filters", "seed", "against"];
 const NOTHING = { text: "", like: null, picture: null };

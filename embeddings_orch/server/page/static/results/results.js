@@ -1,10 +1,10 @@
 /** The results of one generation: a grid that grows as it is scrolled. */
 
-import { button, h } from "./dom.js";
+import { button, h } from "../base/dom.js";
 import { Grid } from "./grid.js";
 
 /** @import {GridActs} from "./grid.js" */
-/** @import {Hit} from "./shapes.js" */
+/** @import {Hit} from "../base/shapes.js" */
 /** @import {How} from "./tile.js" */
 
 export class Results {

@@ -1,6 +1,6 @@
 /** What two lists of hits have in common, and how each item moved from one to the other. */
 
-/** @import {Hit} from "./shapes.js" */
+/** @import {Hit} from "../base/shapes.js" */
 /** @import {Mark} from "./tile.js" */
 
 /** @typedef {readonly Pick<Hit, "id">[]} Ids the best first */

@@ -1,12 +1,12 @@
 /** What lies at the edges of the map: which map, coloured by what, and the legend of the colours. */
 
-import { hue } from "./colours.js";
-import { dot, h, select } from "./dom.js";
-import { count } from "./format.js";
-import { theme } from "./theme.js";
+import { hue } from "../base/colours.js";
+import { dot, h, select } from "../base/dom.js";
+import { count } from "../base/format.js";
+import { theme } from "../base/theme.js";
 
-/** @import {FacetValue} from "./shapes.js" */
-/** @import {Drawing} from "./map-drawing.js" */
+/** @import {FacetValue} from "../base/shapes.js" */
+/** @import {Drawing} from "./drawing.js" */
 
 const LONGEST = 24; // values that a legend lists
 

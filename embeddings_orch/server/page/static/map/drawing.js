@@ -1,18 +1,18 @@
 /** A map that is on the screen: its points, what lies over them, and what is pointed at. */
 
-import { paint } from "./colours.js";
-import { button, h } from "./dom.js";
-import { Card } from "./map-card.js";
-import { Hand } from "./map-hand.js";
-import { Overlay } from "./map-overlay.js";
-import { Points } from "./map-points.js";
+import { paint } from "../base/colours.js";
+import { button, h } from "../base/dom.js";
+import { Card } from "./card.js";
+import { Hand } from "./hand.js";
+import { Overlay } from "./overlay.js";
+import { Points } from "./points.js";
 import { Plane } from "./plane.js";
 import { Points2d } from "./points-2d.js";
 import { PointsGl } from "./points-gl.js";
-import { theme } from "./theme.js";
+import { theme } from "../base/theme.js";
 
-/** @import {Known} from "./known.js" */
-/** @import {Hit, MapAnswer} from "./shapes.js" */
+/** @import {Known} from "../base/known.js" */
+/** @import {Hit, MapAnswer} from "../base/shapes.js" */
 
 /**
  * @typedef {object} DrawingActs

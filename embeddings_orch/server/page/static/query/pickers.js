@@ -1,11 +1,11 @@
 /** Which index and generation, and which other generation beside it. */
 
-import { byId, focusAgain, focusedIn, h, select } from "./dom.js";
-import { modelNames, time } from "./format.js";
-import { keyOf } from "./published.js";
+import { byId, focusAgain, focusedIn, h, select } from "../base/dom.js";
+import { modelNames, time } from "../base/format.js";
+import { keyOf } from "../base/published.js";
 
-/** @import {Generation, Index} from "./shapes.js" */
-/** @import {PageState, SetState} from "./state.js" */
+/** @import {Generation, Index} from "../base/shapes.js" */
+/** @import {PageState, SetState} from "../base/state.js" */
 
 /**
  * Shows the choices.

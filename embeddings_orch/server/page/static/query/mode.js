@@ -1,11 +1,11 @@
 /** How to search: by which embeddings, and how much by words. */
 
-import { byId, focusAgain, focusedIn, h } from "./dom.js";
-import { modelName } from "./format.js";
+import { byId, focusAgain, focusedIn, h } from "../base/dom.js";
+import { modelName } from "../base/format.js";
 import { reading } from "./request.js";
 
-/** @import {Generation, Index} from "./shapes.js" */
-/** @import {PageState, SetState} from "./state.js" */
+/** @import {Generation, Index} from "../base/shapes.js" */
+/** @import {PageState, SetState} from "../base/state.js" */
 
 const HYBRID = 0.5; // the vectors' share to begin with
 

@@ -1,9 +1,9 @@
 /** One result: its picture (or text, or sound), caption and score. */
 
-import { h, icon } from "./dom.js";
-import { lastOf, readable, score, shortTitle, title } from "./format.js";
+import { h, icon } from "../base/dom.js";
+import { lastOf, readable, score, shortTitle, title } from "../base/format.js";
 
-/** @import {Hit, Item} from "./shapes.js" */
+/** @import {Hit, Item} from "../base/shapes.js" */
 
 /**
  * How hits are shown.

@@ -1,9 +1,9 @@
 /** Tiles in rows, with arrow keys and a place that the keyboard comes back to. */
 
-import { find, h, targetOf } from "./dom.js";
+import { find, h, targetOf } from "../base/dom.js";
 import { bones, tile } from "./tile.js";
 
-/** @import {Hit} from "./shapes.js" */
+/** @import {Hit} from "../base/shapes.js" */
 /** @import {How, Mark, TileActs} from "./tile.js" */
 
 /**

@@ -1,9 +1,9 @@
 /** What lies over the points: pictures where there is room, what was found, what is pointed at. */
 
-import { h, pen } from "./dom.js";
-import { Room, scattered } from "./map-room.js";
+import { h, pen } from "../base/dom.js";
+import { Room, scattered } from "./room.js";
 
-/** @import {Drawing} from "./map-drawing.js" */
+/** @import {Drawing} from "./drawing.js" */
 
 /** @typedef {{point: number, left: number, top: number, picture: HTMLCanvasElement}} Shown */
 

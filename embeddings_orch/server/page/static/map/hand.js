@@ -1,6 +1,6 @@
 /** Pointer, wheel, pinch and keys on the map. */
 
-/** @import {Drawing} from "./map-drawing.js" */
+/** @import {Drawing} from "./drawing.js" */
 
 const STEP = 90; // CSS pixels that an arrow key moves
 const CLICK = 6; // pixels that a press may move and still be one

@@ -1,12 +1,12 @@
 /** The panel that shows one item: larger, with all that is known of it. */
 
-import * as api from "./api.js";
-import { button, byId, copy, find, focusAgain, focusedIn, h, icon } from "./dom.js";
-import { score, shortTitle, title, value } from "./format.js";
+import * as api from "../base/api.js";
+import { button, byId, copy, find, focusAgain, focusedIn, h, icon } from "../base/dom.js";
+import { score, shortTitle, title, value } from "../base/format.js";
 import { shown } from "./tile.js";
 
-/** @import {Child} from "./dom.js" */
-/** @import {Hit, Metadata} from "./shapes.js" */
+/** @import {Child} from "../base/dom.js" */
+/** @import {Hit, Metadata} from "../base/shapes.js" */
 
 /**
  * Where an item is, and how it was found.

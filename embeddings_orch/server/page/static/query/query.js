@@ -1,7 +1,7 @@
 /** The search box: words, a picture, an item to search by. */
 
-import { asError } from "./api.js";
-import { byId, h, icon } from "./dom.js";
+import { asError } from "../base/api.js";
+import { byId, h, icon } from "../base/dom.js";
 import { keep, pictureOf } from "./picture.js";
 
 /**

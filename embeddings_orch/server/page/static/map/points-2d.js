@@ -1,7 +1,7 @@
 /** Draws the points without WebGL: pixels of discs, written into an image. */
 
 import { discs } from "./discs.js";
-import { pen } from "./dom.js";
+import { pen } from "../base/dom.js";
 
 /** @import {Plane} from "./plane.js" */
 

@@ -1,12 +1,12 @@
 /** Two generations side by side on the same query: what a change of the model would do. */
 
-import { button, h } from "./dom.js";
-import { modelNames, time } from "./format.js";
+import { button, h } from "../base/dom.js";
+import { modelNames, time } from "../base/format.js";
 import { Grid } from "./grid.js";
 import { compared } from "./moves.js";
 
 /** @import {GridActs} from "./grid.js" */
-/** @import {Generation, Hit} from "./shapes.js" */
+/** @import {Generation, Hit} from "../base/shapes.js" */
 /** @import {How} from "./tile.js" */
 
 export class Compare {

@@ -1,16 +1,16 @@
 /** The map of all points of a generation: to look at, pan, zoom and press. */
 
-import * as api from "./api.js";
-import { MOST } from "./colours.js";
-import { button, byId, h } from "./dom.js";
-import { listed } from "./facets.js";
-import { count } from "./format.js";
-import { choices, legend } from "./map-choices.js";
-import { Drawing } from "./map-drawing.js";
-import { message } from "./messages.js";
+import * as api from "../base/api.js";
+import { MOST } from "../base/colours.js";
+import { button, byId, h } from "../base/dom.js";
+import { listed } from "../query/facets.js";
+import { count } from "../base/format.js";
+import { choices, legend } from "./choices.js";
+import { Drawing } from "./drawing.js";
+import { message } from "../base/messages.js";
 
-/** @import {Known} from "./known.js" */
-/** @import {Facet, Generation, Hit, MapAnswer} from "./shapes.js" */
+/** @import {Known} from "../base/known.js" */
+/** @import {Facet, Generation, Hit, MapAnswer} from "../base/shapes.js" */
 
 /**
  * The map of a generation's column.

@@ -1,9 +1,9 @@
 /** The card of the point that is pointed at: its picture and what it is called. */
 
-import { h } from "./dom.js";
-import { title } from "./format.js";
+import { h } from "../base/dom.js";
+import { title } from "../base/format.js";
 
-/** @import {DrawingActs} from "./map-drawing.js" */
+/** @import {DrawingActs} from "./drawing.js" */
 
 const [WIDE, HIGH, APART] = [168, 172, 32]; // CSS pixels
 const PAUSE = 90; // ms on a point before its item is asked for

@@ -1,12 +1,12 @@
 /** The request of a search for what the state asks. */
 
-import { thumbnail } from "./api.js";
-import { keyOf } from "./published.js";
-import { condition } from "./where.js";
+import { thumbnail } from "../base/api.js";
+import { keyOf } from "../base/published.js";
+import { condition } from "../base/where.js";
 
-/** @import {Generation, Index, Model, SearchBody} from "./shapes.js" */
-/** @import {PageState} from "./state.js" */
-/** @import {How} from "./tile.js" */
+/** @import {Generation, Index, Model, SearchBody} from "../base/shapes.js" */
+/** @import {PageState} from "../base/state.js" */
+/** @import {How} from "../results/tile.js" */
 
 /**
  * How scores came about.

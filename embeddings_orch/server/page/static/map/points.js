@@ -2,7 +2,7 @@
 
 import { Bins } from "./bins.js";
 
-/** @import {FacetValue, MapAnswer, ValuesAnswer} from "./shapes.js" */
+/** @import {FacetValue, MapAnswer, ValuesAnswer} from "../base/shapes.js" */
 
 const FARTHEST = 65535;
 

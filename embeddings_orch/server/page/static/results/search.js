@@ -1,8 +1,8 @@
 /** Searches of which only the newest is answered. */
 
-import * as api from "./api.js";
+import * as api from "../base/api.js";
 
-/** @import {SearchAnswer, SearchBody} from "./shapes.js" */
+/** @import {SearchAnswer, SearchBody} from "../base/shapes.js" */
 
 export class Search {
   /** @type {AbortController | null} */

@@ -1,8 +1,8 @@
 /** What is said of the results, in one line. */
 
-import { count, seconds, some } from "./format.js";
+import { count, seconds, some } from "../base/format.js";
 
-/** @import {SearchAnswer} from "./shapes.js" */
+/** @import {SearchAnswer} from "../base/shapes.js" */
 
 /**
  * @param {object} found

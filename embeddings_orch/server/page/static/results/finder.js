@@ -1,21 +1,21 @@
 /** Searches for what the state asks, and shows what was found: in one grid, or two side by side. */
 
-import * as api from "./api.js";
+import * as api from "../base/api.js";
 import { Compare } from "./compare.js";
-import { button, byId } from "./dom.js";
-import { Known } from "./known.js";
-import * as messages from "./messages.js";
-import { keptPicture } from "./picture.js";
-import { asks, how, request } from "./request.js";
+import { button, byId } from "../base/dom.js";
+import { Known } from "../base/known.js";
+import * as messages from "../base/messages.js";
+import { keptPicture } from "../query/picture.js";
+import { asks, how, request } from "../query/request.js";
 import { Results } from "./results.js";
 import { Patience, Search } from "./search.js";
 import { besideLine, foundLine } from "./status-line.js";
 
 /** @import {GridActs} from "./grid.js" */
-/** @import {Kind, Request} from "./request.js" */
+/** @import {Kind, Request} from "../query/request.js" */
 /** @import {Stage} from "./search.js" */
-/** @import {Generation, Hit, Index, SearchAnswer, SearchBody} from "./shapes.js" */
-/** @import {PageState, SetState} from "./state.js" */
+/** @import {Generation, Hit, Index, SearchAnswer, SearchBody} from "../base/shapes.js" */
+/** @import {PageState, SetState} from "../base/state.js" */
 /** @import {How} from "./tile.js" */
 
 /**

@@ -1,10 +1,10 @@
 /** The buttons of the bar, and the keys that do the same. */
 
-import { byId } from "./dom.js";
-import { listen, showKeys } from "./keys.js";
-import { toggleTheme } from "./theme.js";
+import { byId } from "../base/dom.js";
+import { listen, showKeys } from "../base/keys.js";
+import { toggleTheme } from "../base/theme.js";
 
-/** @import {SetState} from "./state.js" */
+/** @import {SetState} from "../base/state.js" */
 
 /**
  * @typedef {object} ButtonActs

@@ -1,9 +1,9 @@
 /** Which columns are worth a filter, and of what kind. */
 
-import { filterOf } from "./where.js";
+import { filterOf } from "../base/where.js";
 
-/** @import {Facet, FacetValue} from "./shapes.js" */
-/** @import {Filters} from "./where.js" */
+/** @import {Facet, FacetValue} from "../base/shapes.js" */
+/** @import {Filters} from "../base/where.js" */
 
 const TECHNICAL = ["modality", "mime", "size", "width", "height"];
 const NEVER = ["id", "uri", "content_hash"];

@@ -1,12 +1,12 @@
 /** Filters from the columns: values to press, ranges, words to contain. */
 
-import { byId, find, focusAgain, focusedIn, h, icon } from "./dom.js";
+import { byId, find, focusAgain, focusedIn, h, icon } from "../base/dom.js";
 import { listed, useful } from "./facets.js";
-import { count, date } from "./format.js";
-import { changed, described, filterOf } from "./where.js";
+import { count, date } from "../base/format.js";
+import { changed, described, filterOf } from "../base/where.js";
 
-/** @import {Facet, FacetValue} from "./shapes.js" */
-/** @import {Filter, Filters as Chosen} from "./where.js" */
+/** @import {Facet, FacetValue} from "../base/shapes.js" */
+/** @import {Filter, Filters as Chosen} from "../base/where.js" */
 
 /** @typedef {(patch: Filter) => void} Patch changes one column's filter */
 

@@ -1,6 +1,6 @@
 /** The picture of a query: read from a file, made small enough to send, kept for reload and back. */
 
-import { pen } from "./dom.js";
+import { pen } from "../base/dom.js";
 
 /** @typedef {{base64: string, label: string, small: HTMLCanvasElement}} Picture */
 
