@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from cachetools import FIFOCache
+
 from embeddings_orch.embedding.contents import vectors_by_place
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import EmbeddingsOrchError
@@ -38,7 +40,7 @@ class FunctionModel:
         self._fingerprint = ""
         self._dimensions: int | None = None
         self._steps: dict[Side, EmbedStep] = {}
-        self._failures: dict[str, Failure] = {}
+        self._failures: FIFOCache[str, Failure] = FIFOCache(MOST_FAILURES)
 
     @property
     def embedder(self) -> Embedder[Any]:
@@ -166,8 +168,6 @@ class FunctionModel:
             for key in embedded:
                 self._failures.pop(key, None)
             self._failures.update(failed)
-            for key in list(self._failures)[:-MOST_FAILURES]:
-                del self._failures[key]
 
 
 class _Sharing(EmbedStep):

@@ -1,8 +1,8 @@
 """Requests and tokens per minute, kept by all threads and processes of one machine that use the same account.
 
-The arithmetic is throttled-py's generic cell rate algorithm (GCRA, ITU-T I.371): one number per limit, the
-theoretical arrival time. Here that number stands in a small file with a lock beside it; it is a time of the
-monotonic clock, which is the same for all processes of a machine.
+The arithmetic is the generic cell rate algorithm (GCRA, ITU-T I.371): one number per limit, the theoretical arrival
+time. That number stands in a small file with a lock beside it; it is a time of the monotonic clock, which is the same
+for all processes of a machine.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from filelock import FileLock
-from throttled.rate_limiter import per_min
-from throttled.rate_limiter.gcra import GCRARateLimiter
-from throttled.store import MemoryStore
-from throttled.store.memory import MemoryStoreBackend
 
 logger = logging.getLogger(__name__)
 
@@ -53,16 +49,21 @@ class Limiter:
         account: its name, see `embeddings_orch.policy.secrets.account_of`.
         limits: requests and tokens per minute.
         folder: where the state is kept; the default is the user's cache folder.
+        clock: seconds, monotonic, the same for all processes.
     """
 
-    def __init__(self, account: str, limits: RateLimits, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        account: str,
+        limits: RateLimits,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         path = _state_file(account, folder)
-        store = MemoryStore() if path is None else _FileStore(options={"PATH": path})
-        self._limits = [
-            (name, GCRARateLimiter(per_min(rate, _burst(rate)), store), _burst(rate))
-            for name, rate in (("requests", limits.requests_per_minute), ("tokens", limits.tokens_per_minute))
-            if rate is not None
-        ]
+        self._state = _State() if path is None else _FileState(path)
+        self._clock = clock
+        rates = {"requests": limits.requests_per_minute, "tokens": limits.tokens_per_minute}
+        self._rates = {name: rate for name, rate in rates.items() if rate is not None}
 
     def acquire(self, tokens: int, sleep: Callable[[float], None] = time.sleep) -> float:
         """Wait until a request of so many tokens may be sent.
@@ -71,19 +72,31 @@ class Limiter:
             Seconds waited.
         """
         waited = 0.0
-        for name, limiter, burst in self._limits:
-            left = 1 if name == "requests" else tokens
+        for name, rate in self._rates.items():
+            left, burst = 1 if name == "requests" else tokens, _burst(rate)
             while left > 0:
                 # What is more than may be sent at once is let in bit by bit; so the rate holds for any size.
                 cost = min(left, burst)
-                result = limiter.limit(name, cost)
-                if not result.limited:
+                pause = self._take(name, cost, burst, 60 / rate)
+                if pause <= 0:
                     left -= cost
                     continue
-                pause = max(result.state.retry_after, 0.001)
+                pause = max(pause, 0.001)
                 waited += pause
                 sleep(pause)
         return waited
+
+    def _take(self, name: str, cost: int, burst: int, interval: float) -> float:
+        """Take ``cost`` now, or give the seconds after which that is asked for again."""
+        with self._state.change() as arrivals:
+            now = self._clock()
+            known = arrivals.get(name, now)
+            # One that lies too far ahead is of before a restart of the machine.
+            arrival = (max(known, now) if known <= now + _HORIZON else now) + cost * interval
+            pause = arrival - burst * interval - now
+            if pause <= 0:
+                arrivals[name] = arrival
+            return pause
 
 
 def _burst(rate: int) -> int:
@@ -104,54 +117,44 @@ def _state_file(account: str, folder: Path | None) -> Path | None:
     return folder / f"{account}.json"
 
 
-class _FileBackend(MemoryStoreBackend):
-    """throttled-py's memory store, whose two numbers are read from a file and written back under its lock."""
+class _State:
+    """The theoretical arrival times by the names of the limits, for any number of threads."""
 
-    def __init__(self, server: str | None = None, options: dict[str, Any] | None = None) -> None:
-        super().__init__(server, options)
-        self._path: Path = self.options["PATH"]
-        self.lock = cast(Any, _Locked(self._path.with_suffix(".lock")))
+    def __init__(self) -> None:
+        self._arrivals: dict[str, float] = {}
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def change(self) -> Iterator[dict[str, float]]:
+        """The times, to be changed in place by one caller at a time."""
+        with self._threads:
+            yield self._arrivals
+
+
+class _FileState(_State):
+    """The times in a file, for any number of processes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._processes = FileLock(path.with_suffix(".lock"))
+
+    @contextmanager
+    def change(self) -> Iterator[dict[str, float]]:
+        """The times, to be changed in place by one caller at a time."""
+        # The lock of threads stands first: who waits for a file's lock looks for it again and again.
+        with self._threads, self._processes:
+            before = self._read()
+            arrivals = dict(before)
+            yield arrivals
+            if arrivals != before:
+                # A file that is replaced whole is never read half written, whoever is killed when.
+                temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+                temporary.write_text(json.dumps(arrivals))
+                temporary.replace(self._path)
 
     def _read(self) -> dict[str, float]:
         try:
-            kept = json.loads(self._path.read_text())
-            return {str(key): float(value) for key, value in kept.items()}
+            return {str(name): float(arrival) for name, arrival in json.loads(self._path.read_text()).items()}
         except (OSError, ValueError, AttributeError, TypeError):
             return {}
-
-    def get(self, key: str) -> float | None:
-        """The number of a limit."""
-        value = self._read().get(key)
-        return value if value is not None and value <= time.monotonic() + _HORIZON else None
-
-    def set(self, key: str, value: Any, timeout: int) -> None:
-        """Keep the number of a limit."""
-        kept = {**self._read(), key: value}
-        # A file that is replaced whole is never read half written, whoever is killed when.
-        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(kept))
-        temporary.replace(self._path)
-
-
-class _FileStore(MemoryStore):
-    _BACKEND_CLASS = _FileBackend
-
-
-class _Locked:
-    """A lock among threads and processes."""
-
-    def __init__(self, path: Path) -> None:
-        self._threads = threading.Lock()
-        self._processes = FileLock(path)
-
-    def __enter__(self) -> None:
-        self._threads.acquire()
-        try:
-            self._processes.acquire()
-        except BaseException:
-            self._threads.release()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._processes.release()
-        self._threads.release()

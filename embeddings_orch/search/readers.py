@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+
+from cachetools import LRUCache
 
 from embeddings_orch.store import Store
 from embeddings_orch.store.generations import Generation
@@ -18,7 +19,7 @@ class Readers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[str, str], IndexReader] = OrderedDict()
+        self._open: LRUCache[tuple[str, str], IndexReader] = LRUCache(_KEPT)
 
     def of(self, generation: Generation) -> IndexReader:
         """The reader of a generation.
@@ -29,13 +30,10 @@ class Readers:
         key = _key(generation)
         with self._lock:
             if (reader := self._open.get(key)) is not None:
-                self._open.move_to_end(key)
                 return reader
         reader = self._store.index(generation.table).reader(generation.version)
         with self._lock:
             self._open[key] = reader
-            while len(self._open) > _KEPT:
-                self._open.popitem(last=False)
         return reader
 
     def forget(self, generation: Generation) -> None:

@@ -14,13 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import venv
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError
@@ -105,9 +104,8 @@ def infinity(model, tmp_path_factory):
 
 def healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
+        return requests.get(f"{url}/health", timeout=2).ok
+    except OSError:
         return False
 
 

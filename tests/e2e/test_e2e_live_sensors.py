@@ -9,10 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,10 +134,10 @@ class Live:
         return self.graphql(QUERY, variables)
 
     def graphql(self, query, variables=None):
-        body = json.dumps({"query": query, "variables": variables or {}}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            data = json.loads(answer.read())
+        question = {"query": query, "variables": variables or {}}
+        answer = requests.post(f"{self.url}/graphql", json=question, timeout=30)
+        answer.raise_for_status()
+        data = answer.json()
         assert "errors" not in data, data
         return data["data"]
 

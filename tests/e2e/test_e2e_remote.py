@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import requests
 import yaml
 from PIL import Image
 
@@ -63,8 +63,7 @@ def write(folder, name, **toy):
 
 def answers(url):
     try:
-        with urllib.request.urlopen(f"{url}/server_info", timeout=5):
-            return True
+        return requests.get(f"{url}/server_info", timeout=5).ok
     except OSError:
         return False
 
@@ -143,13 +142,8 @@ def run(*arguments, cwd, status=0, **environment):
 
 
 def graphql(server, document, **variables):
-    request = urllib.request.Request(
-        f"{server}/graphql",
-        data=json.dumps({"query": document, "variables": variables}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)["data"]
+    question = {"query": document, "variables": variables}
+    return requests.post(f"{server}/graphql", json=question, timeout=30).json()["data"]
 
 
 def run_status(server, run_id):
@@ -312,9 +306,8 @@ class Wire:
                 if wire.cut(body):
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
-                request = urllib.request.Request(f"{target}{self.path}", body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=60) as response:
-                    answer = response.read()
+                headers = {"Content-Type": "application/json"}
+                answer = requests.post(f"{target}{self.path}", body, headers=headers, timeout=60).content
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(answer)

@@ -17,6 +17,25 @@ RATE = 6000  # a minute, a hundred a second
 BURST = 50  # half a second of it
 
 
+class World:
+    """A time that passes only while somebody sleeps."""
+
+    def __init__(self):
+        self.now, self.slept = 1000.0, []
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
 def within(times, rate, burst):
     """No stretch of time has more than the burst and the rate allow."""
     times = sorted(times)
@@ -67,12 +86,10 @@ def test_the_rate_holds_over_processes_that_share_an_account_and_is_used(tmp_pat
     assert min(map(len, shares)) > 0.1 * len(times)
 
 
-def test_two_limiters_of_one_account_in_one_process_share_it(tmp_path):
-    first, second = (Limiter("a", RateLimits(60), tmp_path) for _ in range(2))
+def test_two_limiters_of_one_account_in_one_process_share_it(tmp_path, world):
+    first, second = (Limiter("a", RateLimits(60), tmp_path, world.clock) for _ in range(2))
     assert first.acquire(0, pytest.fail) == 0
-    slept = []
-    second.acquire(0, lambda seconds: (slept.append(seconds), time.sleep(seconds)))
-    assert 0.8 <= sum(slept) <= 1.2
+    assert second.acquire(0, world.sleep) == pytest.approx(1)
 
 
 def test_accounts_do_not_share_a_rate(tmp_path):
@@ -80,58 +97,34 @@ def test_accounts_do_not_share_a_rate(tmp_path):
         assert Limiter(account, RateLimits(1), tmp_path).acquire(0, pytest.fail) == 0
 
 
-class Sleeper:
-    def __init__(self):
-        self.slept = []
-
-    def __call__(self, seconds):
-        self.slept.append(seconds)
-        time.sleep(seconds)
-
-
-def test_a_request_of_more_tokens_than_may_be_sent_at_once_waits_for_them_all(tmp_path):
+def test_a_request_of_more_tokens_than_may_be_sent_at_once_waits_for_them_all(tmp_path, world):
     """A burst of 600,000 tokens a minute is 5,000; a request can have 10,000."""
-    limiter, sleep = Limiter("a", RateLimits(tokens_per_minute=600_000), tmp_path), Sleeper()
-    started = time.monotonic()
-    waited = limiter.acquire(10_000, sleep)
-    assert 0.4 <= time.monotonic() - started <= 0.8
-    assert waited == pytest.approx(sum(sleep.slept))
+    limiter = Limiter("a", RateLimits(tokens_per_minute=600_000), tmp_path, world.clock)
+    assert limiter.acquire(10_000, world.sleep) == pytest.approx(0.5)
+    assert sum(world.slept) == pytest.approx(0.5)
 
 
-def test_tokens_of_small_requests_keep_the_rate(tmp_path):
-    limiter = Limiter("a", RateLimits(tokens_per_minute=600_000), tmp_path)
-    started, tokens = time.monotonic(), 0
-    while time.monotonic() - started < 1.5:
-        limiter.acquire(500)
-        tokens += 500
-    took = time.monotonic() - started
-    assert 0.9 * (5_000 + 10_000 * took) <= tokens + 500
-    assert tokens <= 5_000 + 10_000 * took + 500
+@pytest.mark.parametrize("rate", [600_000, 7_000_000, 50_000_001])
+def test_tokens_of_small_requests_keep_the_rate_and_use_it(tmp_path, world, rate):
+    limiter, started, tokens = Limiter("a", RateLimits(tokens_per_minute=rate), tmp_path, world.clock), world.now, 0
+    while world.now - started < 1.5:
+        limiter.acquire(rate // 1200, world.sleep)
+        tokens += rate // 1200
+    assert tokens == pytest.approx(rate / 120 + rate / 60 * (world.now - started), rel=0.01)
 
 
-def test_both_limits_hold_at_once(tmp_path):
-    limiter = Limiter("a", RateLimits(requests_per_minute=6000, tokens_per_minute=60_000), tmp_path)
-    started = time.monotonic()
+def test_both_limits_hold_at_once(tmp_path, world):
+    limits = RateLimits(requests_per_minute=6000, tokens_per_minute=60_000)
+    limiter = Limiter("a", limits, tmp_path, world.clock)
     for _ in range(15):
-        limiter.acquire(100)  # the tokens' burst is 500
-    assert 0.9 <= time.monotonic() - started <= 1.6
+        limiter.acquire(100, world.sleep)  # the tokens' burst is 500
+    assert sum(world.slept) == pytest.approx(1, abs=0.02)
 
 
-def test_a_rate_below_one_in_the_burst_still_lets_requests_through(tmp_path):
-    slept = []
-
-    class StopError(Exception):
-        pass
-
-    def sleep(seconds):
-        slept.append(seconds)
-        raise StopError
-
-    limiter = Limiter("a", RateLimits(requests_per_minute=1), tmp_path)
-    assert limiter.acquire(0, sleep) == 0
-    with pytest.raises(StopError):
-        limiter.acquire(0, sleep)
-    assert slept == [pytest.approx(60, abs=1)]
+def test_a_rate_below_one_in_the_burst_still_lets_requests_through(tmp_path, world):
+    limiter = Limiter("a", RateLimits(requests_per_minute=1), tmp_path, world.clock)
+    assert limiter.acquire(0, pytest.fail) == 0
+    assert limiter.acquire(0, world.sleep) == pytest.approx(60)
 
 
 # State
@@ -184,25 +177,25 @@ def test_the_state_shows_nothing_of_the_key(tmp_path):
     assert "the-key-itself" not in f"{[file.name for file in tmp_path.iterdir()]} {state(tmp_path).read_text()}"
 
 
-def test_where_nothing_can_be_written_the_rate_holds_in_this_process(tmp_path, caplog):
+def test_where_nothing_can_be_written_the_rate_holds_in_this_process(tmp_path, caplog, world):
     (tmp_path / "file").write_text("")
-    limiter, sleep = Limiter("a", RateLimits(120), tmp_path / "file" / "limits"), Sleeper()
+    limiter = Limiter("a", RateLimits(120), tmp_path / "file" / "limits", world.clock)
     for _ in range(3):
-        limiter.acquire(0, sleep)
-    assert 0.8 <= sum(sleep.slept) <= 1.3
+        limiter.acquire(0, world.sleep)
+    assert sum(world.slept) == pytest.approx(1)
     assert "rate limits are kept by this process alone" in caplog.text
 
 
-def test_a_cache_folder_that_is_deleted_meanwhile_ends_nothing(tmp_path):
+def test_a_cache_folder_that_is_deleted_meanwhile_ends_nothing(tmp_path, world):
     folder = tmp_path / "limits"
-    limiter, sleep = Limiter("a", RateLimits(120), folder), Sleeper()
-    limiter.acquire(0, sleep)
+    limiter = Limiter("a", RateLimits(120), folder, world.clock)
+    limiter.acquire(0, world.sleep)
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
     for _ in range(3):
-        limiter.acquire(0, sleep)
-    assert sum(sleep.slept) >= 0.8
+        limiter.acquire(0, world.sleep)
+    assert sum(world.slept) == pytest.approx(1)
 
 
 def test_the_users_cache_folder_is_the_default(tmp_path, monkeypatch):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.error
-import urllib.request
+
+from embeddings_orch.dagster.runs.webserver import find_cause, post_question
 
 WEBSERVER_URL = "EMBEDDINGS_ORCH_WEBSERVER_URL"
 """Environment variable with the URL of a webserver that the sensors may ask to reload their code location."""
@@ -40,13 +39,13 @@ def reload_location(url: str, location: str, timeout: float = 30.0) -> str:
     Returns:
         What went wrong, empty where nothing did.
     """
-    body = json.dumps({"query": _MUTATION, "variables": {"location": location}}).encode()
-    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            data = json.loads(answer.read())["data"]["reloadRepositoryLocation"]
+        response = post_question(url, _MUTATION, {"location": location}, timeout=timeout)
+        if response.status_code != 200:
+            return f"{url} cannot be asked to reload {location}: it answers {response.status_code} {response.reason}"
+        data = response.json()["data"]["reloadRepositoryLocation"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{url} cannot be asked to reload {location}: {error}"
+        return f"{url} cannot be asked to reload {location}: {find_cause(error)}"
     entry = data.get("locationOrLoadError") or {}
     message = data.get("message") or entry.get("message") or ""
     return f"{location} could not be reloaded: {message.strip().splitlines()[0]}" if message else ""

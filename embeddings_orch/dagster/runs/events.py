@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +12,14 @@ from embeddings_orch.pipeline.garbage.collect import GcReport, indexes_that_lost
 from embeddings_orch.pipeline.published.publish import PublishReport
 from embeddings_orch.spec.project import Declared, prepare_home
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 
 def report_publish(declared: Declared, report: PublishReport) -> None:
     """Record where a pointer is now, as a materialization of the published asset."""
 
-    def events() -> list[Any]:
+    def events() -> list[dg.AssetMaterialization]:
         import dagster as dg
         from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
@@ -42,10 +45,10 @@ def report_publish(declared: Declared, report: PublishReport) -> None:
 def report_gc(declared: Declared, report: GcReport) -> None:
     """Record what the pipeline's index assets lost, as observations."""
 
-    def events() -> list[Any]:
+    def events() -> list[dg.AssetObservation]:
         import dagster as dg
 
-        found: list[Any] = []
+        found: list[dg.AssetObservation] = []
         for key, lost in indexes_that_lost(report).items():
             name, _, index = key.partition("/")
             gone = [one.name for one in lost if one.kind == "generation"]
@@ -67,7 +70,7 @@ def report_gc(declared: Declared, report: GcReport) -> None:
     _report(declared, events)
 
 
-def _report(declared: Declared, events: Callable[[], list[Any]]) -> None:
+def _report(declared: Declared, events: Callable[[], Sequence[dg.AssetMaterialization | dg.AssetObservation]]) -> None:
     try:
         with dagster_instance(prepare_home(declared.root)) as instance:
             for event in events():

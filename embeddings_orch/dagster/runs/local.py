@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embeddings_orch.dagster.runs.instance import dagster_instance, short
 from embeddings_orch.errors import EmbeddingsOrchError
@@ -15,6 +15,7 @@ from embeddings_orch.spec.project import Declared, prepare_home
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster_shared.serdes.serdes import PackableValue
 
 
 def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[str] = ()) -> RunOutcome:
@@ -36,7 +37,7 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
 
     spec = declared.spec
     keys = list(selection or graph(spec))
-    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    config: dict[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if retry_failed:
         config["ops"] = retry_config(keys)
     with dagster_instance(home) as instance, _dagsters_errors_as_messages(spec.name):
@@ -71,13 +72,15 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
     return outcome
 
 
-def retry_config(keys: Iterable[str]) -> dict[str, Any]:
+def retry_config(keys: Iterable[str]) -> dict[str, object]:
     """The run config of ops by which the embeddings among these assets try again what failed for good."""
     names = [key.replace("/", "__") for key in keys if key.split("/")[1:2] == ["embeddings"]]
     return {name: {"config": {"retry_failed": True}} for name in names}
 
 
-def _steps(instance: dg.DagsterInstance, result: Any, keys: list[str], failed: dict[str, str]) -> Iterator[Step]:
+def _steps(
+    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, keys: list[str], failed: dict[str, str]
+) -> Iterator[Step]:
     """The planned steps; those that were never begun are skipped ones."""
     stats = {one.step_key: one for one in instance.get_run_step_stats(result.run_id)}
     planned = {definition.name for definition in result.job_def.nodes_in_topological_order}
@@ -103,7 +106,7 @@ def _dagsters_errors_as_messages(pipeline: str) -> Iterator[None]:
         raise EmbeddingsOrchError(f"Dagster cannot run the pipeline {pipeline!r}: {short(error)}") from error
 
 
-def _check(evaluation: Any) -> dict[str, Any]:
+def _check(evaluation: dg.AssetCheckEvaluation) -> dict[str, object]:
     return {
         "asset": "/".join(evaluation.asset_key.path),
         "check": evaluation.check_name,
@@ -113,18 +116,20 @@ def _check(evaluation: Any) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    records = getattr(value, "records", None)
-    if records is not None:
-        return [dict(record.data) for record in records]
-    return value.value if hasattr(value, "value") else value
+def _plain(value: dg.MetadataValue[PackableValue]) -> object:
+    import dagster as dg
+
+    if isinstance(value, dg.TableMetadataValue):
+        return [dict(record.data) for record in value.records]
+    return value.value
 
 
-def _reason(event: Any) -> tuple[str, str]:
+def _reason(event: dg.DagsterEvent) -> tuple[str, str]:
     """The class of the innermost error, and the reason to show."""
     data = event.step_failure_data
     error = data.error
-    while error.cause is not None:
+    while error is not None and error.cause is not None:
         error = error.cause
+    name, message = (error.cls_name or "", error.message) if error else ("", event.message or "")
     described = data.user_failure_data.description if data.user_failure_data else None
-    return error.cls_name, reason(event.step_key, described, error.cls_name, error.message)
+    return name, reason(str(event.step_key), described, name, message)

@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from embeddings_orch.dagster.runs.local import retry_config
-from embeddings_orch.dagster.runs.remote_events import Follower, innermost, key, one_line, steps
+from embeddings_orch.dagster.runs.remote_answers import (
+    GraphAnswer,
+    JobsAnswer,
+    LaunchAnswer,
+    Location,
+    Problem,
+    StepsAnswer,
+)
+from embeddings_orch.dagster.runs.remote_event_answers import EventsAnswer
+from embeddings_orch.dagster.runs.remote_events import Follower, one_line, steps
 from embeddings_orch.dagster.runs.remote_queries import EVENTS, GRAPH, JOBS, LAUNCH, STEPS
 from embeddings_orch.dagster.runs.webserver import WAITING, Webserver
 from embeddings_orch.errors import EmbeddingsOrchError, TransientError
@@ -36,24 +45,29 @@ class RemoteJob:
         Raises:
             EmbeddingsOrchError: there is none, or several code locations have it.
         """
-        answer = server.ask(JOBS)["workspaceOrError"]
-        if answer["__typename"] != "Workspace":
-            raise EmbeddingsOrchError(f"{server.url} has no workspace: {one_line(answer['message'])}")
-        entries = answer["locationEntries"]
-        names = [entry["name"] for entry in entries]
+        workspace = server.ask(JOBS, JobsAnswer).workspace_or_error
+        if isinstance(workspace, Problem):
+            raise EmbeddingsOrchError(f"{server.url} has no workspace: {one_line(workspace.message)}")
+        names = [entry.name for entry in workspace.location_entries]
         if location is not None and location not in names:
             raise EmbeddingsOrchError(f"{server.url} has no code location {location!r}{suggestion(location, names)}")
         wanted = f"{pipeline}_pipeline"
-        found, jobs, broken = [], [], []
-        for entry in entries:
-            if location in (None, entry["name"]):
-                loaded = entry["locationOrLoadError"] or {"message": "it is still being loaded; try again"}
-                if "message" in loaded:
-                    broken.append(f"the code location {entry['name']!r} is not loaded: {innermost(loaded)}")
-                for repository in loaded.get("repositories", []):
-                    jobs += [job["name"] for job in repository["jobs"] if not job["name"].startswith("__")]
-                    if any(job["name"] == wanted for job in repository["jobs"]):
-                        found.append(cls(server, pipeline, entry["name"], repository["name"]))
+        found: list[RemoteJob] = []
+        jobs: list[str] = []
+        broken: list[str] = []
+        for entry in workspace.location_entries:
+            if location not in (None, entry.name):
+                continue
+            loaded = entry.location_or_load_error
+            if not isinstance(loaded, Location):
+                why = one_line(loaded.innermost.message) if loaded else "it is still being loaded; try again"
+                broken.append(f"the code location {entry.name!r} is not loaded: {why}")
+                continue
+            for repository in loaded.repositories:
+                names_of_jobs = [job.name for job in repository.jobs]
+                jobs += [name for name in names_of_jobs if not name.startswith("__")]
+                if wanted in names_of_jobs:
+                    found.append(cls(server, pipeline, entry.name, repository.name))
         if len(found) == 1:
             return found[0]
         if found:
@@ -74,33 +88,35 @@ class RemoteJob:
         """
         selector = {"repositoryLocationName": self.location, "repositoryName": self.repository}
         job = {**selector, "pipelineName": f"{self.pipeline}_pipeline"}
-        nodes = self.server.ask(GRAPH, {"job": job})["assetNodes"]
-        graph = {key(node["assetKey"]): [key(above) for above in node["dependencyKeys"]] for node in nodes}
+        nodes = self.server.ask(GRAPH, GraphAnswer, {"job": job}).asset_nodes
+        graph = {node.asset_key.name: [above.name for above in node.dependency_keys] for node in nodes}
         graph = {asset: graph[asset] for asset in _sort_keys(graph)}
         chosen = select_assets(graph, self.pipeline, selections) if selections else list(graph)
         tags = [{"key": "embeddings_orch/started_by", "value": "command line"}]
         paths = [{"path": asset.split("/")} for asset in chosen]
         params = {
-            "selector": {**selector, "jobName": f"{self.pipeline}_pipeline"},
+            "selector": {
+                **selector,
+                "jobName": f"{self.pipeline}_pipeline",
+                **({"assetSelection": paths} if selections else {}),
+            },
             "runConfigData": {"ops": retry_config(chosen)} if retry_failed else {},
             "mode": "default",
             "executionMetadata": {"tags": tags},
         }
-        if selections:
-            params["selector"] = {**selector, "jobName": f"{self.pipeline}_pipeline", "assetSelection": paths}
         try:
             # Not tried again: a launch whose answer is lost may have begun a run.
-            answer = self.server.ask(LAUNCH, {"params": params}, policy=WAITING.model_copy(update={"max_retries": 0}))
+            once = WAITING.model_copy(update={"max_retries": 0})
+            result = self.server.ask(LAUNCH, LaunchAnswer, {"params": params}, policy=once).launch_run
         except TransientError as error:
             raise EmbeddingsOrchError(f"{error}. {self._unknown}") from error
         except KeyboardInterrupt as error:
             raise EmbeddingsOrchError(f"interrupted. {self._unknown}") from error
-        result = answer["launchRun"]
-        if result["__typename"] != "LaunchRunSuccess":
-            details = [result.get("message"), *(one["message"] for one in result.get("errors", []))]
-            said = "; ".join(one_line(text) for text in details if text) or result["__typename"]
+        if result.run is None:
+            details = [result.message, *(error.message for error in result.errors)]
+            said = "; ".join(one_line(text) for text in details if text) or result.typename
             raise EmbeddingsOrchError(f"{self.server.url} does not launch {self.pipeline}_pipeline: {said}")
-        run_id = result["run"]["runId"]
+        run_id = result.run.run_id
         return RunOutcome(self.pipeline, None, run_id, url=self.server.run_page(run_id))
 
     @property
@@ -133,7 +149,7 @@ class RemoteJob:
             say(f"run {outcome.run_id}: {outcome.url}")
             while True:
                 variables = {"id": outcome.run_id, "cursor": follower.cursor}
-                answer = self.server.ask(EVENTS, variables, policy=WAITING)
+                answer = self.server.ask(EVENTS, EventsAnswer, variables, policy=WAITING)
                 if not follower.read(answer):
                     if until is not None and clock() >= until:
                         outcome.errors.append(f"it did not end within {timeout:g} s; {goes_on}")
@@ -142,7 +158,8 @@ class RemoteJob:
                     pause = min(pause * 1.3, _PAUSES[1])
                 elif not follower.more:
                     break
-            outcome.steps.extend(steps(self.server.ask(STEPS, {"id": outcome.run_id}, policy=WAITING), follower))
+            ended = self.server.ask(STEPS, StepsAnswer, {"id": outcome.run_id}, policy=WAITING)
+            outcome.steps.extend(steps(ended.run_or_error, follower))
             outcome.sort(_sort_keys({step.asset for step in outcome.steps}))
         except KeyboardInterrupt:
             outcome.interrupted = True

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import os
 import socket
-import urllib.error
-import urllib.request
+import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+import requests
+from pydantic import ValidationError
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from embeddings_orch.dagster.runs.remote_answers import Answer
 from embeddings_orch.errors import EmbeddingsOrchError, TransientError
 from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
 
@@ -25,12 +28,59 @@ ASKING = RetryPolicy(max_retries=2, initial_wait=0.5, deadline=60)
 WAITING = RetryPolicy(max_retries=20, initial_wait=0.5, max_wait=30, deadline=600)
 """While a run goes on: a webserver may be restarted meanwhile."""
 
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to another host, and turn the question into a GET."""
 
-    def redirect_request(self, *_: Any) -> None:
-        return None
+class _NoAuth(AuthBase):
+    """Sends neither user nor password, where requests would look for them in ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class _MachinesCertificates(HTTPAdapter):
+    """Trusts the certificates that this machine trusts, beside those that requests brings along."""
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=ssl.create_default_context(), **options)
+
+    def proxy_manager_for(self, proxy: str, **options: object) -> object:
+        return super().proxy_manager_for(proxy, ssl_context=ssl.create_default_context(), **options)
+
+
+def post_question(
+    url: str,
+    document: str,
+    variables: Mapping[str, object],
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: AuthBase | None = None,
+    timeout: float = _TIMEOUT,
+) -> requests.Response:
+    """The answer to a GraphQL question, whatever its status; proxies are those of the environment.
+
+    Args:
+        url: of the webserver.
+        document: the GraphQL query or mutation.
+        variables: its variables.
+        headers: further ones.
+        auth: user and password.
+        timeout: seconds.
+
+    Raises:
+        requests.RequestException: there is no answer.
+    """
+    with requests.Session() as session:
+        session.mount("https://", _MachinesCertificates())
+        return session.post(
+            f"{url}/graphql",
+            data=json.dumps({"query": document, "variables": dict(variables)}).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
+            auth=auth or _NoAuth(),
+            timeout=timeout,
+            # A redirect would carry the token to another host, and turn the question into a GET.
+            allow_redirects=False,
+        )
 
 
 class Webserver:
@@ -54,49 +104,64 @@ class Webserver:
         path = parts.path.rstrip("/").removesuffix("/graphql")
         place = f"[{host}]" if ":" in host else host
         self.url = urlunsplit((parts.scheme, f"{place}:{port}" if port else place, path, "", ""))
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._headers: dict[str, str] = {}
+        self._auth: AuthBase | None = None
         if parts.username:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+            # As bytes, as requests takes text for Latin-1.
+            self._auth = HTTPBasicAuth(unquote(parts.username).encode(), unquote(parts.password or "").encode())
         if token := os.environ.get(TOKEN, "").strip():
             if not (token.isascii() and token.isprintable()):
                 raise EmbeddingsOrchError(f"the environment variable {TOKEN} holds characters that no token has")
             self._headers["Dagster-Cloud-Api-Token"] = token
-        self._opener = urllib.request.build_opener(_NoRedirects)
 
     def run_page(self, run_id: str) -> str:
         """The URL of a run's page."""
         return f"{self.url}/runs/{run_id}"
 
-    def ask(self, document: str, variables: Mapping[str, Any] | None = None, *, policy: RetryPolicy = ASKING) -> Any:
+    def ask(
+        self,
+        document: str,
+        shape: type[AnswerT],
+        variables: Mapping[str, object] | None = None,
+        *,
+        policy: RetryPolicy = ASKING,
+    ) -> AnswerT:
         """The data of an answer.
 
         Args:
             document: the GraphQL query or mutation.
+            shape: of the data.
             variables: its variables.
             policy: how often to try again where the network or the server fails.
 
         Raises:
             TransientError: the network or the server failed, and all retries are used up.
-            EmbeddingsOrchError: this is not a Dagster webserver, or it refuses the question.
+            EmbeddingsOrchError: this is not a Dagster webserver, it refuses the question, or its answer has another
+                shape.
         """
-        body = json.dumps({"query": document, "variables": dict(variables or {})}).encode()
-        return Retrier(policy).call(lambda: self._answer(body), Attempts())
+        data = Retrier(policy).call(lambda: self._answer(document, variables or {}), Attempts())
+        try:
+            return shape.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "data"
+            raise EmbeddingsOrchError(
+                f"Dagster at {self.url} answers in a shape that is not known, its version may be another: "
+                f"{place}: {first['msg']}"
+            ) from error
 
-    def _answer(self, body: bytes) -> Any:
-        request = urllib.request.Request(f"{self.url}/graphql", data=body, headers=self._headers)
+    def _answer(self, document: str, variables: Mapping[str, object]) -> object:
         try:
-            with self._opener.open(request, timeout=_TIMEOUT) as response:
-                raw = response.read()
-        except urllib.error.HTTPError as error:
-            raise self._explain_refusal(error) from error
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            if isinstance(reason, socket.gaierror):
-                raise EmbeddingsOrchError(f"{self.url} cannot be reached: {reason.strerror}") from error
-            raise TransientError(f"{self.url} cannot be reached: {reason or type(error).__name__}") from error
+            response = post_question(self.url, document, variables, headers=self._headers, auth=self._auth)
+        except requests.RequestException as error:
+            cause = find_cause(error)
+            if isinstance(cause, socket.gaierror):
+                raise EmbeddingsOrchError(f"{self.url} cannot be reached: {cause.strerror}") from error
+            raise TransientError(f"{self.url} cannot be reached: {str(cause) or type(cause).__name__}") from error
+        if not 200 <= response.status_code < 300:
+            raise self._explain_refusal(response)
         try:
-            answer = json.loads(raw)
+            answer: object = response.json()
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or not ({"data", "errors"} & set(answer)):
@@ -106,16 +171,24 @@ class Webserver:
             raise EmbeddingsOrchError(f"Dagster at {self.url} does not understand: {said[:600]}")
         return answer["data"]
 
-    def _explain_refusal(self, error: urllib.error.HTTPError) -> EmbeddingsOrchError:
-        status = f"{error.code} {error.reason}".strip()
-        if error.code in _AGAIN:
-            asked = error.headers.get("Retry-After") or ""
+    def _explain_refusal(self, response: requests.Response) -> EmbeddingsOrchError:
+        code = response.status_code
+        status = f"{code} {response.reason}".strip()
+        if code in _AGAIN:
+            asked = response.headers.get("Retry-After") or ""
             return TransientError(f"{self.url} answers {status}", retry_after=float(asked) if asked.isdigit() else None)
-        if error.code in (401, 403):
+        if code in (401, 403):
             return EmbeddingsOrchError(f"{self.url} refuses access ({status}); set the environment variable {TOKEN}")
-        if 300 <= error.code < 400:
-            there = error.headers.get("Location") or "elsewhere"
+        if 300 <= code < 400:
+            there = response.headers.get("Location") or "elsewhere"
             return EmbeddingsOrchError(f"{self.url} sends on to {there.removesuffix('/graphql')}; give that URL")
         return EmbeddingsOrchError(
             f"{self.url} does not answer as a Dagster webserver does ({status}); look at the URL"
         )
+
+
+def find_cause(error: BaseException) -> BaseException:
+    """The error that others were raised from: the network's own, without what requests and urllib3 wrap around it."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-_ALTERNATIVES = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_CLASS = re.compile(r"\[(!?)([^\]/]+)\]")
+import bracex
+from wcmatch import glob
+
+_FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX
+_MOST_ALTERNATIVES = 1000
 
 
 class Patterns:
     """Glob patterns to include and to exclude; an exclusion wins.
 
     ``**`` stands for any number of folders, none among them, so ``**/*.png`` has the files at the top too.
-    ``*`` and ``?`` stop at a slash, ``[a-z]`` and ``[!a-z]`` are classes, ``{png,jpg}`` alternatives; a slash
-    at the end means all below. Case counts. A name that begins with a dot is included only by a pattern that
+    ``*`` and ``?`` stop at a slash, ``[a-z]`` and ``[!a-z]`` are classes, ``{png,jpg}`` and ``{1..9}`` alternatives;
+    a slash at the end means all below. Case counts. A name that begins with a dot is included only by a pattern that
     spells the dot out, as in a shell.
 
     Example:
@@ -24,8 +27,8 @@ class Patterns:
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str] = ()) -> None:
-        included = [one for pattern in include for one in _expand(pattern)]
-        excluded = [one for pattern in exclude for one in _expand(pattern)]
+        included = [alternative for pattern in include for alternative in _expand(pattern)]
+        excluded = [alternative for pattern in exclude for alternative in _expand(pattern)]
         self._include = _compile(included, hidden=False)
         self._included = [_compile([one], hidden=False) for one in included]
         self._exclude = _compile(excluded, hidden=True)
@@ -65,54 +68,33 @@ def check_pattern(pattern: str) -> str:
     """The pattern itself.
 
     Raises:
-        ValueError: no path relative to the folder can match it.
+        ValueError: no path relative to the folder can match it, or it has too many alternatives.
     """
     if not pattern:
         raise ValueError("a pattern is empty")
     if pattern.startswith("/") or ".." in pattern.split("/"):
         raise ValueError(f"the pattern {pattern!r} leaves the folder; patterns are relative to it")
+    _expand(pattern)
     return pattern
 
 
-def _compile(patterns: Sequence[str], *, hidden: bool) -> re.Pattern[str]:
-    # Without a pattern nothing matches.
-    return re.compile("|".join(f"(?:{_regex(pattern, hidden=hidden)})" for pattern in patterns) or r"(?!)", re.DOTALL)
+def _expand(pattern: str) -> list[str]:
+    """The alternatives of a pattern, as wcmatch reads them."""
+    # A backslash and a `^` in a class are characters like others, as in Python's own glob.
+    escaped = pattern.replace("\\", "\\\\").replace("[^", "[\\^")
+    try:
+        alternatives = bracex.expand(escaped, keep_escapes=True, limit=_MOST_ALTERNATIVES)
+    except bracex.ExpansionLimitException as error:
+        raise ValueError(f"the pattern {pattern!r} has more than {_MOST_ALTERNATIVES} alternatives") from error
+    return [_normalize(alternative) for alternative in alternatives]
 
 
-def _expand(pattern: str) -> Iterator[str]:
-    found = _ALTERNATIVES.search(pattern)
-    if found is None:
-        pattern = pattern.removeprefix("./")
-        yield f"{pattern}**" if pattern.endswith("/") else pattern
-        return
-    for alternative in found[1].split(","):
-        yield from _expand(pattern[: found.start()] + alternative + pattern[found.end() :])
-
-
-def _regex(pattern: str, *, hidden: bool) -> str:
-    no_dot = "" if hidden else r"(?!\.)"
+def _normalize(pattern: str) -> str:
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
-    regex = ""
-    for position, part in enumerate(parts):
-        last = position == len(parts) - 1
-        if part == "**":
-            regex += rf"{no_dot}[^/]+(?:/{no_dot}[^/]+)*" if last else rf"(?:{no_dot}[^/]+/)*"
-        else:
-            regex += _part(part, no_dot) + ("" if last else "/")
-    return regex
+    return "/".join([*parts, "**"] if pattern.endswith("/") else parts)
 
 
-def _part(part: str, no_dot: str) -> str:
-    regex = no_dot if part[0] in "*?[" else ""
-    position = 0
-    while position < len(part):
-        found = _CLASS.match(part, position)
-        if found:
-            inside = found[2].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^")
-            # A class, and no less its negation, never spans folders.
-            regex += f"(?!/)[{'^' if found[1] else ''}{inside}]"
-            position = found.end()
-            continue
-        regex += {"*": "[^/]*", "?": "[^/]"}.get(part[position], re.escape(part[position]))
-        position += 1
-    return regex
+def _compile(patterns: Sequence[str], *, hidden: bool) -> re.Pattern[str]:
+    regexes = glob.translate(patterns, flags=_FLAGS | (glob.DOTGLOB if hidden else 0), limit=0)[0]
+    # Without a pattern nothing matches.
+    return re.compile("|".join(regexes) or r"(?!)")

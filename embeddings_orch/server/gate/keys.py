@@ -8,8 +8,9 @@ import re
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import TTLCache
 
 SESSION_SECONDS = 12 * 3600
 _SESSIONS = 1000
@@ -26,8 +27,8 @@ class Keys:
 
     def __init__(self, key: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._digest = _digest(key)
-        self._clock = clock
-        self._sessions: OrderedDict[bytes, float] = OrderedDict()  # digest of a session's token: when it ends
+        # By the digests of their tokens.
+        self._sessions: TTLCache[bytes, bool] = TTLCache(_SESSIONS, SESSION_SECONDS, timer=clock)
         self._lock = threading.Lock()
 
     def is_key(self, given: str) -> bool:
@@ -39,17 +40,14 @@ class Keys:
         """The token of a new session."""
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._sessions[_digest(token)] = self._clock() + SESSION_SECONDS
-            while len(self._sessions) > _SESSIONS:
-                self._sessions.popitem(last=False)
+            self._sessions[_digest(token)] = True
         return token
 
     def is_session(self, token: str) -> bool:
         """Whether a session is open."""
         with self._lock:
             # Looked up by digest: what a dict's time tells of that leads to no token.
-            ends = self._sessions.get(_digest(token))
-            return ends is not None and self._clock() < ends
+            return _digest(token) in self._sessions
 
     def close_session(self, token: str) -> None:
         """End a session."""

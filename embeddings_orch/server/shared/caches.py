@@ -1,10 +1,16 @@
-"""What is made once and kept while there is room."""
+"""What is made or read once, and kept while there is room or for a moment."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+from cachetools import LRUCache, TTLCache, cachedmethod
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 class ByteCache:
@@ -17,43 +23,42 @@ class ByteCache:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
-        self.size = 0
+        self._kept: LRUCache[Hashable, bytes] = LRUCache(most, getsizeof=len)
+        self._changed = threading.Condition()
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept now."""
+        return int(self._kept.currsize)
 
     def get(self, key: Hashable) -> bytes | None:
         """What is kept under a key."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-            return found
+        with self._changed:
+            return self._kept.get(key)
 
+    @cachedmethod(attrgetter("_kept"), key=lambda _self, key, _make: key, condition=attrgetter("_changed"))
     def get_or_make(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
         """What is kept under a key, else what ``make`` gives."""
-        if (found := self.get(key)) is not None:
-            return found
-        with self._lock:
-            own = self._making.setdefault(key, threading.Lock())
-        with own:
-            try:
-                if (found := self.get(key)) is not None:
-                    return found
-                value = make()
-                self._put(key, value)
-                return value
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
+        return make()
 
-    def _put(self, key: Hashable, value: bytes) -> None:
-        with self._lock:
-            if len(value) > self._most or key in self._kept:
-                return
-            self._kept[key] = value
-            self.size += len(value)
-            while self.size > self._most:
-                _, gone = self._kept.popitem(last=False)
-                self.size -= len(gone)
+
+class FreshCache(Generic[Key, Value]):
+    """Keeps what was read for a moment, for any number of threads; one of them reads at a time.
+
+    Args:
+        most: values that are kept.
+        seconds: for which a value counts, from the moment its reading began.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
+        self._kept: TTLCache[Key, Value] = TTLCache(most, seconds, timer=clock)
+        self._lock = threading.Lock()
+
+    def get_or_read(self, key: Key, read: Callable[[], Value]) -> Value:
+        """What is kept under a key, else what ``read`` gives; None is not kept."""
+        # The cache's time stands still meanwhile, so that a value is as old as its reading's begin.
+        with self._lock, self._kept.timer:
+            if (value := self._kept.get(key)) is None:
+                value = self._kept[key] = read()
+            return value

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
+from cachetools import TTLCache
+
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.policy.secrets import redact
 from embeddings_orch.server.gate.observed import record
+from embeddings_orch.server.shared.caches import FreshCache
 from embeddings_orch.server.shared.columns import columns_of
 from embeddings_orch.server.shared.served import FRESH, Served, ServedIndex
 from embeddings_orch.store.generations import Generation, IndexedModel
@@ -23,19 +26,14 @@ class IndexListing:
 
     def __init__(self, served: Served, clock: Callable[[], float] = time.monotonic) -> None:
         self._served = served
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._read: tuple[float, list[dict[str, Any]]] | None = None
+        self._entries: FreshCache[None, list[dict[str, Any]]] = FreshCache(1, FRESH, clock)
         self._columns: dict[str, tuple[tuple[str, str, str], list[dict[str, str]]]] = {}  # by index, of one generation
         self._modalities: dict[str, list[str]] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
+        self._failed: TTLCache[str, str] = TTLCache(math.inf, _AGAIN, timer=clock)
 
     def indexes(self) -> list[dict[str, Any]]:
         """Each index as ``GET /v1/indexes`` has it; one whose store cannot be read has an error instead."""
-        with self._lock:
-            if self._read is None or self._clock() - self._read[0] >= FRESH:
-                self._read = (self._clock(), [self._index(one) for one in self._served.indexes])
-            return self._read[1]
+        return self._entries.get_or_read(None, lambda: [self._index(one) for one in self._served.indexes])
 
     def _index(self, one: ServedIndex) -> dict[str, Any]:
         entry: dict[str, Any] = {
@@ -121,14 +119,13 @@ class IndexListing:
         key = model.fingerprint
         if key in self._modalities:
             return self._modalities[key], None
-        now = self._clock()
-        if key in self._failed and now - self._failed[key][0] < _AGAIN:
-            return None, self._failed[key][1]
+        if (failed := self._failed.get(key)) is not None:
+            return None, failed
         try:
             self._modalities[key] = sorted(one.index.model(model).modalities, reverse=True)
         except Exception as error:
-            self._failed[key] = now, _explain(f"asking the model {model.column} of {one.key} what it reads", error)
-            return None, self._failed[key][1]
+            failed = self._failed[key] = _explain(f"asking the model {model.column} of {one.key} what it reads", error)
+            return None, failed
         return self._modalities[key], None
 
 

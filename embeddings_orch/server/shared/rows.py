@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from cachetools import LRUCache
 
 from embeddings_orch.search.results import Hit
 from embeddings_orch.server.gate.problems import HttpProblem
@@ -36,7 +37,7 @@ class Rows:
     """The places of items by generation and id, for any number of threads; a generation never changes."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, ItemFile] = OrderedDict()
+        self._kept: LRUCache[Key, ItemFile] = LRUCache(_KEPT)
         self._lock = threading.Lock()
 
     def place(self, one: ServedIndex, generation: Generation, item: str) -> ItemFile:
@@ -64,11 +65,7 @@ class Rows:
 
     def _keep(self, places: Iterable[tuple[Key, ItemFile]]) -> None:
         with self._lock:
-            for key, place in places:
-                self._kept[key] = place
-                self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._kept.update(places)
 
 
 def is_gone(one: ServedIndex, generation: Generation) -> bool:

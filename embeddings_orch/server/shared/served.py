@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from embeddings_orch.media.scan import source_for
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.search.index import Index
 from embeddings_orch.server.gate.problems import HttpProblem
+from embeddings_orch.server.shared.caches import FreshCache
 from embeddings_orch.spec.pipeline import EmbeddingSpec, PipelineSpec
 from embeddings_orch.spec.project import Declared
 from embeddings_orch.store import Store
@@ -42,10 +42,8 @@ class ServedIndex:
     def __init__(self, spec: PipelineSpec, index: Index, clock: Callable[[], float] = time.monotonic) -> None:
         self.spec = spec
         self.index = index
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._pointer: tuple[float, Pointer] | None = None
-        self._known: dict[str, tuple[float, Generation]] = {}
+        self._pointer: FreshCache[None, Pointer] = FreshCache(1, FRESH, clock)
+        self._known: FreshCache[str, Generation | None] = FreshCache(_KNOWN, FRESH, clock)
 
     @property
     def key(self) -> str:
@@ -67,13 +65,7 @@ class ServedIndex:
         Raises:
             StoreError: the store cannot be read.
         """
-        with self._lock:
-            now = self._clock()
-            if self._pointer is None or now - self._pointer[0] >= FRESH:
-                store = self.index.store
-                found = store.published.get(self.index.pipeline, self.index.name) if store.exists else Pointer(None)
-                self._pointer = (now, found)
-            return self._pointer[1]
+        return self._pointer.get_or_read(None, self._read_pointer)
 
     def generation(self, wanted: str | None = None) -> Generation:
         """A generation of this index by id, or the published one.
@@ -89,7 +81,7 @@ class ServedIndex:
                 f"index {self.index.name!r} of pipeline {self.index.pipeline!r} is not published yet; "
                 f"run the pipeline: {self.publish_command}",
             )
-        found = self._read(name)
+        found = self._known.get_or_read(name, lambda: self._read(name))
         if found is None:
             raise HttpProblem(404, f"index {self.key} has no generation {name!r}", param="generation")
         return found
@@ -103,18 +95,15 @@ class ServedIndex:
         """What tells a generation from all others: an index that is dropped and built again may have the same ids."""
         return self.key, generation.id, generation.created_at.isoformat()
 
+    def _read_pointer(self) -> Pointer:
+        store = self.index.store
+        return store.published.get(self.index.pipeline, self.index.name) if store.exists else Pointer(None)
+
     def _read(self, name: str) -> Generation | None:
-        now = self._clock()
-        kept = self._known.get(name)
-        if kept is not None and now - kept[0] < FRESH:
-            return kept[1]
         store = self.index.store
         found = store.generations.get(name) if store.exists else None
         if found is None or (found.pipeline, found.index) != (self.index.pipeline, self.index.name):
             return None
-        if len(self._known) > _KNOWN:
-            self._known.clear()
-        self._known[name] = (now, found)
         return found
 
 

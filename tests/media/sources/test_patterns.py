@@ -78,6 +78,9 @@ def test_patterns_include_what_pythons_glob_finds(tree, parts):
         ("a[!b]c", "a/c", False),
         ("a[^b]c", "abc", True),
         ("a(+).png", "a(+).png", True),
+        ("a\\b[\\].png", "a\\b\\.png", True),
+        ("b{08..10}.png", "b09.png", True),
+        ("!a.png", "b.png", False),
         ("[", "[", True),
     ],
 )
@@ -120,3 +123,22 @@ def test_a_pattern_names_an_extension_or_takes_any(include, named):
 def test_a_pattern_outside_the_folder_is_refused(pattern):
     with pytest.raises(ValueError, match="pattern"):
         check_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 12 + "*b", "a" * 60),
+        ("[!b]*" * 15 + "c", "a" * 80),
+        ("**/" * 8 + "x", "a/" * 40 + "y"),
+        ("**/" * 3 + "*a" * 5 + "*b", "a/" * 30 + "a" * 100),
+    ],
+)
+def test_no_pattern_takes_a_time_that_grows_with_each_star(pattern, path):
+    assert not Patterns([pattern]).match(path)  # which took minutes else
+
+
+def test_a_pattern_of_too_many_alternatives_is_refused():
+    with pytest.raises(ValueError, match="more than 1000 alternatives"):
+        check_pattern("{a,b}" * 10)
+    assert check_pattern("{0..999}.png")
