@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import StoreError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.neighbours import ids_with_vector, nearest_items
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
 
 NEAREST = 10
@@ -110,8 +111,12 @@ def check_model_change(
     pairs, new, gone = _pairs(published, generation)
     if not (pairs or new or gone):
         return _pass_because("same models as the published generation"), None
+    old_table, new_table = pipeline.store.index(published.table), pipeline.store.index(generation.table)
     try:
-        compared = [_compare(pipeline, published, generation, before, after) for before, after in pairs]
+        compared = [
+            _compare(VectorColumn(old_table, published, before), VectorColumn(new_table, generation, after))
+            for before, after in pairs
+        ]
     except _LostError as error:
         return _pass_because(f"could not be compared with the published generation {pointer}: {error}"), None
     columns = tuple(column for column in compared if column is not None)
@@ -155,14 +160,11 @@ def _pairs(
     return differ, tuple(new), tuple(gone)
 
 
-def _compare(
-    pipeline: Pipeline, published: Generation, generation: Generation, before: IndexedModel, after: IndexedModel
-) -> ColumnChange | None:
+def _compare(before: VectorColumn, after: VectorColumn) -> ColumnChange | None:
     """Compare among the items that have a vector in both generations; None where there are fewer than two."""
-    old, new = pipeline.store.index(published.table), pipeline.store.index(generation.table)
     with _guard_published():
-        ids = ids_with_vector(old, published, before.column)
-    now = ids_with_vector(new, generation, after.column)
+        ids = ids_with_vector(before)
+    now = ids_with_vector(after)
     kept = pc.is_in(now, ids)
     both, added = now.filter(kept), now.filter(pc.invert(kept))
     if len(both) < 2:
@@ -173,8 +175,8 @@ def _compare(
     k = min(NEAREST, len(both) - 1)
     with _guard_published():
         removed = ids.filter(pc.invert(pc.is_in(ids, both)))
-        nearest_before = nearest_items(old, published, before.column, items, k, removed)
-    nearest_after = nearest_items(new, generation, after.column, items, k, added)
+        nearest_before = nearest_items(before, items, k, removed)
+    nearest_after = nearest_items(after, items, k, added)
     compared = [
         Compared(item, tuple(one), tuple(other))
         for item, one, other in zip(items, nearest_before, nearest_after, strict=True)
@@ -183,8 +185,8 @@ def _compare(
     least, others = compared[: _SHOWN // 2], compared[_SHOWN // 2 :]
     spread = np.unique(np.linspace(0, len(others) - 1, min(_SHOWN - len(least), len(others))).round().astype(int))
     return ColumnChange(
-        before,
-        after,
+        before.model,
+        after.model,
         items=len(items),
         nearest=k,
         overlap=sum(one.overlap for one in compared) / len(compared),
