@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -103,18 +104,35 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The options that say which pipelines a command is about.
+
+    Attributes:
+        file: a pipeline's YAML; None for those of the project around the current folder.
+        pipeline: the pipeline's name.
+        every: all pipelines.
+    """
+
+    file: Path | None
+    pipeline: str | None
+    every: bool
+
+
 def choice_options(command: F) -> F:
-    """Give a command ``--file``, ``--pipeline`` and ``--all``, as ``file``, ``pipeline`` and ``every``."""
-    for option in (
-        click.option("--all", "-a", "every", is_flag=True, help="All pipelines; one that is broken stops no other."),
-        click.option("--pipeline", "-p", help="The pipeline's name, where there are several."),
-        click.option("--file", "-f", type=FILE, help="A pipeline's YAML, in any folder."),
-    ):
-        command = option(command)
-    return command
+    """Give a command ``--file``, ``--pipeline`` and ``--all``, as a `Choice` named ``choice``."""
+
+    @click.option("--file", "-f", type=FILE, help="A pipeline's YAML, in any folder.")
+    @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
+    @click.option("--all", "-a", "every", is_flag=True, help="All pipelines; one that is broken stops no other.")
+    @wraps(command)
+    def wrapped(*args: Any, file: Path | None, pipeline: str | None, every: bool, **options: Any) -> Any:
+        return command(*args, choice=Choice(file, pipeline, every), **options)
+
+    return cast(F, wrapped)
 
 
-def choose(file: Path | None, pipeline: str | None, every: bool) -> Sequence[Any]:
+def choose(choice: Choice) -> Sequence[Any]:
     """The pipelines that the options choose, as `project.Found`.
 
     Raises:
@@ -123,12 +141,12 @@ def choose(file: Path | None, pipeline: str | None, every: bool) -> Sequence[Any
     """
     from embeddings_orch.spec.project import find, select
 
-    exclusive({"--all": every, "--pipeline": pipeline})
-    found = find(file=file)
-    if every:
+    exclusive({"--all": choice.every, "--pipeline": choice.pipeline})
+    found = find(file=choice.file)
+    if choice.every:
         return found
     try:
-        return [select(found, pipeline)]
+        return [select(found, choice.pipeline)]
     except SpecError as error:
         raise click.UsageError(str(error)) from error
 

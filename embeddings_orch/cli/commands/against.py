@@ -81,7 +81,7 @@ def compare_with(ref: str, *, file: Path | None, pipeline: str | None) -> Compar
             names = []  # one that cannot be read may be the one that was meant
         made = Comparison(ref, then.commit)
         for name in names:
-            _add(made, name, _of(now, name), _of(was, name), then)
+            _add(made, name, then, now=_of(now, name), was=_of(was, name))
         for one in unreadable:
             here = any(one is other for other in now)
             made.broken |= here
@@ -112,7 +112,7 @@ def _of(found: list[Found], name: str) -> Found | None:
     return next((one for one in found if one.name == name), None)
 
 
-def _add(made: Comparison, name: str, now: Found | None, was: Found | None, then: Revision) -> None:
+def _add(made: Comparison, name: str, then: Revision, *, now: Found | None, was: Found | None) -> None:
     after, error = _spec(now, Found.load)
     made.broken |= bool(error)
     if not error:

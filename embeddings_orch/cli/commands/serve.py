@@ -56,7 +56,7 @@ _MIB = 2**20
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 def serve(
-    file: Path | None, pipeline: str | None, api_key_env: str | None, no_key: bool, opens: bool, **options: Any
+    *, file: Path | None, pipeline: str | None, api_key_env: str | None, no_key: bool, opens: bool, **options: Any
 ) -> None:
     """Serve the published indexes over HTTP until it is stopped.
 
