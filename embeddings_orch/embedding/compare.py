@@ -50,16 +50,16 @@ def compare(
         array([0.58, 0.07], dtype=float32)
     """
     if isinstance(model, EmbedStep):
-        return _embed_both(model, image, _prompts(texts), subject_type, prompt_type)
+        return _embed_both(model, image, _prompts(texts), subject_type=subject_type, prompt_type=prompt_type)
     step = EmbedStep(model)
     try:
-        return _embed_both(step, image, _prompts(texts), subject_type, prompt_type)
+        return _embed_both(step, image, _prompts(texts), subject_type=subject_type, prompt_type=prompt_type)
     finally:
         step.close()
 
 
 def _embed_both(
-    step: EmbedStep, subject: Any, prompts: Iterable[Any], subject_type: CompareType, prompt_type: CompareType
+    step: EmbedStep, subject: Any, prompts: Iterable[Any], *, subject_type: CompareType, prompt_type: CompareType
 ) -> Vectors:
     before = step.side
     try:

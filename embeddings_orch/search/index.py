@@ -173,19 +173,19 @@ class Index:
         if column is not None and columns is not None:
             raise EmbeddingsOrchError("give column or columns, not both")
         asked = Request(
-            text,
-            image,
-            vector,
-            id,
-            keyword,
-            hybrid,
-            alpha,
-            weights,
-            fusion,
-            (column,) if column is not None else tuple(columns) if columns is not None else None,
-            limit,
-            offset,
-            candidates,
+            text=text,
+            image=image,
+            vector=vector,
+            id=id,
+            keyword=keyword,
+            hybrid=hybrid,
+            alpha=alpha,
+            weights=weights,
+            fusion=fusion,
+            columns=(column,) if column is not None else tuple(columns) if columns is not None else None,
+            limit=limit,
+            offset=offset,
+            candidates=candidates,
         )
         if rerank is not None:
             asked = replace(asked, offset=0, limit=rerank.window(offset + limit))
@@ -223,7 +223,8 @@ class Index:
         """The embeddings to search, each with the query's vector."""
         if asked.id is not None:
             models = self._models.choose(generation, asked.asked_embeddings, None, every=True)
-            return read_vectors(reader, models, asked.id, asked.all_columns, asked.asked_embeddings is not None)
+            named = asked.asked_embeddings is not None
+            return read_vectors(reader, models, asked.id, every=asked.all_columns, named=named)
         if asked.vector is not None:
             models = self._models.choose(generation, asked.asked_embeddings, None, every=False)
             if len(models) > 1:

@@ -118,7 +118,7 @@ class QueryModels:
 
 
 def read_vectors(
-    reader: IndexReader, models: list[IndexedModel], item: str, every: bool, named: bool
+    reader: IndexReader, models: list[IndexedModel], item: str, *, every: bool, named: bool
 ) -> list[tuple[IndexedModel, Vectors]]:
     """The vectors that an item has, of all models or of the first that has one.
 

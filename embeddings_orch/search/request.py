@@ -44,7 +44,7 @@ class SearchOptions(TypedDict, total=False):
     generation: Generation | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """The arguments of a search, checked together; see `Index.search`.
 

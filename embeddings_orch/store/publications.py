@@ -54,7 +54,7 @@ class PublicationsTable(TableOf):
         return _sort(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
 
     @guard
-    def add(self, pipeline: str, index: str, generation: str, previous: str | None, kind: Kind) -> None:
+    def add(self, pipeline: str, index: str, *, generation: str, previous: str | None, kind: Kind) -> None:
         """Log a move that was made now."""
         row = {
             "key": f"{pipeline}/{index}",

@@ -75,7 +75,7 @@ def model_config_sensor(
         ),
     )
     def model_config(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, declaration, name, job.name, clock, "auto.models", _look_for_models)
+        return _tick(context, declaration, _look_for_models, name=name, job=job.name, clock=clock, switch="auto.models")
 
     return model_config
 
@@ -98,7 +98,7 @@ def media_sensor(
         ),
     )
     def media(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, declaration, name, job.name, clock, "auto.media", _look_for_media)
+        return _tick(context, declaration, _look_for_media, name=name, job=job.name, clock=clock, switch="auto.media")
 
     return media
 
@@ -154,11 +154,12 @@ def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) ->
 def _tick(
     context: dg.SensorEvaluationContext,
     declaration: Declaration,
+    look: Callable[[Pipeline, str, InstanceView], _Seen],
+    *,
     name: str,
     job: str,
     clock: Clock,
     switch: str,
-    look: Callable[[Pipeline, str, InstanceView], _Seen],
 ) -> dg.SensorResult:
     cursor = Cursor.from_json(context.cursor)
     try:

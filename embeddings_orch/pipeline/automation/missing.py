@@ -73,7 +73,7 @@ def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Miss
         found.add(f"{pipeline.media_key} is not recorded in this Dagster instance", pipeline.media_key)
     stale = set(_embeddings(pipeline, wanted, recorded, found))
     pointers = pipeline.store.published.of_pipeline(spec.name, spec.indexes)
-    _indexes(pipeline, schema, stale, pointers, recorded, found)
+    _indexes(pipeline, found, schema=schema, stale=stale, pointers=pointers, recorded=recorded)
     if not found.assets:
         names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in wanted.items())
         held = [name for name, pointer in pointers.items() if pointer.held]
@@ -107,7 +107,7 @@ def _embeddings(
         old = state.fingerprint if state else None
         inputs = str(spec.inputs)
         if state is None or old != wanted[name] or state.input != inputs:
-            reason = embedding_reason(state, wanted[name], spec.config, inputs, 0)
+            reason = embedding_reason(state, spec.config, fingerprint=wanted[name], inputs=inputs)
         elif (recorded.get(key) or "").partition("-")[0] != short(wanted[name]):
             reason = "not recorded in this Dagster instance"
         else:
@@ -120,11 +120,12 @@ def _embeddings(
 
 def _indexes(
     pipeline: Pipeline,
+    found: _Found,
+    *,
     schema: pa.Schema | None,
     stale: set[str],
     pointers: Mapping[str, Pointer],
     recorded: Mapping[str, str | None],
-    found: _Found,
 ) -> None:
     generations = {g.id: g for g in pipeline.store.generations.of_pipeline(pipeline.spec.name)}
     for name, pointer in pointers.items():

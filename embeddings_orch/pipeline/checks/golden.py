@@ -99,12 +99,12 @@ def _answers(
         if isinstance(found, str):
             answers.append([GoldenAnswer(_label(one), item, found, False) for item in one.expect])
         else:
-            answers.append(_findings(opened, generation, one, found, listed))
+            answers.append(_findings(opened, generation, one, hits=found, listed=listed))
     return answers
 
 
 def _findings(
-    opened: Index, generation: Generation, one: GoldenSpec, hits: list[str], listed: Collection[str]
+    opened: Index, generation: Generation, one: GoldenSpec, *, hits: list[str], listed: Collection[str]
 ) -> list[GoldenAnswer]:
     further: list[str] = []
     if any(item not in hits and item in listed for item in one.expect):

@@ -102,7 +102,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     old_keys = _keys_covered_before(pipeline, state)
     known_contents = {key for keys_of in old_keys.values() for key in keys_of}
     inputs, fresh = str(spec.inputs), set(todo["key"].to_pylist())
-    reason = embedding_reason(state, fingerprint, config, inputs, len(fresh))
+    reason = embedding_reason(state, config, fingerprint=fingerprint, inputs=inputs, todo=len(fresh))
     if isinstance(vectors, ReadyVectors):
         same = state is not None and (state.fingerprint, state.input) == (fingerprint, inputs)
         fresh = set(have.to_pylist()) - (known_contents if same else set())
@@ -167,7 +167,7 @@ def _ids_by_key(catalog: pa.Table, inputs: Inputs, keys: set[str]) -> dict[str, 
 
 
 def embedding_reason(
-    state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int
+    state: EmbeddingState | None, config: EmbedderConfig, *, fingerprint: str, inputs: str, todo: int = 0
 ) -> str:
     """Why an embedding has something to do: the identity settings that changed, old -> new, or contents to embed."""
     if state is None:
@@ -177,8 +177,8 @@ def embedding_reason(
         names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
         edits = ", ".join(f"{name} {_show(state.settings.get(name))} -> {_show(now.get(name))}" for name in names)
         return f"model config changed: {edits}" if edits else "the provider's vector version changed"
-    if state.input != used:
-        return f"input changed: {state.input} -> {used}"
+    if state.input != inputs:
+        return f"input changed: {state.input} -> {inputs}"
     return "contents without a vector" if todo else "up to date"
 
 

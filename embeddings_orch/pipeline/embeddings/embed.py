@@ -123,7 +123,7 @@ def embed(
             )
             try:
                 for shares in portions.rounds(delta.todo, lambda: [*embedded, *(one.key for one in failures)]):
-                    runner.run(step, _contents(shares), read, commit, meter.add)
+                    runner.run(step, _contents(shares), read, commit, progress=meter.add)
             finally:
                 step.close()
     has_vector, elsewhere = delta.has_vector, 0

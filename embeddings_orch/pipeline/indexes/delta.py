@@ -72,7 +72,7 @@ def current_generation(pipeline: Pipeline, index: str) -> Generation | None:
 
 
 def index_delta(
-    pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array], version: int | None = None
+    pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array], *, version: int | None = None
 ) -> IndexDelta:
     """Compare an index table with the rows it should hold.
 

@@ -49,6 +49,7 @@ def check_lengths(asset: str, schema: pa.Schema, models: Sequence[IndexedModel])
 def join_rows(
     rows: pa.Table,
     models: Sequence[IndexedModel],
+    *,
     vectors: Mapping[str, Vectors],
     has_vector: Mapping[str, pa.Array],
     schema: pa.Schema,

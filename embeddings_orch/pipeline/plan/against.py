@@ -92,7 +92,7 @@ def _embeddings(
         settings = {field: _show_at(value, moved) for field, value in config.declared_identity().items()}
         inputs = str(spec.inputs)
         state = EmbeddingState(config.fingerprint(), str(old[embedding].inputs), settings, 0, "", None)
-        reasons = [embedding_reason(state, fingerprint, spec.config, inputs, 0)]
+        reasons = [embedding_reason(state, spec.config, fingerprint=fingerprint, inputs=inputs)]
         if state.fingerprint != fingerprint and state.input != inputs:
             reasons.append(f"input changed: {state.input} -> {inputs}")
         differs = state.fingerprint != fingerprint or state.input != inputs

@@ -125,7 +125,7 @@ def move(pipeline: Pipeline, index: str, expected: Pointer, target: Pointer, *, 
         store.published.swap(name, index, target, expected)
         raise PublishRefusedError(f"{pipeline.published_key(index)}: gc has removed generation {target.generation}")
     if target.generation != expected.generation:
-        store.publications.add(name, index, target.generation or "", expected.generation, kind)
+        store.publications.add(name, index, generation=target.generation or "", previous=expected.generation, kind=kind)
     return True
 
 
