@@ -96,7 +96,7 @@ def _text(
     width: int,
 ) -> None:
     font = ImageFont.load_default(size)
-    shown = " ".join(text.split())  # Pillow measures one line only
-    while draw.textlength(shown, font=font) > width and len(shown) > 1:
-        shown = shown[:-2].rstrip() + "…"
-    draw.text(at, shown, fill=ink, font=font)
+    line = " ".join(text.split())  # Pillow measures one line only
+    while draw.textlength(line, font=font) > width and len(line) > 1:
+        line = line[:-2].rstrip() + "…"
+    draw.text(at, line, fill=ink, font=font)
