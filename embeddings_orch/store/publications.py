@@ -82,8 +82,8 @@ class PublicationsTable(TableOf):
 
 
 def _sort(rows: list[dict[str, Any]]) -> list[Publication]:
-    found = [
+    publications = [
         Publication(row["key"].partition("/")[2], row["generation"], row["previous"] or None, row["kind"], row["at"])
         for row in rows
     ]
-    return sorted(found, key=lambda publication: publication.at)
+    return sorted(publications, key=lambda publication: publication.at)
