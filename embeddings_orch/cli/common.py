@@ -26,12 +26,12 @@ _EXIT_CODE = "--exit-code"
 
 
 @contextmanager
-def _one_where_asked(asked: bool) -> Iterator[None]:
+def _one_where_asked(exit_code: bool) -> Iterator[None]:
     """With ``--exit-code`` 2 means changes, so that a usage error has to be 1 as any other."""
     try:
         yield
     except click.UsageError as error:
-        if not asked:
+        if not exit_code:
             raise
         error.show()
         raise click.exceptions.Exit(1) from error
@@ -74,9 +74,9 @@ def pipeline_options(command: F) -> F:
     def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
         from embeddings_orch.spec.project import find, select
 
-        found = find(file=file)
+        pipelines = find(file=file)
         try:
-            chosen = select(found, pipeline)
+            chosen = select(pipelines, pipeline)
         except SpecError as error:
             raise click.UsageError(str(error)) from error
         return command(*args, chosen=chosen.load(), **options)
@@ -142,11 +142,11 @@ def choose(choice: Choice) -> Sequence[Any]:
     from embeddings_orch.spec.project import find, select
 
     exclusive({"--all": choice.every, "--pipeline": choice.pipeline})
-    found = find(file=choice.file)
+    pipelines = find(file=choice.file)
     if choice.every:
-        return found
+        return pipelines
     try:
-        return [select(found, choice.pipeline)]
+        return [select(pipelines, choice.pipeline)]
     except SpecError as error:
         raise click.UsageError(str(error)) from error
 
@@ -157,9 +157,9 @@ def exclusive(options: dict[str, Any]) -> None:
     Raises:
         click.UsageError: there are more.
     """
-    given = [name for name, value in options.items() if value]
-    if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+    names = [name for name, value in options.items() if value]
+    if len(names) > 1:
+        raise click.UsageError(f"{' and '.join(names)} exclude each other; give one of them")
 
 
 def say_error(text: str, pipeline: str = "") -> None:

@@ -36,7 +36,7 @@ def plan(
     """Show what a run would do, and what it would cost. Nothing is written.
 
     Against a git revision (--against REF) the embeddings and indexes that are declared here are compared with those
-    of that revision, of all pipelines or of the chosen one. Neither the store nor the media are looked at.
+    of that revision, of all pipelines or of the chosen one. This reads neither the store nor the media.
     """
     exclusive({"--json": as_json, "--markdown": markdown})
     if against is not None:
@@ -52,10 +52,10 @@ def _plans(choice: Choice, *, retry_failed: bool, as_json: bool, markdown: bool)
     from embeddings_orch.cli.output import tables as output
     from embeddings_orch.cli.output.markdown import plan_markdown
 
-    found = choose(choice)
+    pipelines = choose(choice)
     plans = []
     with output.progress():
-        for pipeline in found:
+        for pipeline in pipelines:
             plans.append(_plan_one(pipeline, retry_failed=retry_failed, every=choice.every))
     for planned in plans:
         output.problems(planned.plan.problems if planned.plan else [])

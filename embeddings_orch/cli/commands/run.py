@@ -222,10 +222,10 @@ def _say_failed_items(outcome: RunOutcome) -> bool:
     """Say which contents failed and which media were left out, and whether there are any."""
     failed = outcome.count_failed_items()
     for asset, count in failed.items():
-        named = [one for one in outcome.item_failures() if one.asset == asset]
+        named = [failure for failure in outcome.item_failures() if failure.asset == asset]
         say_error(f"{asset}: {count:,} {'left out' if asset.endswith('/raw_media') else 'failed'}")
-        for one in named[:_LISTED]:
-            click.echo(f"    {one.item}: {one.reason}".rstrip(": "), err=True)
+        for failure in named[:_LISTED]:
+            click.echo(f"    {failure.item}: {failure.reason}".rstrip(": "), err=True)
         if len(named) > _LISTED:
             click.echo(f"    and {count - _LISTED:,} more", err=True)
     return bool(failed)

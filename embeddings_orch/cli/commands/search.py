@@ -47,14 +47,14 @@ def _query_options(command: F) -> F:
     return cast(F, wrapped)
 
 
-def _weights(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, float] | None:
+def _weights(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float] | None:
     weights: dict[str, float] = {}
-    for one in given:
-        name, _sign, number = one.partition("=")
+    for pair in pairs:
+        name, _sign, number = pair.partition("=")
         try:
             weights[name.strip()] = float(number)
         except ValueError as error:
-            raise click.BadParameter(f"{one!r} is not NAME=NUMBER, as in clip=0.7") from error
+            raise click.BadParameter(f"{pair!r} is not NAME=NUMBER, as in clip=0.7") from error
     return weights or None
 
 
