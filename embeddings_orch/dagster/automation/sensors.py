@@ -137,8 +137,8 @@ class _Seen:
 
 
 def _look_for_models(pipeline: Pipeline, edited: str, observed: InstanceView) -> _Seen:
-    found = find_missing(pipeline, observed.versions)
-    return _Seen(edited, found.need, found.satisfied)
+    missing = find_missing(pipeline, observed.versions)
+    return _Seen(edited, missing.need, missing.satisfied)
 
 
 def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) -> _Seen:
@@ -166,11 +166,11 @@ def _tick(
         spec, text = declaration.read()
         if not getattr(spec.auto, switch.partition(".")[2]):
             return _skip(cursor, f"switched off in the YAML ({switch}: false)")
-        wanted = definition_digest(spec)
-        cursor = _reload_location(context, declaration, cursor, wanted)
+        definition = definition_digest(spec)
+        cursor = _reload_location(context, declaration, cursor, definition)
         pipeline = Pipeline(spec)
         observed = observe(context.instance, keys(pipeline), job)
-        seen = look(pipeline, digest([wanted, text]), observed)
+        seen = look(pipeline, digest([definition, text]), observed)
         now = clock()
         cursor = enter_epoch(cursor, seen.digest, now)
         need = seen.need
@@ -215,13 +215,13 @@ def _skip(cursor: Cursor, reason: str) -> dg.SensorResult:
 
 
 def _reload_location(
-    context: dg.SensorEvaluationContext, declaration: Declaration, cursor: Cursor, wanted: str
+    context: dg.SensorEvaluationContext, declaration: Declaration, cursor: Cursor, definition: str
 ) -> Cursor:
     """Have the code location loaded anew, once for each edit, where its definitions show what is no longer so."""
     url, origin = webserver_url(), context.code_location_origin
     # Only a declaration that could be loaded gets here: reloading another would end this sensor.
-    if url is None or origin is None or wanted in (declaration.loaded, cursor.reloaded):
+    if url is None or origin is None or definition in (declaration.loaded, cursor.reloaded):
         return cursor
     problem = reload_location(url, origin.location_name)
     context.log.info(problem or f"{origin.location_name} is reloaded: the YAML changed")
-    return replace(cursor, reloaded=wanted)
+    return replace(cursor, reloaded=definition)
