@@ -98,7 +98,7 @@ def check_model_change(
     Raises:
         StoreError: the new generation cannot be read.
     """
-    wanted = pipeline.spec.indexes[index].checks.min_overlap
+    min_overlap = pipeline.spec.indexes[index].checks.min_overlap
     pointer = pipeline.store.published.get(pipeline.spec.name, index).generation
     if pointer is None:
         return _pass_because("nothing is published yet"), None
@@ -121,7 +121,7 @@ def check_model_change(
         return _pass_because(f"could not be compared with the published generation {pointer}: {error}"), None
     columns = tuple(column for column in compared if column is not None)
     change = ModelChange(published, generation, columns, new, gone)
-    return _result(change, wanted, len(pairs)), change
+    return _result(change, min_overlap, len(pairs)), change
 
 
 def model_label(model: IndexedModel) -> str:
@@ -156,7 +156,7 @@ def _pairs(
     gone = [name for name in before if name not in after]
     if len(new) == len(gone) == 1:
         pairs.append((before[gone.pop()], after[new.pop()]))
-    differ = [(one, other) for one, other in pairs if (one.fingerprint, one.input) != (other.fingerprint, other.input)]
+    differ = [(was, now) for was, now in pairs if (was.fingerprint, was.input) != (now.fingerprint, now.input)]
     return differ, tuple(new), tuple(gone)
 
 
@@ -165,8 +165,8 @@ def _compare(before: VectorColumn, after: VectorColumn) -> ColumnChange | None:
     with _guard_published():
         ids = ids_with_vector(before)
     now = ids_with_vector(after)
-    kept = pc.is_in(now, ids)
-    both, added = now.filter(kept), now.filter(pc.invert(kept))
+    in_both = pc.is_in(now, ids)
+    both, added = now.filter(in_both), now.filter(pc.invert(in_both))
     if len(both) < 2:
         return None
     both = both.take(pc.sort_indices(both))
@@ -178,10 +178,10 @@ def _compare(before: VectorColumn, after: VectorColumn) -> ColumnChange | None:
         nearest_before = nearest_items(before, items, k, removed)
     nearest_after = nearest_items(after, items, k, added)
     compared = [
-        Compared(item, tuple(one), tuple(other))
-        for item, one, other in zip(items, nearest_before, nearest_after, strict=True)
+        Compared(item, tuple(near_before), tuple(near_after))
+        for item, near_before, near_after in zip(items, nearest_before, nearest_after, strict=True)
     ]
-    compared.sort(key=lambda one: (one.overlap, one.item))
+    compared.sort(key=lambda neighbours: (neighbours.overlap, neighbours.item))
     least, others = compared[: _SHOWN // 2], compared[_SHOWN // 2 :]
     spread = np.unique(np.linspace(0, len(others) - 1, min(_SHOWN - len(least), len(others))).round().astype(int))
     return ColumnChange(
@@ -189,13 +189,13 @@ def _compare(before: VectorColumn, after: VectorColumn) -> ColumnChange | None:
         after.model,
         items=len(items),
         nearest=k,
-        overlap=sum(one.overlap for one in compared) / len(compared),
+        overlap=sum(neighbours.overlap for neighbours in compared) / len(compared),
         least=tuple(least),
         spread=tuple(others[int(number)] for number in spread),
     )
 
 
-def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
+def _result(change: ModelChange, min_overlap: float, compared: int) -> CheckResult:
     told = [
         f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {what}"
         for names, what in ((change.new, "new"), (change.gone, "gone"))
@@ -206,7 +206,7 @@ def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
     worst = change.worst
     if worst is None:
         return _pass_because("; ".join(told))
-    limit = f"; {wanted:.0%} is wanted" if wanted else ""
+    limit = f"; {min_overlap:.0%} is wanted" if min_overlap else ""
     told.insert(
         0,
         f"{worst.after.column}: an item keeps {worst.overlap:.0%} of its {worst.nearest} nearest on average "
@@ -214,11 +214,11 @@ def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
     )
     return CheckResult(
         "model_change",
-        worst.overlap >= wanted,
+        worst.overlap >= min_overlap,
         True,
         {
             "overlap": round(worst.overlap, 4),
-            "wanted": wanted,
+            "wanted": min_overlap,
             "items": worst.items,
             "published": change.published.id,
             "columns": {column.after.column: round(column.overlap, 4) for column in change.columns},

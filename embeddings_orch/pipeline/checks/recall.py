@@ -18,7 +18,7 @@ _TIMED = 10
 
 
 def check_recall(
-    table: IndexTable, generation: Generation, wanted: float, *, clock: Callable[[], float] = time.perf_counter
+    table: IndexTable, generation: Generation, min_recall: float, *, clock: Callable[[], float] = time.perf_counter
 ) -> CheckResult:
     """Search for sampled vectors and compare with brute force; the worst vector column counts.
 
@@ -41,17 +41,17 @@ def check_recall(
             slowest = max(slowest, _latency(column, sampled[:_TIMED], clock))
     return CheckResult(
         "recall_at_10",
-        worst >= wanted,
+        worst >= min_recall,
         True,
         {
             "recall": round(worst, 4),
-            "wanted": wanted,
+            "wanted": min_recall,
             "queries": fewest,
             "k": K,
             "search": search,
             **(before or {"latency_ms": round(slowest * 1000, 2), "table_bytes": table.bytes}),
         },
-        f"recall@{K} is {worst:.3f} against exact search, {wanted} is wanted ({search})",
+        f"recall@{K} is {worst:.3f} against exact search, {min_recall} is wanted ({search})",
     )
 
 

@@ -72,9 +72,9 @@ def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
         check_golden(pipeline, index, generation, lambda: due.keys() | stored.keys()),
         changed,
     ]
-    kept = tuple(_keep_proof(generation, result) for result in results)
-    if kept != generation.checks:
-        pipeline.store.generations.put(replace(generation, checks=kept))
+    proven = tuple(_keep_proof(generation, result) for result in results)
+    if proven != generation.checks:
+        pipeline.store.generations.put(replace(generation, checks=proven))
     return IndexChecks(generation, results, change)
 
 

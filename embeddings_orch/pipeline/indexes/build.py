@@ -157,7 +157,7 @@ def _work(pipeline: Pipeline, index: str) -> _Work:
     }
     catalog = _choose_catalog(pipeline, has_vector)
     vectors = {name: vectors_of(pipeline, name, catalog) for name in pipeline.spec.indexes[index].vectors}
-    has_vector |= {name: one.keys() for name, one in vectors.items() if isinstance(one, ReadyVectors)}
+    has_vector |= {name: ready.keys() for name, ready in vectors.items() if isinstance(ready, ReadyVectors)}
     delta = index_delta(pipeline, index, catalog, has_vector, version=state[0])
     if delta.table != table:  # another run has just given the catalog other columns
         return _work(pipeline, index)

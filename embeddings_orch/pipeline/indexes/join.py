@@ -86,7 +86,7 @@ def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> i
 def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Array) -> pa.Array:
     inputs = Inputs.parse(model.input)
     null = pa.scalar(None, pa.string())
-    keys = [pc.if_else(pc.is_in(one, has), one, null) for one in item_keys(chunk, inputs)]
+    keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(chunk, inputs)]
     if len(keys) == 1:
         column = vectors.take(keys[0])
         kind = pa.list_(pa.float32(), model.dimensions)
@@ -94,7 +94,9 @@ def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Arra
         return column if column.type == kind else pa.nulls(chunk.num_rows, kind)
     weights = [weight for _, weight in inputs.weights]
     normalize = bool(model.settings.get("normalize", True))
-    return mean_of_inputs([vectors.take(one) for one in keys], weights, model.dimensions, normalize=normalize)
+    return mean_of_inputs(
+        [vectors.take(input_keys) for input_keys in keys], weights, model.dimensions, normalize=normalize
+    )
 
 
 def mean_of_inputs(
@@ -118,10 +120,10 @@ def mean_of_inputs(
         there = column.is_valid().to_numpy(zero_copy_only=False)
         if not there.any():
             continue
-        found = matrix_of(column.drop_null())
-        total[there] += np.float32(share) * found
+        matrix = matrix_of(column.drop_null())
+        total[there] += np.float32(share) * matrix
         weight[there] += share
-        size[there] += share * _norms(found)
+        size[there] += share * _norms(matrix)
     norms = _norms(total)
     there = norms > _NOTHING * size
     scale = np.where(there, norms if normalize else weight, 1)

@@ -82,7 +82,7 @@ def recall(column: VectorColumn, queries: Vectors, limits: Iterable[float], k: i
     return hits / due
 
 
-def tune(table: IndexTable, generation: Generation, wanted: float) -> Generation:
+def tune(table: IndexTable, generation: Generation, min_recall: float) -> Generation:
     """The generation with search parameters that reach the wanted recall; unchanged where search is exact."""
     for model in generation.models:
         if not table.approximate(model.column, generation.version):
@@ -94,6 +94,6 @@ def tune(table: IndexTable, generation: Generation, wanted: float) -> Generation
         least = _PARAMETERS.index(generation.search) if generation.search in _PARAMETERS else 0
         for parameters in _PARAMETERS[least:]:
             generation = replace(generation, search=dict(parameters))
-            if recall(replace(column, generation=generation), sampled, limits) >= wanted:
+            if recall(replace(column, generation=generation), sampled, limits) >= min_recall:
                 break
     return generation
