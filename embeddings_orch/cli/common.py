@@ -152,7 +152,7 @@ def choose(choice: Choice) -> Sequence[Any]:
 
 
 def exclusive(options: dict[str, Any]) -> None:
-    """At most one of some options may be given.
+    """Refuse more than one of some options.
 
     Raises:
         click.UsageError: there are more.

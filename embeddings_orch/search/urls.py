@@ -51,8 +51,8 @@ def fetch(
 ) -> bytes:
     """The body of a GET, without any proxy.
 
-    Each name is looked up once and the connection made to the very address that was judged, so that a second answer
-    of the DNS changes nothing; a redirect is judged as the first URL was.
+    It looks each name up once and connects to the very address that it judged, so that a second answer of the DNS
+    changes nothing; it judges a redirect as it did the first URL.
 
     Args:
         url: http or https.

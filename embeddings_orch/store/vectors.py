@@ -97,7 +97,7 @@ class VectorsTable(TableOf):
     def take(self, keys: pa.Array) -> pa.Array:
         """The vectors of some keys, in their order; null where a key or its vector is missing.
 
-        Only the key column and the rows asked for are read; memory is the result's, (len(keys), dimensions) float32.
+        It reads only the key column and the rows asked for; memory is the result's, (len(keys), dimensions) float32.
         """
         table = self.at()
         dimensions = 1 if table is None else int(table.schema.field("vector").type.list_size)

@@ -101,7 +101,7 @@ def _report_move(chosen: Any, index: str, report: Any) -> dict[str, Any]:
 def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
     """Show what nobody needs any more, and remove it.
 
-    Kept are what is published, the last generations of each index (keep_generations), what they need, and all that is
+    It keeps what is published, the last generations of each index (keep_generations), what they need, and all that is
     younger than the store's gc_grace.
     """
     from embeddings_orch.cli.commands.garbage import needs_of, reload_pipeline

@@ -35,8 +35,8 @@ def plan(
 ) -> None:
     """Show what a run would do, and what it would cost. Nothing is written.
 
-    Against a git revision (--against REF) the embeddings and indexes that are declared here are compared with those
-    of that revision, of all pipelines or of the chosen one. This reads neither the store nor the media.
+    The option --against REF compares the embeddings and indexes that are declared here with those of a git revision,
+    of all pipelines or of the chosen one. It reads neither the store nor the media.
     """
     exclusive({"--json": as_json, "--markdown": markdown})
     if against is not None:

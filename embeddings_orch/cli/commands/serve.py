@@ -134,7 +134,7 @@ def _loopback(host: str) -> bool:
 
 
 def _load_pipelines(file: Path | None, pipeline: str | None) -> list[Declared]:
-    """The pipelines; of several, one that is broken is told and left out."""
+    """Load the pipelines; of several, leave out one that is broken, and say so."""
     from embeddings_orch.cli.common import say_error
     from embeddings_orch.spec.project import find, select
 

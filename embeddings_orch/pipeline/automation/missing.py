@@ -55,7 +55,7 @@ def fingerprints(spec: PipelineSpec) -> dict[str, str]:
 
 
 def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Missing:
-    """Compare what is declared with what the store and the orchestrator have; four tables are read, whole.
+    """Compare what is declared with what the store and the orchestrator have; read four tables, whole.
 
     Args:
         pipeline: the declaration with its store.

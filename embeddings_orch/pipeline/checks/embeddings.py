@@ -38,7 +38,7 @@ EMBEDDING_CHECKS = ("coverage", "finite", "dimension", "unit_norm", "failed_shar
 
 
 def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
-    """Check the vectors that an embedding's contents have; every stored vector is read.
+    """Check the vectors that an embedding's contents have; read every stored vector.
 
     Returns:
         A result for each of `EMBEDDING_CHECKS`; none is blocking.

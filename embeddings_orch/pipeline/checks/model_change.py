@@ -93,7 +93,7 @@ def check_model_change(
     """Compare the neighbours of sampled items with those in the published generation, where a model differs.
 
     It blocks only below ``min_overlap``. What cannot be compared passes: a published table that is lost must not stop
-    one that is good. Stored vectors are read, no model is called.
+    one that is good. It reads stored vectors and calls no model.
 
     Raises:
         StoreError: the new generation cannot be read.
@@ -147,7 +147,7 @@ def _pairs(
 ) -> tuple[list[tuple[IndexedModel, IndexedModel]], tuple[str, ...], tuple[str, ...]]:
     """Columns before and after whose models differ, new columns, and gone ones.
 
-    One that is new in place of one that is gone is the same column under another name.
+    A new column in the place of a gone one is the same column under another name.
     """
     before = {model.column: model for model in published.models}
     after = {model.column: model for model in generation.models}

@@ -53,7 +53,7 @@ class GcPlan:
 
 
 def make_gc(needs: Needs) -> GcPlan:
-    """List what nobody needs any more; nothing is written.
+    """List what nobody needs any more; write nothing.
 
     Raises:
         EmbeddingsOrchError: a declared model's identity cannot be read, so its vectors cannot be told from garbage;

@@ -56,7 +56,7 @@ class Needs:
         return [self.pipeline.spec.name, *([self.forget] if self.forget else [])]
 
     def generations(self) -> list[Generation]:
-        """Those of the store that are needed."""
+        """The needed generations of the store."""
         store = self.pipeline.store
         by_index: dict[tuple[str, str], list[Generation]] = {}
         for generation in store.generations.all():
@@ -72,7 +72,7 @@ class Needs:
         return needed
 
     def needed_generations(self, name: str, index: str, generations: Sequence[Generation]) -> set[str]:
-        """The ids of those generations of one index that are needed; all are given, oldest first."""
+        """The ids of the needed generations among all of one index, which are given oldest first."""
         store = self.pipeline.store
         log = store.publications.of(name, index)
         used = {generation.id: generation.created_at for generation in generations}
@@ -142,7 +142,7 @@ class Needs:
 def _last_published(
     generations: Sequence[Generation], published_at: dict[str, datetime]
 ) -> list[tuple[str, Generation]]:
-    """Of each table the generation that was published last, those published last at the end."""
+    """The generation of each table that was published last, in the order of publication."""
     last: dict[str, tuple[datetime, Generation]] = {}
     for generation in generations:
         # A store that was written before moves were logged: what passed was published.

@@ -105,7 +105,7 @@ def mean_of_inputs(
     """For each row the weighted mean of its vectors; of a row that lacks some, with the others' weights alone.
 
     The direction is that of Weaviate's multi2vec modules, which divide the weighted sum by the number of vectors
-    (``CombineVectorsWithWeights``). Null are rows without any vector, and those whose vectors cancel each other out.
+    (``CombineVectorsWithWeights``). A row is null where it has no vector, or its vectors cancel each other out.
 
     Args:
         columns: the vectors of each input, null where a row has none.

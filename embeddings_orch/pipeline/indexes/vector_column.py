@@ -34,5 +34,5 @@ class VectorColumn:
 
     @property
     def metric(self) -> str:
-        """How near two vectors are is measured by it: cosine, dot or l2."""
+        """The measure of nearness: cosine, dot or l2."""
         return self.generation.metric

@@ -27,7 +27,7 @@ _KEPT_UNTIL = 2
 
 
 def make_map(store: Store, generation: Generation, column: str, method: Method) -> Map:
-    """Lay out the map of a vector column; nothing is stored.
+    """Lay out the map of a vector column; store nothing.
 
     Args:
         store: where the generation is.
