@@ -57,7 +57,7 @@ SERVERS: dict[str, dict[str, Any]] = {
 WORDS = ("red", "green", "blue", "small", "happy", "sad", "old", "dog", "cat", "boat", "car", "tree", "house", "face")
 
 
-def declared(store: str, media: str, name: str, delay: float = 0.0, batch_size: int = 64) -> PipelineSpec:
+def declared(store: str, media: str, name: str, *, delay: float = 0.0, batch_size: int = 64) -> PipelineSpec:
     """The pipeline; servers differ in what changes no vector."""
     clip: dict[str, Any] = {"provider": "open-clip", "name": name, "batch_size": batch_size}
     if name == "counting":

@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,12 +26,12 @@ _EXIT_CODE = "--exit-code"
 
 
 @contextmanager
-def _one_where_asked(asked: bool) -> Iterator[None]:
+def _one_where_asked(exit_code: bool) -> Iterator[None]:
     """With ``--exit-code`` 2 means changes, so that a usage error has to be 1 as any other."""
     try:
         yield
     except click.UsageError as error:
-        if not asked:
+        if not exit_code:
             raise
         error.show()
         raise click.exceptions.Exit(1) from error
@@ -73,9 +74,9 @@ def pipeline_options(command: F) -> F:
     def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
         from embeddings_orch.spec.project import find, select
 
-        found = find(file=file)
+        pipelines = find(file=file)
         try:
-            chosen = select(found, pipeline)
+            chosen = select(pipelines, pipeline)
         except SpecError as error:
             raise click.UsageError(str(error)) from error
         return command(*args, chosen=chosen.load(), **options)
@@ -103,18 +104,35 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The options that say which pipelines a command is about.
+
+    Attributes:
+        file: a pipeline's YAML; None for those of the project around the current folder.
+        pipeline: the pipeline's name.
+        every: all pipelines.
+    """
+
+    file: Path | None
+    pipeline: str | None
+    every: bool
+
+
 def choice_options(command: F) -> F:
-    """Give a command ``--file``, ``--pipeline`` and ``--all``, as ``file``, ``pipeline`` and ``every``."""
-    for option in (
-        click.option("--all", "-a", "every", is_flag=True, help="All pipelines; one that is broken stops no other."),
-        click.option("--pipeline", "-p", help="The pipeline's name, where there are several."),
-        click.option("--file", "-f", type=FILE, help="A pipeline's YAML, in any folder."),
-    ):
-        command = option(command)
-    return command
+    """Give a command ``--file``, ``--pipeline`` and ``--all``, as a `Choice` named ``choice``."""
+
+    @click.option("--file", "-f", type=FILE, help="A pipeline's YAML, in any folder.")
+    @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
+    @click.option("--all", "-a", "every", is_flag=True, help="All pipelines; one that is broken stops no other.")
+    @wraps(command)
+    def wrapped(*args: Any, file: Path | None, pipeline: str | None, every: bool, **options: Any) -> Any:
+        return command(*args, choice=Choice(file, pipeline, every), **options)
+
+    return cast(F, wrapped)
 
 
-def choose(file: Path | None, pipeline: str | None, every: bool) -> Sequence[Any]:
+def choose(choice: Choice) -> Sequence[Any]:
     """The pipelines that the options choose, as `project.Found`.
 
     Raises:
@@ -123,25 +141,25 @@ def choose(file: Path | None, pipeline: str | None, every: bool) -> Sequence[Any
     """
     from embeddings_orch.spec.project import find, select
 
-    exclusive({"--all": every, "--pipeline": pipeline})
-    found = find(file=file)
-    if every:
-        return found
+    exclusive({"--all": choice.every, "--pipeline": choice.pipeline})
+    pipelines = find(file=choice.file)
+    if choice.every:
+        return pipelines
     try:
-        return [select(found, pipeline)]
+        return [select(pipelines, choice.pipeline)]
     except SpecError as error:
         raise click.UsageError(str(error)) from error
 
 
 def exclusive(options: dict[str, Any]) -> None:
-    """At most one of some options may be given.
+    """Refuse more than one of some options.
 
     Raises:
         click.UsageError: there are more.
     """
-    given = [name for name, value in options.items() if value]
-    if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+    names = [name for name, value in options.items() if value]
+    if len(names) > 1:
+        raise click.UsageError(f"{' and '.join(names)} exclude each other; give one of them")
 
 
 def say_error(text: str, pipeline: str = "") -> None:

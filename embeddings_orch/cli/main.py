@@ -38,8 +38,8 @@ def status(chosen: Any, as_json: bool) -> None:
     from embeddings_orch.pipeline.context import Pipeline
     from embeddings_orch.pipeline.plan.status import make_status
 
-    made = make_status(Pipeline(chosen.spec))
-    print_json(made) if as_json else generations_output.status_table(made)
+    overview = make_status(Pipeline(chosen.spec))
+    print_json(overview) if as_json else generations_output.status_table(overview)
 
 
 @main.group(

@@ -113,8 +113,8 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
         metadata = _embedding_metadata(report)
         if report.delta.failures or report.failures:
             known = {**report.delta.failures, **{failure.key: failure for failure in report.failures}}
-            wanted = set(report.delta.wanted["key"].to_pylist())
-            rows = [(failure.uri, failure.reason) for key, failure in known.items() if key in wanted]
+            content_keys = set(report.delta.wanted["key"].to_pylist())
+            rows = [(failure.uri, failure.reason) for key, failure in known.items() if key in content_keys]
             if rows and report.failed:
                 metadata["failures"] = make_table(rows[:_SHOWN], len(rows))
         if image is not None:

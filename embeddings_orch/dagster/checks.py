@@ -57,10 +57,10 @@ def index_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with fail_with_reason():
             checked = inspect_index(pipeline, name)
-            shown = {"golden": _golden(checked.results)}
+            extra = {"golden": _golden(checked.results)}
             if checked.change is not None:
-                shown["model_change"] = _change(pipeline, checked.change)
-        yield from _select_results(context, key, checked.results, shown)
+                extra["model_change"] = _change(pipeline, checked.change)
+        yield from _select_results(context, key, checked.results, extra)
 
     return checks
 
@@ -69,7 +69,7 @@ def _select_results(
     context: dg.AssetCheckExecutionContext,
     key: dg.AssetKey,
     results: list[CheckResult],
-    shown: Mapping[str, Mapping[str, Any]] | None = None,
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[dg.AssetCheckResult]:
     """The results that were asked for: the UI can execute one check alone.
 
@@ -77,21 +77,21 @@ def _select_results(
         context: says which.
         key: of the checked asset.
         results: of all its checks.
-        shown: metadata for people, by check, in addition to what is stored or in place of it.
+        extra: metadata for people, by check, in addition to what is stored or in place of it.
     """
-    asked = {check.name for check in context.selected_asset_check_keys}
-    return (_result(result, key, (shown or {}).get(result.name, {})) for result in results if result.name in asked)
+    selected = {check.name for check in context.selected_asset_check_keys}
+    return (_result(result, key, (extra or {}).get(result.name, {})) for result in results if result.name in selected)
 
 
-def _result(result: CheckResult, key: dg.AssetKey, shown: Mapping[str, Any]) -> dg.AssetCheckResult:
+def _result(result: CheckResult, key: dg.AssetKey, extra: Mapping[str, Any]) -> dg.AssetCheckResult:
     # What golden queries were declared is a digest, of use only to the next check.
-    stored = {name: value for name, value in result.metadata.items() if name not in {"declared", *shown}}
+    stored = {name: value for name, value in result.metadata.items() if name not in {"declared", *extra}}
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=result.name,
         passed=result.passed,
         severity=dg.AssetCheckSeverity.ERROR if result.blocking else dg.AssetCheckSeverity.WARN,
-        metadata={**shown, **{name: "unknown" if value is None else value for name, value in stored.items()}},
+        metadata={**extra, **{name: "unknown" if value is None else value for name, value in stored.items()}},
         description=result.description,
     )
 

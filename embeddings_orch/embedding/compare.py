@@ -27,8 +27,8 @@ def compare(
     """Cosine similarities of a subject, a picture, and prompts, texts: shape (n,), float32, each from -1 to 1.
 
     A prompt's figure is the score that a search for it would give the subject: where a model tells documents from
-    queries, the subject is the document. With ``subject_type`` and ``prompt_type`` pictures are compared with
-    pictures, or texts with texts.
+    queries, the subject is the document. ``subject_type`` and ``prompt_type`` let it compare pictures with pictures, or
+    texts with texts.
 
     Args:
         model: a config, whose model is loaded and released again; or an `EmbedStep`, which keeps it for more calls
@@ -50,16 +50,16 @@ def compare(
         array([0.58, 0.07], dtype=float32)
     """
     if isinstance(model, EmbedStep):
-        return _embed_both(model, image, _prompts(texts), subject_type, prompt_type)
+        return _embed_both(model, image, _prompts(texts), subject_type=subject_type, prompt_type=prompt_type)
     step = EmbedStep(model)
     try:
-        return _embed_both(step, image, _prompts(texts), subject_type, prompt_type)
+        return _embed_both(step, image, _prompts(texts), subject_type=subject_type, prompt_type=prompt_type)
     finally:
         step.close()
 
 
 def _embed_both(
-    step: EmbedStep, subject: Any, prompts: Iterable[Any], subject_type: CompareType, prompt_type: CompareType
+    step: EmbedStep, subject: Any, prompts: Iterable[Any], *, subject_type: CompareType, prompt_type: CompareType
 ) -> Vectors:
     before = step.side
     try:

@@ -68,7 +68,7 @@ class Requester:
         self._cancelled.set()
 
     def send(
-        self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, suspect_retries: int = 0
+        self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, *, suspect_retries: int = 0
     ) -> Vectors:
         """Have one batch embedded: shape (n, dimensions), float32, as the model gives them.
 
@@ -97,7 +97,9 @@ class Requester:
                     usage.requests -= 1  # it was never sent
                     raise
                 try:
-                    return self._attempt(embedder, request, reserved, tokens, usage, throttle)
+                    return self._attempt(
+                        embedder, request, reserved=reserved, tokens=tokens, usage=usage, throttle=throttle
+                    )
                 except SuspectError as error:
                     if tried_again >= min(suspect_retries, _most_retries(error) - 1):
                         raise _InVainError(error) from error
@@ -125,6 +127,7 @@ class Requester:
         self,
         embedder: Embedder[Any],
         request: Batch,
+        *,
         reserved: float,
         tokens: int,
         usage: Usage,

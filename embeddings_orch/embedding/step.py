@@ -239,7 +239,7 @@ class EmbedStep:
     def _request(self, part: list[Prepared], usage: Usage, suspect_retries: int = 0) -> Vectors:
         request = Batch(part[0].modality, [item.content for item in part], part[0].side or self.side)
         tokens = sum(item.tokens for item in part)
-        return self._requester.send(self.embedder, request, tokens, usage, suspect_retries)
+        return self._requester.send(self.embedder, request, tokens, usage, suspect_retries=suspect_retries)
 
     def _accept(self, batch: list[Prepared], vectors: Vectors, outcome: Outcome) -> None:
         norms = np.linalg.norm(vectors, axis=1)

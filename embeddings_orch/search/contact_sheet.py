@@ -43,33 +43,34 @@ def contact_sheet(strips: Sequence[Strip], read: Read, path: Path, *, columns: i
     draw = ImageDraw.Draw(sheet)
     for number, strip in enumerate(strips):
         top = _MARGIN + number * (_HEADING + _CELL + _LABEL)
-        _text(draw, (_MARGIN, top), f"{strip.query}", 18, _INK, width)
+        _text(draw, (_MARGIN, top), f"{strip.query}", size=18, ink=_INK, width=width)
         top += _HEADING
         if strip.picture is not None:
             _paste(sheet, strip.picture, _MARGIN, top)
             draw.rectangle((_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), outline=(70, 110, 220), width=2)
         else:
             draw.rounded_rectangle((_MARGIN, top, _MARGIN + _PICTURE, top + _PICTURE), 8, fill=(238, 242, 252))
-            _text(draw, (_MARGIN + 8, top + 40), strip.query, 15, (50, 80, 170), _PICTURE - 12)
+            _text(draw, (_MARGIN + 8, top + 40), strip.query, size=15, ink=(50, 80, 170), width=_PICTURE - 12)
         for place, hit in enumerate(strip.results.hits[:columns]):
             left = _MARGIN + (place + 1) * _CELL
             frame = (left, top, left + _PICTURE, top + _PICTURE)
             if hit.metadata.get("modality") == "audio":
                 draw.rectangle(frame, outline=_PALE)
-                _text(draw, (left + 6, top + 44), PurePosixPath(hit.uri).name, 12, _INK, _PICTURE - 10)
+                name = PurePosixPath(hit.uri).name
+                _text(draw, (left + 6, top + 44), name, size=12, ink=_INK, width=_PICTURE - 10)
             else:
                 try:
                     _paste(sheet, read(hit.uri), left, top)
                 except (OSError, ItemError):
                     draw.rectangle(frame, outline=_PALE)
-            _text(draw, (left, top + _PICTURE + 4), f"{hit.score:.3f}", 13, _INK, _CELL - 8)
+            _text(draw, (left, top + _PICTURE + 4), f"{hit.score:.3f}", size=13, ink=_INK, width=_CELL - 8)
             _text(
                 draw,
                 (left, top + _PICTURE + 20),
                 str(hit.metadata.get("caption") or hit.id),
-                12,
-                _PALE,
-                _CELL - 8,
+                size=12,
+                ink=_PALE,
+                width=_CELL - 8,
             )
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)
@@ -89,12 +90,13 @@ def _text(
     draw: ImageDraw.ImageDraw,
     at: tuple[int, int],
     text: str,
+    *,
     size: int,
     ink: tuple[int, int, int],
     width: int,
 ) -> None:
     font = ImageFont.load_default(size)
-    shown = " ".join(text.split())  # Pillow measures one line only
-    while draw.textlength(shown, font=font) > width and len(shown) > 1:
-        shown = shown[:-2].rstrip() + "…"
-    draw.text(at, shown, fill=ink, font=font)
+    line = " ".join(text.split())  # Pillow measures one line only
+    while draw.textlength(line, font=font) > width and len(line) > 1:
+        line = line[:-2].rstrip() + "…"
+    draw.text(at, line, fill=ink, font=font)

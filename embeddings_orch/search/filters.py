@@ -77,9 +77,9 @@ def literal(value: Any, name: str = "value") -> str:
     if isinstance(value, list | tuple | set | frozenset):
         if not value:
             raise EmbeddingsOrchError(f"the filter's :{name} is an empty list, and nothing can be IN that")
-        if any(isinstance(one, list | tuple | set | frozenset) for one in value):
+        if any(isinstance(element, list | tuple | set | frozenset) for element in value):
             raise EmbeddingsOrchError(f"the filter's :{name} is a list of lists")
-        return f"({', '.join(literal(one, name) for one in value)})"
+        return f"({', '.join(literal(element, name) for element in value)})"
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):

@@ -36,18 +36,22 @@ class Ranking:
 
 def by_reciprocal_rank(rankings: Sequence[Ranking], *, k: int = K) -> dict[str, float]:
     """Fuse by rank; the best first, ties by id."""
-    return _fuse(rankings, lambda one: {item: one.weight / (k + rank) for rank, item in enumerate(one.scores, start=1)})
+    return _fuse(
+        rankings,
+        lambda ranking: {item: ranking.weight / (k + rank) for rank, item in enumerate(ranking.scores, start=1)},
+    )
 
 
 def by_relative_score(rankings: Sequence[Ranking]) -> dict[str, float]:
     """Fuse by score, each from 0 to 1; the best first, ties by id. Scores that are all the same count as 1."""
-    total = sum(one.weight for one in rankings)
+    total = sum(ranking.weight for ranking in rankings)
 
-    def spread(one: Ranking) -> dict[str, float]:
-        low, high = min(one.scores.values(), default=0.0), max(one.scores.values(), default=0.0)
-        share = one.weight / total
+    def spread(ranking: Ranking) -> dict[str, float]:
+        low, high = min(ranking.scores.values(), default=0.0), max(ranking.scores.values(), default=0.0)
+        share = ranking.weight / total
         return {
-            item: share * (1.0 if high == low else (score - low) / (high - low)) for item, score in one.scores.items()
+            item: share * (1.0 if high == low else (score - low) / (high - low))
+            for item, score in ranking.scores.items()
         }
 
     return _fuse(rankings, spread)
@@ -55,8 +59,8 @@ def by_relative_score(rankings: Sequence[Ranking]) -> dict[str, float]:
 
 def _fuse(rankings: Sequence[Ranking], gives: Callable[[Ranking], dict[str, float]]) -> dict[str, float]:
     parts: dict[str, list[float]] = {}
-    for one in rankings:
-        for item, score in gives(one).items():
+    for ranking in rankings:
+        for item, score in gives(ranking).items():
             parts.setdefault(item, []).append(score)
     # Rounded once, so that a tie is one whichever ranking came first.
     return in_order({item: math.fsum(scores) for item, scores in parts.items()})

@@ -80,8 +80,8 @@ class Index:
             SpecError: there is no such index, or there are several; a YAML is wrong.
             StoreError: the store cannot be used, or nothing of that name is published there.
         """
-        found = find_index(name, file=file, pipeline=pipeline, store=store)
-        return cls(found.store, found.pipeline, name, found.configs)
+        location = find_index(name, file=file, pipeline=pipeline, store=store)
+        return cls(location.store, location.pipeline, name, location.configs)
 
     def __enter__(self) -> Self:
         return self
@@ -172,42 +172,42 @@ class Index:
         """
         if column is not None and columns is not None:
             raise EmbeddingsOrchError("give column or columns, not both")
-        asked = Request(
-            text,
-            image,
-            vector,
-            id,
-            keyword,
-            hybrid,
-            alpha,
-            weights,
-            fusion,
-            (column,) if column is not None else tuple(columns) if columns is not None else None,
-            limit,
-            offset,
-            candidates,
+        request = Request(
+            text=text,
+            image=image,
+            vector=vector,
+            id=id,
+            keyword=keyword,
+            hybrid=hybrid,
+            alpha=alpha,
+            weights=weights,
+            fusion=fusion,
+            columns=(column,) if column is not None else tuple(columns) if columns is not None else None,
+            limit=limit,
+            offset=offset,
+            candidates=candidates,
         )
         if rerank is not None:
-            asked = replace(asked, offset=0, limit=rerank.window(offset + limit))
-            if asked.words is None:
+            request = replace(request, offset=0, limit=rerank.window(offset + limit))
+            if request.words is None:
                 raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
         where = bind(where, params)
         generation = generation or self.generation()
-        if asked.by_words and not generation.full_text:
+        if request.by_words and not generation.full_text:
             raise EmbeddingsOrchError(
                 f"index {self.name!r} has no full text to search for words; declare its columns: full_text: [caption]"
             )
         reader = self._readers.of(generation)
         try:
-            queries = self._queries(asked, generation, reader, allow_urls) if asked.by_vectors else []
-            found = page(asked, queries, Candidates(reader, generation, where, asked.id))
-            results = self._results(generation, reader, found)
+            queries = self._queries(request, generation, reader, allow_urls) if request.by_vectors else []
+            ranked = page(request, queries, Candidates(reader, generation, where, request.id))
+            results = self._results(generation, reader, ranked)
         except StoreError:
             self._readers.forget(generation)
             raise
-        if rerank is None or asked.words is None:
+        if rerank is None or request.words is None:
             return results
-        reranked = rerank.order(asked.words, results)
+        reranked = rerank.order(request.words, results)
         return replace(reranked, hits=reranked.hits[offset : offset + limit])
 
     async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
@@ -218,33 +218,34 @@ class Index:
         return await asyncio.to_thread(self.search, text, **options)
 
     def _queries(
-        self, asked: Request, generation: Generation, reader: IndexReader, allow_urls: bool
+        self, request: Request, generation: Generation, reader: IndexReader, allow_urls: bool
     ) -> list[tuple[IndexedModel, Vectors]]:
         """The embeddings to search, each with the query's vector."""
-        if asked.id is not None:
-            models = self._models.choose(generation, asked.asked_embeddings, None, every=True)
-            return read_vectors(reader, models, asked.id, asked.all_columns, asked.asked_embeddings is not None)
-        if asked.vector is not None:
-            models = self._models.choose(generation, asked.asked_embeddings, None, every=False)
+        if request.id is not None:
+            models = self._models.choose(generation, request.asked_embeddings, None, every=True)
+            named = request.asked_embeddings is not None
+            return read_vectors(reader, models, request.id, every=request.all_columns, named=named)
+        if request.vector is not None:
+            models = self._models.choose(generation, request.asked_embeddings, None, every=False)
             if len(models) > 1:
                 raise EmbeddingsOrchError("a vector is of one model; name one embedding")
-            return [(models[0], check_vector(asked.vector, models[0], generation.metric))]
-        modality: Modality = "text" if asked.text is not None else "image"
-        models = self._models.choose(generation, asked.asked_embeddings, modality, every=asked.all_columns)
-        content: str | bytes | None = asked.text
+            return [(models[0], check_vector(request.vector, models[0], generation.metric))]
+        modality: Modality = "text" if request.text is not None else "image"
+        models = self._models.choose(generation, request.asked_embeddings, modality, every=request.all_columns)
+        content: str | bytes | None = request.text
         if content is None:
-            assert asked.image is not None
-            content = picture_bytes(asked.image, allow_urls=allow_urls)
+            assert request.image is not None
+            content = picture_bytes(request.image, allow_urls=allow_urls)
         return [(model, self._models.embed(model, modality, content)) for model in models]
 
-    def _results(self, generation: Generation, reader: IndexReader, found: list[Candidate]) -> Results:
+    def _results(self, generation: Generation, reader: IndexReader, ranked: list[Candidate]) -> Results:
         schema = reader.schema
         vectors = {model.column for model in generation.models}
         names = [name for name in schema.names if name not in vectors and not name.startswith("_")]
-        rows = reader.take([one.row for one in found], names)
+        rows = reader.take([candidate.row for candidate in ranked], names)
         hits = []
-        for one in found:
-            row = rows[one.id]
-            hits.append(Hit(row.pop("id"), row.pop("uri"), one.score, one.distance, row))
+        for candidate in ranked:
+            row = rows[candidate.id]
+            hits.append(Hit(row.pop("id"), row.pop("uri"), candidate.score, candidate.distance, row))
         metadata = [schema.field(name) for name in names if name not in ("id", "uri")]
         return Results(self.name, generation.id, hits, tuple(metadata))

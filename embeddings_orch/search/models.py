@@ -54,8 +54,8 @@ class QueryModels:
         by_name = {model.column: model for model in generation.models}
         if named is None:
             reading = (model for model in generation.models if self._reads(model, modality))
-            if found := list(islice(reading, None if every else 1)):
-                return found
+            if chosen := list(islice(reading, None if every else 1)):
+                return chosen
             raise EmbeddingsOrchError(
                 f"none of the models of index {self._index!r} reads {modality} ({', '.join(by_name)})"
             )
@@ -75,9 +75,9 @@ class QueryModels:
             EmbeddingsOrchError: it cannot be embedded; the message says why.
         """
         called = f"the query {modality}"
-        found = self.model(model)
-        prepared = found.prepare(modality, [content], "query", [called])
-        return vector_or_raise(found.embed(prepared)[0], called)
+        pooled = self.model(model)
+        prepared = pooled.prepare(modality, [content], "query", [called])
+        return vector_or_raise(pooled.embed(prepared)[0], called)
 
     def close(self) -> None:
         """Release the models, where they are shared with nobody; a later query loads them again."""
@@ -118,7 +118,7 @@ class QueryModels:
 
 
 def read_vectors(
-    reader: IndexReader, models: list[IndexedModel], item: str, every: bool, named: bool
+    reader: IndexReader, models: list[IndexedModel], item: str, *, every: bool, named: bool
 ) -> list[tuple[IndexedModel, Vectors]]:
     """The vectors that an item has, of all models or of the first that has one.
 
@@ -128,11 +128,11 @@ def read_vectors(
     row = reader.row(item, ["id", *(model.column for model in models)])
     if row is None:
         raise EmbeddingsOrchError(f"there is no item {item!r} in the index")
-    found = [(model, np.asarray(row[model.column], np.float32)) for model in models if row[model.column] is not None]
-    if not found:
+    vectors = [(model, np.asarray(row[model.column], np.float32)) for model in models if row[model.column] is not None]
+    if not vectors:
         names = ", ".join(model.column for model in models)
         raise EmbeddingsOrchError(f"the item {item!r} has no vector ({names}), so nothing can be like it")
-    return found if every or named else found[:1]
+    return vectors if every or named else vectors[:1]
 
 
 def check_vector(vector: Sequence[float] | Vectors, model: IndexedModel, metric: str) -> Vectors:

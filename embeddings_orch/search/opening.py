@@ -37,34 +37,34 @@ def find_index(
     opened = store if isinstance(store, Store) or store is None else Store(str(store))
     if opened is not None and file is None:
         return IndexLocation(opened, pipeline or _find_published(opened, name))
-    found = find(file=Path(file) if file is not None else None)
-    declared = select(found, pipeline).load() if pipeline is not None else _find_declaring(found, name)
+    pipelines = find(file=Path(file) if file is not None else None)
+    declared = select(pipelines, pipeline).load() if pipeline is not None else _find_declaring(pipelines, name)
     if name not in declared.spec.indexes:
         raise SpecError(f"there is no index {name!r}{suggestion(name, declared.spec.indexes)}")
     configs = tuple(embedding.config for embedding in declared.spec.embeddings.values())
     return IndexLocation(opened or Store(declared.spec.store.uri), declared.name, configs)
 
 
-def _find_declaring(found: list[Found], name: str) -> Declared:
+def _find_declaring(pipelines: list[Found], name: str) -> Declared:
     """The only pipeline that declares an index."""
-    if len(found) == 1:
-        return found[0].load()
+    if len(pipelines) == 1:
+        return pipelines[0].load()
     loaded: list[Declared] = []
     broken: list[SpecError] = []
-    for one in found:
+    for pipeline in pipelines:
         try:
-            loaded.append(one.load())
+            loaded.append(pipeline.load())
         except SpecError as error:  # of another pipeline, perhaps
             broken.append(error)
-    having = [one for one in loaded if name in one.spec.indexes]
+    having = [declared for declared in loaded if name in declared.spec.indexes]
     if len(having) > 1:
-        several = ", ".join(one.name for one in having)
+        several = ", ".join(declared.name for declared in having)
         raise SpecError(f"several pipelines have an index {name!r}; choose one with pipeline=: {several}")
     if having:
         return having[0]
     if broken:
         raise broken[0]
-    names = [index for one in loaded for index in one.spec.indexes]
+    names = [index for declared in loaded for index in declared.spec.indexes]
     raise SpecError(f"there is no index {name!r} in any pipeline{suggestion(name, names)}")
 
 

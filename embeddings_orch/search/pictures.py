@@ -44,6 +44,6 @@ def picture_bytes(picture: Picture, *, allow_urls: bool = False) -> bytes:
     try:
         return encode_image(picture, "the query picture")
     except (OSError, TypeError, ValueError) as error:
-        said = str(error)
-        named = said if said.startswith("the query picture") else f"the query picture cannot be used: {said}"
+        message = str(error)
+        named = message if message.startswith("the query picture") else f"the query picture cannot be used: {message}"
         raise EmbeddingsOrchError(named) from error

@@ -62,9 +62,9 @@ class Candidates:
                 search=self.generation.search,
             )
 
-        found = self._first(fetch, "_distance", count)
+        rows = self._first(fetch, "_distance", count)
         metric = self.generation.metric
-        ordered = sorted(found, key=lambda row: (row["_distance"], row["id"]))
+        ordered = sorted(rows, key=lambda row: (row["_distance"], row["id"]))
         return [
             Candidate(row["id"], row[ROW], similarity(row["_distance"], metric), row["_distance"])
             for row in ordered[:count]
@@ -78,26 +78,26 @@ class Candidates:
                 words, self.generation.full_text, limit=limit, where=self.where, columns=["id", ROW]
             )
 
-        found = self._first(fetch, "_score", count)
-        ordered = sorted(found, key=lambda row: (-row["_score"], row["id"]))
+        rows = self._first(fetch, "_score", count)
+        ordered = sorted(rows, key=lambda row: (-row["_score"], row["id"]))
         return [Candidate(row["id"], row[ROW], row["_score"], None) for row in ordered[:count]]
 
     def _first(self, fetch: Callable[[int], pa.Table], measure: str, count: int) -> list[dict[str, Any]]:
         """At least so many rows, and all that tie with the last of them."""
-        wanted = count + (self.without is not None)
+        needed = count + (self.without is not None)
         # No more than it takes to see a tie: approximate search reads the vectors of many times as many.
         more = 1
-        rows = fetch(wanted + more)
+        rows = fetch(needed + more)
         # What comes after the last place wins it, where the two are the same and the store's order is by chance.
         while (
-            len(rows) >= wanted + more
+            len(rows) >= needed + more
             and more < _MOST_MORE
-            and rows[measure][wanted - 1].as_py() == rows[measure][-1].as_py()
+            and rows[measure][needed - 1].as_py() == rows[measure][-1].as_py()
         ):
             more = min(more * 16, _MOST_MORE)
-            rows = fetch(wanted + more)
-        found: list[dict[str, Any]] = rows.to_pylist()
-        return [row for row in found if row["id"] != self.without]
+            rows = fetch(needed + more)
+        items: list[dict[str, Any]] = rows.to_pylist()
+        return [row for row in items if row["id"] != self.without]
 
 
 def similarity(distance: float, metric: str) -> float:
@@ -105,25 +105,27 @@ def similarity(distance: float, metric: str) -> float:
     return 1 / (1 + distance) if metric == "l2" else 1 - distance
 
 
-def page(asked: Request, queries: list[tuple[IndexedModel, Vectors]], candidates: Candidates) -> list[Candidate]:
+def page(request: Request, queries: list[tuple[IndexedModel, Vectors]], candidates: Candidates) -> list[Candidate]:
     """The hits from ``offset`` on, ``limit`` at most, after the fusion."""
-    single = len(queries) + asked.by_words == 1
-    count = asked.offset + asked.limit if single else asked.window()
+    single = len(queries) + request.by_words == 1
+    count = request.offset + request.limit if single else request.window()
     rankings = {model.column: candidates.nearest(vector, model.column, count) for model, vector in queries}
-    by_words = candidates.keyword(asked.words or "", count) if asked.by_words else []
-    places = slice(asked.offset, asked.offset + asked.limit)
+    by_words = candidates.keyword(request.words or "", count) if request.by_words else []
+    places = slice(request.offset, request.offset + request.limit)
     if single:
-        return [*(one for ranking in rankings.values() for one in ranking), *by_words][places]
-    shares, share_of_words = asked.shares(list(rankings))
+        return [*(candidate for ranking in rankings.values() for candidate in ranking), *by_words][places]
+    shares, share_of_words = request.shares(list(rankings))
     weighted = [(shares[column], ranking) for column, ranking in rankings.items()]
-    if asked.by_words:
+    if request.by_words:
         weighted.append((share_of_words, by_words))
-    fuse = by_relative_score if asked.relative else by_reciprocal_rank
-    scores = fuse([Ranking({one.id: one.score for one in ranking}, share) for share, ranking in weighted])
+    fuse = by_relative_score if request.relative else by_reciprocal_rank
+    scores = fuse(
+        [Ranking({candidate.id: candidate.score for candidate in ranking}, share) for share, ranking in weighted]
+    )
     # Those found by words come first, so that a distance is kept where there is one.
-    found = {one.id: one for ranking in (by_words, *rankings.values()) for one in ranking}
+    by_id = {candidate.id: candidate for ranking in (by_words, *rankings.values()) for candidate in ranking}
     alone = len(rankings) == 1
     return [
-        Candidate(item, found[item].row, score, found[item].distance if alone else None)
+        Candidate(item, by_id[item].row, score, by_id[item].distance if alone else None)
         for item, score in list(scores.items())[places]
     ]

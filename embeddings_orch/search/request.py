@@ -44,7 +44,7 @@ class SearchOptions(TypedDict, total=False):
     generation: Generation | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """The arguments of a search, checked together; see `Index.search`.
 
@@ -67,8 +67,8 @@ class Request:
     candidates: int = CANDIDATES
 
     def __post_init__(self) -> None:
-        given = [query for query in (self.text, self.image, self.vector, self.id) if query is not None]
-        if len(given) > 1 or not (given or self.keyword is not None):
+        queries = [query for query in (self.text, self.image, self.vector, self.id) if query is not None]
+        if len(queries) > 1 or not (queries or self.keyword is not None):
             raise EmbeddingsOrchError("give exactly one of text, image, vector and id, or keyword alone")
         for name, least in (("limit", 1), ("offset", 0), ("candidates", 1)):
             if getattr(self, name) < least:
@@ -93,7 +93,7 @@ class Request:
             return
         if (
             not weights
-            or not all(math.isfinite(one) and one >= 0 for one in weights.values())
+            or not all(math.isfinite(weight) and weight >= 0 for weight in weights.values())
             or not self._weight_names
         ):
             raise EmbeddingsOrchError("weights are numbers from 0, at least one of them above it")
@@ -117,8 +117,8 @@ class Request:
     @property
     def by_words(self) -> bool:
         """Whether the full text is searched."""
-        asked = self.hybrid or self.alpha is not None or self.keyword is not None
-        return asked and (self.alpha is None or self.alpha < 1 or not self.query)
+        full_text = self.hybrid or self.alpha is not None or self.keyword is not None
+        return full_text and (self.alpha is None or self.alpha < 1 or not self.query)
 
     @property
     def by_vectors(self) -> bool:
@@ -153,9 +153,9 @@ class Request:
         alpha = HYBRID_ALPHA if self.alpha is None else self.alpha
         if not self.by_words:
             alpha = 1.0
-        given = {name: (self.weights or {}).get(name, 0.0 if self.weights else 1.0) for name in columns}
-        total = math.fsum(given.values()) or 1.0
-        return {name: alpha * weight / total for name, weight in given.items()}, 1 - alpha
+        weights = {name: (self.weights or {}).get(name, 0.0 if self.weights else 1.0) for name in columns}
+        total = math.fsum(weights.values()) or 1.0
+        return {name: alpha * weight / total for name, weight in weights.items()}, 1 - alpha
 
     def window(self) -> int:
         """How many items of each ranking are fused: `candidates`, doubled until the page lies within.

@@ -42,7 +42,7 @@ class Rerank:
         Raises:
             EmbeddingsOrchError: there is no such column of texts, or the model's scores cannot be used.
         """
-        texts = [one.name for one in results.columns if str(one.type) in ("string", "large_string")]
+        texts = [field.name for field in results.columns if str(field.type) in ("string", "large_string")]
         if self.column not in texts:
             raise EmbeddingsOrchError(f"there is no column {self.column!r} of texts{suggestion(self.column, texts)}")
         if not results.hits:

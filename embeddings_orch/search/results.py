@@ -81,9 +81,9 @@ class Results:
         ``metadata_distance``.
         """
         fields = self.columns
-        columns = [pa.array([getattr(hit, own.name) for hit in self.hits], own.type) for own in _OWN]
-        columns += [pa.array([hit.metadata.get(one.name) for hit in self.hits], one.type) for one in fields]
-        named = [one.with_name(f"metadata_{one.name}") if one.name in _OWN.names else one for one in fields]
+        columns = [pa.array([getattr(hit, field.name) for hit in self.hits], field.type) for field in _OWN]
+        columns += [pa.array([hit.metadata.get(field.name) for hit in self.hits], field.type) for field in fields]
+        named = [field.with_name(f"metadata_{field.name}") if field.name in _OWN.names else field for field in fields]
         return pa.table(columns, schema=pa.schema([*_OWN, *named]))
 
     def to_pandas(self) -> DataFrame:
@@ -106,8 +106,8 @@ class Results:
 
 
 def _object(model: type[Model], hit: Hit) -> Model:
-    values = {**hit.metadata, **{own.name: getattr(hit, own.name) for own in _OWN}}
-    known = {name for key, one in model.model_fields.items() for name in (key, one.alias) if name}
+    values = {**hit.metadata, **{field.name: getattr(hit, field.name) for field in _OWN}}
+    known = {name for key, info in model.model_fields.items() for name in (key, info.alias) if name}
     if model.model_config.get("extra") == "forbid":
         # What the model does not ask for is not a mistake here: the catalog has columns of its own.
         values = {name: value for name, value in values.items() if name in known}

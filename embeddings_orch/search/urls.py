@@ -33,7 +33,9 @@ def is_public(address: Address) -> bool:
         inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if address in _NAT64:
             inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if not all(is_public(one) for one in inside if one is not None) or any(address in one for one in _INSIDE):
+        if any(address in network for network in _INSIDE):
+            return False
+        if not all(is_public(carried) for carried in inside if carried is not None):
             return False
         if address.ipv4_mapped is not None:
             return True
@@ -49,8 +51,8 @@ def fetch(
 ) -> bytes:
     """The body of a GET, without any proxy.
 
-    Each name is looked up once and the connection made to the very address that was judged, so that a second answer
-    of the DNS changes nothing; a redirect is judged as the first URL was.
+    It looks each name up once and connects to the very address that it judged, so that a second answer of the DNS
+    changes nothing; it judges a redirect as it did the first URL.
 
     Args:
         url: http or https.
@@ -64,27 +66,27 @@ def fetch(
     deadline = time.monotonic() + seconds
     for _ in range(MAX_REDIRECTS + 1):
         parts = _parts(url)
-        shown = f"{parts.scheme}://{parts.netloc}{parts.path}"
-        connection = _Connection(parts, _addresses(parts, shown, permitted), deadline)
+        bare_url = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        connection = _Connection(parts, _addresses(parts, bare_url, permitted), deadline)
         try:
             response = connection.get(_target(parts))
             if response.status in _REDIRECTS and response.headers.get("location"):
                 url = urljoin(url, response.headers["location"])
                 continue
             if response.status != 200:
-                raise EmbeddingsOrchError(f"{shown} answered {response.status} {response.reason}")
-            body = _body(response, shown, max_bytes)
+                raise EmbeddingsOrchError(f"{bare_url} answered {response.status} {response.reason}")
+            body = _body(response, bare_url, max_bytes)
             if time.monotonic() >= deadline:
                 # What was cut looks like an answer that ends here.
                 raise TimeoutError("the time is over")
             return body
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() >= deadline or isinstance(error, TimeoutError):
-                raise EmbeddingsOrchError(f"{shown} took more than {seconds:g} s") from error
-            raise EmbeddingsOrchError(f"{shown} cannot be read: {error or type(error).__name__}") from error
+                raise EmbeddingsOrchError(f"{bare_url} took more than {seconds:g} s") from error
+            raise EmbeddingsOrchError(f"{bare_url} cannot be read: {error or type(error).__name__}") from error
         finally:
             connection.close()
-    raise EmbeddingsOrchError(f"{shown} is redirected more than {MAX_REDIRECTS} times")
+    raise EmbeddingsOrchError(f"{bare_url} is redirected more than {MAX_REDIRECTS} times")
 
 
 def _parts(url: str) -> SplitResult:
@@ -100,22 +102,25 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _addresses(parts: SplitResult, shown: str, permitted: Callable[[Address], bool]) -> list[str]:
+def _addresses(parts: SplitResult, bare_url: str, permitted: Callable[[Address], bool]) -> list[str]:
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise EmbeddingsOrchError(f"{shown}: the host {parts.hostname} is not known") from error
-    addresses = list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
+        raise EmbeddingsOrchError(f"{bare_url}: the host {parts.hostname} is not known") from error
+    addresses = list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in infos))
     # One that is not is enough: who answers with both means the other.
-    if not all(permitted(ipaddress.ip_address(one)) for one in addresses):
-        raise EmbeddingsOrchError(f"{shown} is not on a public address, and pictures are read from those only")
+    if not all(permitted(ipaddress.ip_address(address)) for address in addresses):
+        raise EmbeddingsOrchError(f"{bare_url} is not on a public address, and pictures are read from those only")
     return addresses
 
 
 def _target(parts: SplitResult) -> str:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # As browsers do; what is escaped already stays.
-    return "".join(one if "!" <= one <= "~" else "".join(f"%{byte:02X}" for byte in one.encode()) for one in target)
+    return "".join(
+        character if "!" <= character <= "~" else "".join(f"%{byte:02X}" for byte in character.encode())
+        for character in target
+    )
 
 
 class _Connection:
@@ -184,13 +189,13 @@ class _Connection:
                 return
 
 
-def _body(response: http.client.HTTPResponse, shown: str, max_bytes: int) -> bytes:
+def _body(response: http.client.HTTPResponse, bare_url: str, max_bytes: int) -> bytes:
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
-        raise EmbeddingsOrchError(f"{shown} has {int(declared):,} bytes; the limit is {max_bytes:,}")
+        raise EmbeddingsOrchError(f"{bare_url} has {int(declared):,} bytes; the limit is {max_bytes:,}")
     data = response.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise EmbeddingsOrchError(f"{shown} has more than {max_bytes:,} bytes")
+        raise EmbeddingsOrchError(f"{bare_url} has more than {max_bytes:,} bytes")
     if declared.isdecimal() and len(data) < int(declared):
         raise http.client.IncompleteRead(data, int(declared) - len(data))
     return data

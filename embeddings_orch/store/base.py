@@ -101,16 +101,16 @@ class TableOf:
         query = table.search()
         if where:
             query = query.where(where)
-        found: list[dict[str, Any]] = query.to_arrow().to_pylist()
-        return found
+        rows: list[dict[str, Any]] = query.to_arrow().to_pylist()
+        return rows
 
     @guard
     def history(self) -> list[Version]:
         """The versions that are there, oldest first."""
         table = self.at()
-        found = [] if table is None else table.list_versions()
+        versions = [] if table is None else table.list_versions()
         # LanceDB gives local time without saying so.
-        return [Version(one["version"], one["timestamp"].astimezone(UTC)) for one in found]
+        return [Version(version["version"], version["timestamp"].astimezone(UTC)) for version in versions]
 
     def last_written(self) -> datetime | None:
         """When the latest version was written; None where that cannot be told."""

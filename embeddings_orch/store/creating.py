@@ -25,7 +25,7 @@ _LEFT = 86_400.0
 """Seconds after which what a killed process left aside is removed."""
 
 
-def make_table(db: Any, uri: str, name: str, schema: pa.Schema, sleep: Callable[[float], None] = time.sleep) -> None:
+def make_table(db: Any, uri: str, name: str, schema: pa.Schema, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Make an empty table where there is none; the caller opens it.
 
     Raises:

@@ -73,12 +73,12 @@ class Store:
 
         try:
             db = lancedb.connect(self.uri)
-            found = self._format(db)
+            stored_format = self._format(db)
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
-        if found is not None and found > FORMAT:
+        if stored_format is not None and stored_format > FORMAT:
             raise StoreError(
-                f"the store {self.uri} has format {found}, this version reads up to {FORMAT}: "
+                f"the store {self.uri} has format {stored_format}, this version reads up to {FORMAT}: "
                 "upgrade embeddings-orch, or use another store"
             )
         return db
@@ -178,10 +178,10 @@ class Store:
                     yield path.stat()
 
     def _mark_format(self) -> None:
-        found = self._format(self._db)
-        if found is not None and found < FORMAT:
-            migrate(self._db, found, FORMAT)
-        if found is None:
+        stored_format = self._format(self._db)
+        if stored_format is not None and stored_format < FORMAT:
+            migrate(self._db, stored_format, FORMAT)
+        if stored_format is None:
             meta = pa.table({"key": ["format"], "value": [str(FORMAT)]}, schema=_META_SCHEMA)
             try:
                 self._db.create_table("meta", meta)

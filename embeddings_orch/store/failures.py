@@ -40,7 +40,7 @@ class FailuresTable(TableOf):
 
     def of(self, fingerprint: str) -> dict[str, Failure]:
         """The failures of one model, by key."""
-        return {key: one.failure for key, one in self.read(fingerprint).items()}
+        return {key: remembered.failure for key, remembered in self.read(fingerprint).items()}
 
     @guard
     def replace(self, fingerprint: str, forget: Iterable[str], failures: Sequence[Failure]) -> None:
@@ -71,10 +71,10 @@ class FailuresTable(TableOf):
     @guard
     def by_fingerprint(self) -> dict[str, list[Remembered]]:
         """All failures of the store, by model."""
-        found: dict[str, list[Remembered]] = {}
+        failures: dict[str, list[Remembered]] = {}
         for row in self.rows():
-            found.setdefault(row["fingerprint"], []).append(_parse_row(row))
-        return found
+            failures.setdefault(row["fingerprint"], []).append(_parse_row(row))
+        return failures
 
     def read(self, fingerprint: str) -> dict[str, Remembered]:
         """The failures of one model with the time they happened, by key."""

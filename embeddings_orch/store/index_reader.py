@@ -49,8 +49,8 @@ class IndexReader:
         """
 
         def query() -> Any:
-            found = self._table.search(vector, vector_column_name=column, query_type="vector")
-            return tune(found.distance_type(metric).limit(limit), search)
+            vector_query = self._table.search(vector, vector_column_name=column, query_type="vector")
+            return tune(vector_query.distance_type(metric).limit(limit), search)
 
         return self._answer(query, where, columns, "_distance")
 
@@ -82,15 +82,15 @@ class IndexReader:
         if not rows:
             return {}
         with store_errors(f"index table {self._table.name}"):
-            found = self._table.take_row_ids(list(rows)).select(list(columns)).to_arrow().to_pylist()
-        return {row["id"]: row for row in found}
+            records = self._table.take_row_ids(list(rows)).select(list(columns)).to_arrow().to_pylist()
+        return {row["id"]: row for row in records}
 
     def row(self, item: str, columns: Sequence[str]) -> dict[str, Any] | None:
         """Columns of the row with an id, None where there is none."""
         with store_errors(f"index table {self._table.name}"):
             query = self._table.search().where(f"id = {text(item)}").select(list(columns)).limit(1)
-            found: list[dict[str, Any]] = query.to_arrow().to_pylist()
-        return found[0] if found else None
+            rows: list[dict[str, Any]] = query.to_arrow().to_pylist()
+        return rows[0] if rows else None
 
     def _answer(
         self, make: Callable[[], Any], where: str | None, columns: Sequence[str] | None, measure: str

@@ -53,8 +53,8 @@ class IndexTable(TableOf):
         self.database.create(self.name, schema, primary_key="id")
         remaining = list(deleted)
         for rows in chunks:
-            upserted, gone = rows.cast(schema), remaining[:_DELETED_AT_ONCE]
-            retry_conflicts(lambda: merge(self.at(), upserted, gone))  # noqa: B023
+            upserted, dropped = rows.cast(schema), remaining[:_DELETED_AT_ONCE]
+            retry_conflicts(lambda: merge(self.at(), upserted, dropped))  # noqa: B023
             remaining = remaining[_DELETED_AT_ONCE:]
         self.delete(remaining)
 
@@ -136,10 +136,10 @@ class IndexTable(TableOf):
         query = tune(query.distance_type(metric).limit(limit), search).select(["id", "_distance"])
         # One call takes a fortieth of the time that as many calls do.
         rows = query.to_arrow()
-        found: list[list[float]] = [[] for _ in vectors]
+        distances: list[list[float]] = [[] for _ in vectors]
         for number, distance in zip(rows["query_index"].to_pylist(), rows["_distance"].to_pylist(), strict=True):
-            found[number].append(distance)
-        return found
+            distances[number].append(distance)
+        return distances
 
     def schema(self, version: int) -> pa.Schema:
         """The schema of a version."""

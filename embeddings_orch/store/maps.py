@@ -32,7 +32,7 @@ _KNOWN = [
     pa.field("explained", pa.list_(pa.float64())),
     pa.field("made_at", pa.timestamp("us", tz="UTC"), nullable=False),
 ]
-_HEADER = [one.name for one in _KNOWN]
+_HEADER = [field.name for field in _KNOWN]
 _SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -122,8 +122,8 @@ class MapsTable(TableOf):
 
     def get(self, generation: str, column: str) -> Map | None:
         """One map."""
-        found = self._select([*_HEADER, "basis", "places"], _one(generation, column))
-        return _map(found[0]) if found else None
+        rows = self._select([*_HEADER, "basis", "places"], _one(generation, column))
+        return _map(rows[0]) if rows else None
 
     def latest(self, table: str, column: str, method: Method) -> Map | None:
         """The map of the latest version of an index table that has one of a method."""
@@ -132,14 +132,14 @@ class MapsTable(TableOf):
         return None if last is None else self.get(last.generation, column)
 
     @guard
-    def put(self, made: Map) -> None:
+    def put(self, layout: Map) -> None:
         """Keep a map, or replace the one of its generation and column."""
-        header = made.header
+        header = layout.header
         row = {
             **{name: getattr(header, name) for name in _HEADER},
             "key": f"{header.generation}/{header.column}",
-            "basis": None if made.basis is None else _basis_bytes(made.basis),
-            "places": _places_bytes(made),
+            "basis": None if layout.basis is None else _basis_bytes(layout.basis),
+            "places": _places_bytes(layout),
         }
         rows = pa.Table.from_pylist([row], schema=_SCHEMA)
 
@@ -168,8 +168,8 @@ class MapsTable(TableOf):
         if table is None:
             return []
         query = table.search().select(columns)
-        found: list[dict[str, Any]] = (query.where(where) if where else query).to_arrow().to_pylist()
-        return found
+        rows: list[dict[str, Any]] = (query.where(where) if where else query).to_arrow().to_pylist()
+        return rows
 
 
 def _one(generation: str, column: str) -> str:
@@ -189,10 +189,10 @@ def _map(row: dict[str, Any]) -> Map:
     return Map(header, points["id"].combine_chunks(), places, _basis(row["basis"], header.explained), checks)
 
 
-def _places_bytes(made: Map) -> bytes:
-    columns = {"id": made.ids, "x": pa.array(made.places[:, 0]), "y": pa.array(made.places[:, 1])}
-    if made.checks is not None:
-        columns["check"] = pa.array(made.checks)
+def _places_bytes(layout: Map) -> bytes:
+    columns = {"id": layout.ids, "x": pa.array(layout.places[:, 0]), "y": pa.array(layout.places[:, 1])}
+    if layout.checks is not None:
+        columns["check"] = pa.array(layout.checks)
     return _pack(pa.table(columns))
 
 

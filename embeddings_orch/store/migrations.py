@@ -17,24 +17,24 @@ from embeddings_orch.store.base import in_list, is_missing, short
 from embeddings_orch.store.conflicts import retry_conflicts
 
 
-def migrate(db: Any, found: int, wanted: int) -> None:
+def migrate(db: Any, stored: int, target: int) -> None:
     """Bring a store from one format to a later one.
 
     Args:
         db: the LanceDB connection.
-        found: the store's format.
-        wanted: the format to reach.
+        stored: the store's format.
+        target: the format to reach.
 
     Raises:
         StoreError: a step cannot be done; what was done stays, and the store can be read as before.
     """
-    for step in range(found, wanted):
+    for step in range(stored, target):
         try:
             retry_conflicts(partial(_STEPS[step], db))
             # Last: until then the store is of the older format, and the step is done again.
             retry_conflicts(partial(_mark, db, step + 1))
         except (OSError, RuntimeError, ValueError) as error:
-            raise StoreError(f"the store {db.uri} cannot be migrated to format {wanted}: {short(error)}") from error
+            raise StoreError(f"the store {db.uri} cannot be migrated to format {target}: {short(error)}") from error
 
 
 def _mark(db: Any, reached: int) -> None:

@@ -43,10 +43,10 @@ def removable(
         used_since: a version stays that was the latest at this time or later: somebody may still read it.
         apart: how much older than the oldest of those that stay.
     """
-    kept = [one for one in history if one.number in needed]
-    in_use = [one for one in history if one.at < used_since][-1:] or history[:1]
-    oldest = min((one.at for one in (*kept, *in_use)), default=None)
-    return [] if oldest is None else [one for one in history if one.at < oldest - apart]
+    still_needed = [version for version in history if version.number in needed]
+    in_use = [version for version in history if version.at < used_since][-1:] or history[:1]
+    oldest = min((version.at for version in (*still_needed, *in_use)), default=None)
+    return [] if oldest is None else [version for version in history if version.at < oldest - apart]
 
 
 def settle(table: Callable[[], Any]) -> None:
@@ -76,12 +76,12 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
     """
     with store_errors(f"table {table.name} of the store"):
         history = table.history()
-        gone = removable(history, needed, used_since)
-        if not gone or table.at() is None:
+        obsolete = removable(history, needed, used_since)
+        if not obsolete or table.at() is None:
             return 0
         retry_conflicts(lambda: settle(table.at), _HASTY)
-        first = next(one for one in history if one.number not in {old.number for old in gone})
-        keep = {one.number for one in history if one.number in needed} | {first.number}
+        first = next(version for version in history if version.number not in {old.number for old in obsolete})
+        keep = {version.number for version in history if version.number in needed} | {first.number}
         _untag(table)
         try:
             for number in keep:
@@ -92,8 +92,8 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
                     break
         finally:
             _untag(table)
-        left = {one.number for one in table.history()}
-        return sum(1 for one in gone if one.number not in left)
+        left = {version.number for version in table.history()}
+        return sum(1 for version in obsolete if version.number not in left)
 
 
 def _clean(table: Any, before: datetime) -> bool:

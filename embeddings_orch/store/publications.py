@@ -54,7 +54,7 @@ class PublicationsTable(TableOf):
         return _sort(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
 
     @guard
-    def add(self, pipeline: str, index: str, generation: str, previous: str | None, kind: Kind) -> None:
+    def add(self, pipeline: str, index: str, *, generation: str, previous: str | None, kind: Kind) -> None:
         """Log a move that was made now."""
         row = {
             "key": f"{pipeline}/{index}",
@@ -82,8 +82,8 @@ class PublicationsTable(TableOf):
 
 
 def _sort(rows: list[dict[str, Any]]) -> list[Publication]:
-    found = [
+    publications = [
         Publication(row["key"].partition("/")[2], row["generation"], row["previous"] or None, row["kind"], row["at"])
         for row in rows
     ]
-    return sorted(found, key=lambda publication: publication.at)
+    return sorted(publications, key=lambda publication: publication.at)

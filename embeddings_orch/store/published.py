@@ -51,8 +51,8 @@ class PointersTable(TableOf):
     def of_pipeline(self, pipeline: str, indexes: Iterable[str]) -> dict[str, Pointer]:
         """The pointers of some indexes of a pipeline, by index; those never published are among them."""
         keys = {f"{pipeline}/{index}": index for index in indexes}
-        found = {row["key"]: _pointer(row) for row in self.rows(in_list("key", keys))} if keys else {}
-        return {index: found.get(key, Pointer(None)) for key, index in keys.items()}
+        pointers = {row["key"]: _pointer(row) for row in self.rows(in_list("key", keys))} if keys else {}
+        return {index: pointers.get(key, Pointer(None)) for key, index in keys.items()}
 
     def all(self) -> dict[tuple[str, str], Pointer]:
         """All pointers of the store, by pipeline and index."""

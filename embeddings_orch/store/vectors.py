@@ -97,18 +97,18 @@ class VectorsTable(TableOf):
     def take(self, keys: pa.Array) -> pa.Array:
         """The vectors of some keys, in their order; null where a key or its vector is missing.
 
-        Only the key column and the rows asked for are read; memory is the result's, (len(keys), dimensions) float32.
+        It reads only the key column and the rows asked for; memory is the result's, (len(keys), dimensions) float32.
         """
         table = self.at()
         dimensions = 1 if table is None else int(table.schema.field("vector").type.list_size)
         rows = _NONE if table is None else table.search().select(["key"]).to_arrow()["key"].combine_chunks()
         offsets = pc.index_in(keys, rows)
         missing = pc.is_null(offsets).to_numpy(zero_copy_only=False)
-        wanted, places = np.unique(offsets.drop_null().to_numpy(), return_inverse=True)
+        distinct, places = np.unique(offsets.drop_null().to_numpy(), return_inverse=True)
         result = np.zeros((len(keys), dimensions), dtype=np.float32)
-        if table is not None and len(wanted):
+        if table is not None and len(distinct):
             # LanceDB gives rows in the table's order, which is that of the sorted offsets.
-            taken = table.take_offsets(wanted.tolist()).select(["vector"]).to_arrow()
+            taken = table.take_offsets(distinct.tolist()).select(["vector"]).to_arrow()
             result[~missing] = matrix_of(taken["vector"])[places]
         flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), dimensions)
         return pc.if_else(pa.array(~missing), flat, pa.scalar(None, flat.type)) if missing.any() else flat

@@ -34,12 +34,12 @@ class Comparison:
     @property
     def changes(self) -> bool:
         """Whether any pipeline differs."""
-        return any(one.changes for one in self.pipelines)
+        return any(difference.changes for difference in self.pipelines)
 
     @property
     def errors(self) -> bool:
         """Whether any pipeline cannot be compared."""
-        return any(one.error for one in self.pipelines)
+        return any(difference.error for difference in self.pipelines)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``plan --against --json`` prints."""
@@ -47,12 +47,12 @@ class Comparison:
             "against": self.against,
             "commit": self.commit,
             "changes": self.changes,
-            "pipelines": [one.to_json() for one in self.pipelines],
+            "pipelines": [difference.to_json() for difference in self.pipelines],
         }
 
 
 def compare_with(ref: str, *, file: Path | None, pipeline: str | None) -> Comparison:
-    """Compare with a revision; neither store nor media are looked at.
+    """Compare with a revision; read neither the store nor the media.
 
     Args:
         ref: a branch, a tag or a commit.
@@ -69,8 +69,8 @@ def compare_with(ref: str, *, file: Path | None, pipeline: str | None) -> Compar
     with revision(ref, start) as then:
         was = then.find_pipelines(start, file.resolve() if file else None)
         now = _now(file, start, was)
-        names = list(dict.fromkeys(one.name for one in [*now, *was] if one.name is not None))
-        unreadable = [one for one in [*now, *was] if one.name is None]
+        names = list(dict.fromkeys(declaration.name for declaration in [*now, *was] if declaration.name is not None))
+        unreadable = [declaration for declaration in [*now, *was] if declaration.name is None]
         if pipeline in names:
             names, unreadable = [pipeline], []
         elif pipeline is not None:
@@ -79,17 +79,17 @@ def compare_with(ref: str, *, file: Path | None, pipeline: str | None) -> Compar
                     f"there is no pipeline {pipeline!r}, here or at {ref}{suggestion(pipeline, names)}"
                 )
             names = []  # one that cannot be read may be the one that was meant
-        made = Comparison(ref, then.commit)
+        comparison = Comparison(ref, then.commit)
         for name in names:
-            _add(made, name, _of(now, name), _of(was, name), then)
-        for one in unreadable:
-            here = any(one is other for other in now)
-            made.broken |= here
-            reason = _translate_paths(str(one.error or f"{one.file}: the pipeline has no name"), then)
-            made.pipelines.append(
-                Difference(_translate_paths(str(one.file), then), [], _explain(reason, "" if here else ref))
+            _add(comparison, name, then, now=_of(now, name), was=_of(was, name))
+        for declaration in unreadable:
+            here = any(declaration is other for other in now)
+            comparison.broken |= here
+            reason = _translate_paths(str(declaration.error or f"{declaration.file}: the pipeline has no name"), then)
+            comparison.pipelines.append(
+                Difference(_translate_paths(str(declaration.file), then), [], _explain(reason, "" if here else ref))
             )
-        return made
+        return comparison
 
 
 def _now(file: Path | None, start: Path, was: list[Found]) -> list[Found]:
@@ -105,33 +105,33 @@ def _now(file: Path | None, start: Path, was: list[Found]) -> list[Found]:
 def _declares_nothing(file: Path | None, start: Path) -> bool:
     """Whether nothing is declared, as opposed to declared wrongly."""
     files = [file] if file else list(start.rglob("defs.yaml"))
-    return not any(COMPONENT_TYPE.encode() in one.read_bytes() for one in files)
+    return not any(COMPONENT_TYPE.encode() in path.read_bytes() for path in files)
 
 
-def _of(found: list[Found], name: str) -> Found | None:
-    return next((one for one in found if one.name == name), None)
+def _of(declarations: list[Found], name: str) -> Found | None:
+    return next((declaration for declaration in declarations if declaration.name == name), None)
 
 
-def _add(made: Comparison, name: str, now: Found | None, was: Found | None, then: Revision) -> None:
+def _add(comparison: Comparison, name: str, then: Revision, *, now: Found | None, was: Found | None) -> None:
     after, error = _spec(now, Found.load)
-    made.broken |= bool(error)
+    comparison.broken |= bool(error)
     if not error:
         before, error = _spec(was, then.load)
         if error:
-            error = _explain(_translate_paths(error, then), made.against)
+            error = _explain(_translate_paths(error, then), comparison.against)
     if not error:
         try:
-            made.pipelines.append(compare(name, before, after, then.moved))
+            comparison.pipelines.append(compare(name, before, after, then.moved))
             return
         except EmbeddingsOrchError as reason:
-            made.broken |= then.moved[0] not in str(reason)
+            comparison.broken |= then.moved[0] not in str(reason)
             error = _translate_paths(str(reason), then)
-    made.pipelines.append(Difference(name, [], error))
+    comparison.pipelines.append(Difference(name, [], error))
 
 
-def _spec(found: Found | None, load: Callable[[Found], Declared]) -> tuple[PipelineSpec | None, str]:
+def _spec(declaration: Found | None, load: Callable[[Found], Declared]) -> tuple[PipelineSpec | None, str]:
     try:
-        return (load(found).spec if found else None), ""
+        return (load(declaration).spec if declaration else None), ""
     except EmbeddingsOrchError as error:
         return None, str(error)
 

@@ -97,5 +97,5 @@ def _media(pipeline: Pipeline) -> str:
     except _EnoughError:
         return f"the first {seen:,} items in {time.monotonic() - started:.1f} s; plan looks at all"
     left_out = f", {len(scan.problems):,} left out" if scan.problems else ""
-    found = f"{scan.table.num_rows:,} items" if scan.table.num_rows else "none yet"
-    return f"{found} in {time.monotonic() - started:.1f} s{left_out}"
+    items = f"{scan.table.num_rows:,} items" if scan.table.num_rows else "none yet"
+    return f"{items} in {time.monotonic() - started:.1f} s{left_out}"

@@ -16,18 +16,18 @@ def needs_of(chosen: Declared, forget: str | None) -> Needs:
     Raises:
         EmbeddingsOrchError: the pipeline to forget is declared, or may be in a file that cannot be read.
     """
-    others = [one for one in _project(chosen) if one.name != chosen.name]
-    for one in others:
-        if forget is not None and one.name in (None, forget):
-            unreadable = f"it may be declared in {one.file}, which cannot be read" if one.name is None else ""
+    others = [other for other in _project(chosen) if other.name != chosen.name]
+    for other in others:
+        if forget is not None and other.name in (None, forget):
+            unreadable = f"it may be declared in {other.file}, which cannot be read" if other.name is None else ""
             raise EmbeddingsOrchError(
-                f"the pipeline {forget!r} cannot be forgotten: {unreadable or f'it is declared in {one.file}'}"
+                f"the pipeline {forget!r} cannot be forgotten: {unreadable or f'it is declared in {other.file}'}"
             )
     specs = []
-    for one in others:
+    for other in others:
         # One that is wrong does not stop the others; what it has ever finished is recorded in the store.
         with suppress(SpecError):
-            spec = one.load().spec
+            spec = other.load().spec
             if spec.store.uri == chosen.spec.store.uri:
                 specs.append(spec)
     return Needs(Pipeline(chosen.spec), forget, specs)
@@ -43,7 +43,9 @@ def reload_pipeline(chosen: Declared) -> Declared:
 
 
 def _project(chosen: Declared) -> list[Found]:
-    found = find(file=chosen.file)
+    pipelines = find(file=chosen.file)
     with suppress(SpecError):  # there is no project around it
-        found += [one for one in find(start=chosen.root) if one.file.resolve() != chosen.file.resolve()]
-    return found
+        pipelines += [
+            pipeline for pipeline in find(start=chosen.root) if pipeline.file.resolve() != chosen.file.resolve()
+        ]
+    return pipelines

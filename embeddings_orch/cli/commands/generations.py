@@ -101,7 +101,7 @@ def _report_move(chosen: Any, index: str, report: Any) -> dict[str, Any]:
 def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
     """Show what nobody needs any more, and remove it.
 
-    Kept are what is published, the last generations of each index (keep_generations), what they need, and all that is
+    It keeps what is published, the last generations of each index (keep_generations), what they need, and all that is
     younger than the store's gc_grace.
     """
     from embeddings_orch.cli.commands.garbage import needs_of, reload_pipeline
@@ -123,7 +123,7 @@ def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
         report = collect(needs if yes else needs_of(reload_pipeline(chosen), forget), plan)
         report_gc(chosen, report)
     if as_json:
-        left = [{"kind": one.kind, "name": one.name, "reason": reason} for one, reason in report.left]
+        left = [{"kind": garbage.kind, "name": garbage.name, "reason": reason} for garbage, reason in report.left]
         print_json(
             {"pipeline": chosen.spec.name, "garbage": to_json(plan.garbage), "removed": to_json(report.removed),
              "left": left, "bytes": report.bytes, "kept": sorted(plan.kept)}

@@ -96,10 +96,10 @@ def pages(name: str) -> list[Page]:
         PluginError: there is none.
     """
     known = [plugin for group in plugins.GROUPS for plugin in plugins.list_plugins(group)]
-    found = [plugin for plugin in known if plugin.name == name]
-    if not found:
+    named = [plugin for plugin in known if plugin.name == name]
+    if not named:
         raise PluginError(f"there is no plugin {name!r}{plugins.suggestion(name, {plugin.name for plugin in known})}")
-    return [_page(plugin) for plugin in found]
+    return [_page(plugin) for plugin in named]
 
 
 def _row(plugin: plugins.Plugin) -> Row:
@@ -141,8 +141,8 @@ def _field(name: str, field: FieldInfo) -> Field:
     required = field.is_required()
     default = None if required else _plain(field.get_default(call_default_factory=True, validated_data={}))
     limits = ", ".join(_limits(field.metadata))
-    shown = f"{_type(field.annotation)}, {limits}" if limits else _type(field.annotation)
-    return Field(name, shown, default, required, role_of(field), field.description or "")
+    type_text = f"{_type(field.annotation)}, {limits}" if limits else _type(field.annotation)
+    return Field(name, type_text, default, required, role_of(field), field.description or "")
 
 
 def _plain(value: Any) -> Any:
@@ -176,8 +176,8 @@ def _type(annotation: Any) -> str:
 def _limits(metadata: Sequence[Any]) -> list[str]:
     words = {annotated_types.Ge: ("at least", "ge"), annotated_types.Gt: ("more than", "gt"),
              annotated_types.Le: ("at most", "le"), annotated_types.Lt: ("less than", "lt")}  # fmt: skip
-    found = [(words[type(one)], one) for one in metadata if type(one) in words]
-    return [f"{word} {getattr(one, name):g}" for (word, name), one in found]
+    bounds = [(words[type(bound)], bound) for bound in metadata if type(bound) in words]
+    return [f"{word} {getattr(bound, name):g}" for (word, name), bound in bounds]
 
 
 def _example(row: Row, config: type[BaseModel]) -> str:
@@ -185,8 +185,8 @@ def _example(row: Row, config: type[BaseModel]) -> str:
     settings: dict[str, Any] = {}
     for name, field in config.model_fields.items():
         if field.is_required():
-            given = (field.examples or [_TABLE if row.name == "table" else _EXAMPLES.get(name, name)])[0]
-            settings[name] = given
+            value = (field.examples or [_TABLE if row.name == "table" else _EXAMPLES.get(name, name)])[0]
+            settings[name] = value
         elif name in ("name", "clip_version_id"):
             settings[name] = _plain(field.default)
     if row.group == "sources":

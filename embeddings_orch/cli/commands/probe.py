@@ -60,9 +60,9 @@ def probe(config: EmbedderConfig) -> ProbeResult:
         if not calls:
             return ProbeResult(True, f"nothing to try it with, fingerprint {fingerprint[:16]}")
         if len({call.dimensions for call in calls}) > 1:
-            shown = ", ".join(f"{call.what} has {call.dimensions}" for call in calls)
-            return ProbeResult(False, f"the vectors differ in length: {shown}")
-        found = advice(config, step.embedder, calls[-1].seconds, sum(call.tokens for call in calls))
+            lengths = ", ".join(f"{call.what} has {call.dimensions}" for call in calls)
+            return ProbeResult(False, f"the vectors differ in length: {lengths}")
+        hints = advice(config, step.embedder, calls[-1].seconds, sum(call.tokens for call in calls))
     except EmbeddingsOrchError as error:
         return ProbeResult(False, redact(f"{what}: {error}" if calls else str(error)))
     except Exception as error:  # of an SDK or a plugin: whatever it is, the others are tried as well
@@ -71,7 +71,7 @@ def probe(config: EmbedderConfig) -> ProbeResult:
         step.close()
     answered = ", ".join(f"{call.what} {call.seconds:.1f} s" for call in calls)
     detail = f"{calls[0].dimensions} dimensions, {answered}, fingerprint {fingerprint[:16]}"
-    return ProbeResult(True, detail, tuple(found))
+    return ProbeResult(True, detail, tuple(hints))
 
 
 def _impatient(config: EmbedderConfig) -> EmbedderConfig:
@@ -137,11 +137,11 @@ def _speed(config: RemoteConfig, seconds: float) -> Iterator[str]:
         yield f"concurrency: 1 waits for each answer before it asks again; {default} is the default"
     if config.batch_size == 1 and type(config).model_fields["batch_size"].default > 1:
         yield "batch_size: 1 makes a request of every item"
-    asked = config.requests_per_minute
+    limit = config.requests_per_minute
     possible = config.concurrency * 60 / max(seconds, 1e-3)
-    if asked is not None and asked < possible:
+    if limit is not None and limit < possible:
         yield (
-            f"requests_per_minute: {asked:,} is what limits a run: at {seconds:.2f} s for an answer, concurrency "
+            f"requests_per_minute: {limit:,} is what limits a run: at {seconds:.2f} s for an answer, concurrency "
             f"{config.concurrency} could make {possible:,.0f}; raise it if your account allows more"
         )
 

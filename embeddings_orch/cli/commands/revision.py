@@ -63,7 +63,7 @@ class Revision:
             return find(file=self.at(file))
         return find(start=self.at(start)) if find_root(self.at(start)) else []
 
-    def load(self, one: Found) -> Declared:
+    def load(self, pipeline: Found) -> Declared:
         """Validate a pipeline of the revision, and have the local files that its models name at hand.
 
         A file that git does not have is the one that lies there now.
@@ -71,7 +71,7 @@ class Revision:
         Raises:
             EmbeddingsOrchError: what is wrong with it.
         """
-        declared = one.load()
+        declared = pipeline.load()
         for embedding in declared.spec.embeddings.values():
             for path in self._local_paths(embedding.config):
                 self._provide(path)
@@ -87,9 +87,13 @@ class Revision:
         original = Path(path.anchor, path.relative_to(self.outside))
         if original.is_relative_to(self.repository):
             relative = self._relative(original)
-            wanted = [one for one in self.paths if one == relative or one.startswith(f"{relative}/")]
-            if wanted:
-                self._fetch(wanted)
+            matching = [
+                known_path
+                for known_path in self.paths
+                if known_path == relative or known_path.startswith(f"{relative}/")
+            ]
+            if matching:
+                self._fetch(matching)
                 return
         if original.exists() and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,13 +104,13 @@ class Revision:
 
     def _fetch(self, paths: Sequence[str]) -> None:
         """Write some of the revision's files; an index of its own keeps the repository's untouched."""
-        wanted = [path for path in paths if path in self.paths]
-        if wanted:
+        tracked = [path for path in paths if path in self.paths]
+        if tracked:
             prefix = self.at(self.repository)
             _git(
                 self.repository,
                 *("checkout-index", "--force", "--quiet", f"--prefix={prefix}/", "-z", "--stdin"),
-                given=b"".join(os.fsencode(path) + b"\0" for path in wanted),
+                stdin=b"".join(os.fsencode(path) + b"\0" for path in tracked),
                 index=self.outside / "index",
             )
 
@@ -136,17 +140,19 @@ def revision(ref: str, folder: Path) -> Iterator[Revision]:
 
 
 def _git(
-    folder: Path, *arguments: str, given: bytes | None = None, index: Path | None = None, failing: str = ""
+    folder: Path, *arguments: str, stdin: bytes | None = None, index: Path | None = None, failing: str = ""
 ) -> bytes:
     environment = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
     if index is not None:
         environment["GIT_INDEX_FILE"] = str(index)
     command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, input=given, env=environment, capture_output=True, check=False)
+        done = subprocess.run(command, input=stdin, env=environment, capture_output=True, check=False)
     except OSError as error:
         raise EmbeddingsOrchError(f"git cannot be started ({error.strerror}); --against needs it") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise EmbeddingsOrchError(f"{failing or f'git {arguments[0]} fails in {folder}'}{f': {said}' if said else ''}")
+        message = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        raise EmbeddingsOrchError(
+            f"{failing or f'git {arguments[0]} fails in {folder}'}{f': {message}' if message else ''}"
+        )
     return done.stdout

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from embeddings_orch.cli.common import choice_options, choose, exclusive, json_option, print_json, say_error
+from embeddings_orch.cli.common import Choice, F, choice_options, choose, exclusive, json_option, print_json, say_error
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 
 if TYPE_CHECKING:
@@ -23,15 +23,54 @@ _INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Remote:
+    """The options that say on which Dagster a run is, and how long to wait for it.
+
+    Attributes:
+        url: of its webserver; None where the run is here.
+        location: the code location there.
+        timeout: seconds to wait.
+    """
+
+    url: str | None
+    location: str | None
+    timeout: float | None
+    no_wait: bool
+
+    def check(self) -> None:
+        """Refuse what means nothing without a webserver.
+
+        Raises:
+            click.UsageError: the option that does.
+        """
+        options = {"--location": self.location, "--timeout": self.timeout, "--no-wait": self.no_wait}
+        for option, value in options.items():
+            if value and self.url is None:
+                raise click.UsageError(f"{option} goes with --remote")
+
+
+@dataclass(frozen=True)
+class _Work:
     """The options that say what is run, and where."""
 
     retry_failed: bool
     selections: tuple[str, ...]
-    remote: str | None
-    location: str | None
-    timeout: float | None
-    wait: bool
+    remote: _Remote
+
+
+def _remote_options(command: F) -> F:
+    @click.option("--remote", metavar="URL", help="Run on the Dagster whose webserver is there, and wait for the end.")
+    @click.option("--location", metavar="NAME", help="The code location there, where several have the job.")
+    @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True),
+                  help="Wait no longer for the remote run; it goes on.")  # fmt: skip
+    @click.option("--no-wait", is_flag=True, help="Do not wait for the remote run.")
+    @wraps(command)
+    def wrapped(
+        *, remote: str | None, location: str | None, timeout: float | None, no_wait: bool, **options: Any
+    ) -> Any:
+        return command(remote=_Remote(remote, location, timeout, no_wait), **options)
+
+    return cast(F, wrapped)
 
 
 @click.command(short_help="Materialize the assets: the same job as in the UI.")
@@ -46,43 +85,32 @@ class _Asked:
     "--report", "reports", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
     help="Write what was done: FILE.xml for JUnit XML, FILE.json; repeatable.",
 )  # fmt: skip
-@click.option("--remote", metavar="URL", help="Run on the Dagster whose webserver is there, and wait for the end.")
-@click.option("--location", metavar="NAME", help="The code location there, where several have the job.")
-@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True),
-              help="Wait no longer for the remote run; it goes on.")  # fmt: skip
-@click.option("--no-wait", is_flag=True, help="Do not wait for the remote run.")
+@_remote_options
 @json_option
 def run(
-    file: Path | None,
-    pipeline: str | None,
-    every: bool,
+    *,
+    choice: Choice,
     retry_failed: bool,
     selections: tuple[str, ...],
     fail_on_item_errors: bool,
     reports: tuple[Path, ...],
-    remote: str | None,
-    location: str | None,
-    timeout: float | None,
-    no_wait: bool,
+    remote: _Remote,
     as_json: bool,
 ) -> None:
     """Materialize the pipeline's assets: the job that the Dagster UI runs."""
     from embeddings_orch.cli.output import report
 
-    exclusive({"--all": every, "--select": selections})
-    exclusive({"--no-wait": no_wait, "--timeout": timeout})
-    exclusive({"--no-wait": no_wait, "--report": reports})
-    exclusive({"--no-wait": no_wait, "--fail-on-item-errors": fail_on_item_errors})
-    for option, value in (("--location", location), ("--timeout", timeout), ("--no-wait", no_wait)):
-        if value and remote is None:
-            raise click.UsageError(f"{option} goes with --remote")
+    exclusive({"--all": choice.every, "--select": selections})
+    exclusive({"--no-wait": remote.no_wait, "--timeout": remote.timeout})
+    exclusive({"--no-wait": remote.no_wait, "--report": reports})
+    exclusive({"--no-wait": remote.no_wait, "--fail-on-item-errors": fail_on_item_errors})
+    remote.check()
     for path in reports:
         if path.suffix.lower() not in report.SUFFIXES:
             raise click.BadParameter(
                 f"{path}: a report ends with {' or '.join(report.SUFFIXES)}", param_hint="--report"
             )
-    asked = _Asked(retry_failed, selections, remote, location, timeout, not no_wait)
-    execute = _runs(file, pipeline, every, asked)
+    execute = _runs(choice, _Work(retry_failed, selections, remote))
     for path in reports:
         report.prepare(path)
 
@@ -95,73 +123,74 @@ def run(
     finally:
         for path in reports:
             if outcomes:
-                report.write(path, outcomes, together=every)
-    _show(outcomes, every, as_json)
+                report.write(path, outcomes, together=choice.every)
+    _show(outcomes, choice.every, as_json)
     failed = [_say_failed_items(outcome) for outcome in outcomes] if fail_on_item_errors else []
     sys.exit(max([_status(outcome) for outcome in outcomes] + [int(any(failed))]))
 
 
-def _runs(
-    file: Path | None, pipeline: str | None, every: bool, asked: _Asked
-) -> list[tuple[str, Callable[[], RunOutcome]]]:
+def _runs(choice: Choice, work: _Work) -> list[tuple[str, Callable[[], RunOutcome]]]:
     """What to call for each pipeline; a selection that names nothing is a usage error."""
-    if asked.remote is None:
-        found = choose(file, pipeline, every)
-        if every:
-            return [(one.name or str(one.file), partial(_load_and_run, one, asked)) for one in found]
-        return [(one.name or str(one.file), _select_runs(one, asked)) for one in found]
-    if pipeline is not None and file is None and not every:
-        names = [pipeline]  # no project is needed here
+    if work.remote.url is None:
+        pipelines = choose(choice)
+        if choice.every:
+            return [
+                (pipeline.name or str(pipeline.file), partial(_load_and_run, pipeline, work)) for pipeline in pipelines
+            ]
+        return [(pipeline.name or str(pipeline.file), _select_runs(pipeline, work)) for pipeline in pipelines]
+    if choice.pipeline is not None and choice.file is None and not choice.every:
+        names = [choice.pipeline]  # no project is needed here
     else:
-        found = choose(file, pipeline, every)
-        for one in found:
-            if one.name is None:
-                one.load()  # raises: why its name cannot be told
-        names = [one.name for one in found]
-    return [(name, partial(_remote, name, asked)) for name in names]
+        pipelines = choose(choice)
+        for pipeline in pipelines:
+            if pipeline.name is None:
+                pipeline.load()  # raises: why its name cannot be told
+        names = [pipeline.name for pipeline in pipelines]
+    return [(name, partial(_run_remotely, name, work)) for name in names]
 
 
-def _select_runs(found: Any, asked: _Asked) -> Callable[[], RunOutcome]:
+def _select_runs(pipeline: Any, work: _Work) -> Callable[[], RunOutcome]:
     try:
-        declared = found.load()
+        declared = pipeline.load()
     except EmbeddingsOrchError as error:
         return partial(_raise, error)
-    if not asked.selections:
-        return partial(_local, declared, asked, [])
+    if not work.selections:
+        return partial(_run_here, declared, work, [])
     from embeddings_orch.pipeline.plan.selection import graph, select_assets
 
     try:
-        chosen = select_assets(graph(declared.spec), declared.name, asked.selections)
+        chosen = select_assets(graph(declared.spec), declared.name, work.selections)
     except SpecError as error:
         raise click.UsageError(str(error)) from error
-    return partial(_local, declared, asked, chosen)
+    return partial(_run_here, declared, work, chosen)
 
 
 def _raise(error: EmbeddingsOrchError) -> RunOutcome:
     raise error
 
 
-def _load_and_run(found: Any, asked: _Asked) -> RunOutcome:
-    return _local(found.load(), asked, [])
+def _load_and_run(pipeline: Any, work: _Work) -> RunOutcome:
+    return _run_here(pipeline.load(), work, [])
 
 
-def _local(declared: Any, asked: _Asked, selection: list[str]) -> RunOutcome:
+def _run_here(declared: Any, work: _Work, selection: list[str]) -> RunOutcome:
     from embeddings_orch.cli.output import tables as output
     from embeddings_orch.dagster.runs.local import execute
 
     with output.progress():
-        return execute(declared, retry_failed=asked.retry_failed, selection=selection)
+        return execute(declared, retry_failed=work.retry_failed, selection=selection)
 
 
-def _remote(name: str, asked: _Asked) -> RunOutcome:
+def _run_remotely(name: str, work: _Work) -> RunOutcome:
     from embeddings_orch.dagster.runs.remote import RemoteJob
     from embeddings_orch.dagster.runs.webserver import Webserver
 
-    assert asked.remote is not None
-    job = RemoteJob.find(Webserver(asked.remote), name, asked.location)
-    outcome = job.launch(asked.selections, retry_failed=asked.retry_failed)
-    if asked.wait:
-        job.wait(outcome, timeout=asked.timeout, say=lambda line: click.echo(line, err=True))
+    remote = work.remote
+    assert remote.url is not None
+    job = RemoteJob.find(Webserver(remote.url), name, remote.location)
+    outcome = job.launch(work.selections, retry_failed=work.retry_failed)
+    if not remote.no_wait:
+        job.wait(outcome, timeout=remote.timeout, say=lambda line: click.echo(line, err=True))
     return outcome
 
 
@@ -193,10 +222,10 @@ def _say_failed_items(outcome: RunOutcome) -> bool:
     """Say which contents failed and which media were left out, and whether there are any."""
     failed = outcome.count_failed_items()
     for asset, count in failed.items():
-        named = [one for one in outcome.item_failures() if one.asset == asset]
+        named = [failure for failure in outcome.item_failures() if failure.asset == asset]
         say_error(f"{asset}: {count:,} {'left out' if asset.endswith('/raw_media') else 'failed'}")
-        for one in named[:_LISTED]:
-            click.echo(f"    {one.item}: {one.reason}".rstrip(": "), err=True)
+        for failure in named[:_LISTED]:
+            click.echo(f"    {failure.item}: {failure.reason}".rstrip(": "), err=True)
         if len(named) > _LISTED:
             click.echo(f"    and {count - _LISTED:,} more", err=True)
     return bool(failed)

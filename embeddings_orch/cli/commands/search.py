@@ -5,34 +5,61 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from embeddings_orch.cli.common import FILE, json_option, pipeline_options, print_json
+from embeddings_orch.cli.common import FILE, F, json_option, pipeline_options, print_json
 from embeddings_orch.errors import EmbeddingsOrchError
 
 if TYPE_CHECKING:
     from embeddings_orch.search import Index, Results
 
 
-def _weights(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, float] | None:
+@dataclass(frozen=True)
+class _Query:
+    """What is searched for: one of a text, a picture and an item, or keywords, alone or beside it."""
+
+    text: str | None
+    image: Path | None
+    like: str | None
+    keyword: str | None
+
+    @property
+    def label(self) -> str:
+        """The query as the contact sheet shows it."""
+        item = f"like {self.like}" if self.like is not None else ""
+        return " ".join(str(part) for part in (self.image or item, self.text or self.keyword) if part)
+
+
+def _query_options(command: F) -> F:
+    @click.argument("text", required=False)
+    @click.option("--image", type=FILE, help="Search by a picture.")
+    @click.option("--like", metavar="ID", help="Search for what is like an item of the index.")
+    @click.option("--keyword", "-k", metavar="WORDS", help="Search the full text: alone, or beside another query.")
+    @wraps(command)
+    def wrapped(*, text: str | None, image: Path | None, like: str | None, keyword: str | None, **options: Any) -> Any:
+        return command(query=_Query(text, image, like, keyword), **options)
+
+    return cast(F, wrapped)
+
+
+def _weights(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float] | None:
     weights: dict[str, float] = {}
-    for one in given:
-        name, _sign, number = one.partition("=")
+    for pair in pairs:
+        name, _sign, number = pair.partition("=")
         try:
             weights[name.strip()] = float(number)
         except ValueError as error:
-            raise click.BadParameter(f"{one!r} is not NAME=NUMBER, as in clip=0.7") from error
+            raise click.BadParameter(f"{pair!r} is not NAME=NUMBER, as in clip=0.7") from error
     return weights or None
 
 
 @click.command(short_help="Search a published index by text, by a picture or by keywords.")
-@click.argument("text", required=False)
-@click.option("--image", type=FILE, help="Search by a picture.")
-@click.option("--like", metavar="ID", help="Search for what is like an item of the index.")
-@click.option("--keyword", "-k", metavar="WORDS", help="Search the full text: alone, or beside another query.")
+@_query_options
 @click.option("--hybrid", is_flag=True, help="Search the full text for TEXT as well.")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), help="Hybrid, with this share for the vectors: 0 keywords, 1 vectors."
@@ -50,11 +77,9 @@ def _weights(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> d
 @pipeline_options
 @json_option
 def search(
+    *,
     chosen: Any,
-    text: str | None,
-    image: Path | None,
-    like: str | None,
-    keyword: str | None,
+    query: _Query,
     index: str | None,
     column: str | None,
     sheet: Path | None,
@@ -65,17 +90,19 @@ def search(
     """Search a published index by TEXT, by a picture, by keywords, or for what is like an item."""
     from embeddings_orch.cli.output import tables as output
 
-    given = [query for query in (text, image, like) if query is not None]
-    if len(given) > 1 or not (given or keyword is not None):
+    queries = [part for part in (query.text, query.image, query.like) if part is not None]
+    if len(queries) > 1 or not (queries or query.keyword is not None):
         raise click.UsageError("give a text to search for, or a picture with --image, --like ID, or --keyword")
-    if (options["hybrid"] or options["alpha"] is not None) and text is None and keyword is None:
+    if (options["hybrid"] or options["alpha"] is not None) and query.text is None and query.keyword is None:
         raise click.UsageError("a hybrid search needs words: a text, or --keyword beside the other query")
     opened = _open_index(chosen, index)
     _check_names(opened, column, options["weights"])
-    results = opened.search(text, image=image, id=like, keyword=keyword, column=column, **options)
+    results = opened.search(
+        query.text, image=query.image, id=query.like, keyword=query.keyword, column=column, **options
+    )
     print_json(results.to_json()) if as_json else output.hits_table(results)
     if sheet is not None or opens:
-        path = _draw(chosen, results, text or keyword or "", image, like, sheet)
+        path = _draw(chosen, results, query, sheet)
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)
         if opens and not open_on_desktop(path.absolute().as_uri()):
             click.echo("there is no display to open it on", err=True)
@@ -107,13 +134,12 @@ def _check_names(opened: Index, column: str | None, weights: dict[str, float] | 
             raise click.UsageError(f"index {opened.name!r} has no embedding {name!r}{suggestion(name, columns)}")
 
 
-def _draw(chosen: Any, results: Results, words: str, image: Path | None, like: str | None, sheet: Path | None) -> Path:
+def _draw(chosen: Any, results: Results, query: _Query, sheet: Path | None) -> Path:
     from embeddings_orch.media.scan import source_for
     from embeddings_orch.search.contact_sheet import Strip, contact_sheet
 
     path = sheet or Path(tempfile.mkdtemp(prefix="embeddings-orch-")) / f"{results.index}.png"
-    label = " ".join(str(part) for part in (image or (f"like {like}" if like is not None else ""), words) if part)
-    strip = Strip(label, results, image.read_bytes() if image is not None else None)
+    strip = Strip(query.label, results, query.image.read_bytes() if query.image is not None else None)
     try:
         return contact_sheet([strip], source_for(chosen.spec.media.config).read, path)
     except (OSError, ValueError) as error:  # Pillow's for a file type that it does not know

@@ -56,7 +56,7 @@ _MIB = 2**20
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 def serve(
-    file: Path | None, pipeline: str | None, api_key_env: str | None, no_key: bool, opens: bool, **options: Any
+    *, file: Path | None, pipeline: str | None, api_key_env: str | None, no_key: bool, opens: bool, **options: Any
 ) -> None:
     """Serve the published indexes over HTTP until it is stopped.
 
@@ -134,24 +134,24 @@ def _loopback(host: str) -> bool:
 
 
 def _load_pipelines(file: Path | None, pipeline: str | None) -> list[Declared]:
-    """The pipelines; of several, one that is broken is told and left out."""
+    """Load the pipelines; of several, leave out one that is broken, and say so."""
     from embeddings_orch.cli.common import say_error
     from embeddings_orch.spec.project import find, select
 
-    found = find(file=file)
+    pipelines = find(file=file)
     if pipeline is not None:
         try:
-            return [select(found, pipeline).load()]
+            return [select(pipelines, pipeline).load()]
         except SpecError as error:
             raise click.UsageError(str(error)) from error
-    if len(found) == 1:
-        return [found[0].load()]
+    if len(pipelines) == 1:
+        return [pipelines[0].load()]
     declared = []
-    for one in found:
+    for declaration in pipelines:
         try:
-            declared.append(one.load())
+            declared.append(declaration.load())
         except EmbeddingsOrchError as error:
-            say_error(str(error), one.name or str(one.file))
+            say_error(str(error), declaration.name or str(declaration.file))
     if not declared:
         raise SpecError("none of the pipelines can be read")
     return declared
@@ -167,18 +167,18 @@ def _tell(served: Served, settings: ServeSettings, url: str) -> None:
     console = plain_console()
     table = plain_table("index", "rows", "generation", "models", right=("rows",))
     unpublished = []
-    for one, entry in zip(served.indexes, IndexListing(served).indexes(), strict=True):
+    for index, entry in zip(served.indexes, IndexListing(served).indexes(), strict=True):
         if entry["error"]:
-            table.add_row(Text(one.key, style="red"), "", Text(entry["error"], style="red"), "")
+            table.add_row(Text(index.key, style="red"), "", Text(entry["error"], style="red"), "")
         elif entry["published"] is None:
-            table.add_row(Text(one.key, style="dim"), "", Text("not published", style="dim"), "")
-            unpublished.append(one)
+            table.add_row(Text(index.key, style="dim"), "", Text("not published", style="dim"), "")
+            unpublished.append(index)
         else:
             models = ", ".join(model["column"] for model in entry["models"])
-            table.add_row(Text(one.key, style="bold"), f"{entry['rows']:,}", entry["published"], Text(models))
+            table.add_row(Text(index.key, style="bold"), f"{entry['rows']:,}", entry["published"], Text(models))
     console.print(table)
-    for one in unpublished:
-        console.print(f"{one.key} is not published yet: {one.publish_command}", style="yellow", highlight=False)
+    for index in unpublished:
+        console.print(f"{index.key} is not published yet: {index.publish_command}", style="yellow", highlight=False)
     console.print(f"serving on {url} (the API: {url}/docs)", highlight=False, soft_wrap=True)
     if settings.api_key_env is None and not _loopback(settings.host):
         console.print("warning: there is no API key; whoever reaches the port may search", style="yellow")

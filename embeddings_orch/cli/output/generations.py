@@ -16,11 +16,11 @@ from embeddings_orch.pipeline.published.publish import PublishReport
 _LISTED = 200
 
 
-def status_table(made: dict[str, Any]) -> None:
+def status_table(overview: dict[str, Any]) -> None:
     """Published generations, and the others that are there."""
     console = plain_console()
     table = plain_table("index", "generation", "rows", "built", "checks", "published", right=("rows",))
-    for index in made["indexes"]:
+    for index in overview["indexes"]:
         if not index["generations"]:
             table.add_row(index["index"], "none yet", "", "", "", "")
         for generation in reversed(index["generations"]):
@@ -36,12 +36,14 @@ def status_table(made: dict[str, Any]) -> None:
                 mark,
             )
     console.print(table)
-    console.print(f"{made['pipeline']}: {count_of_contents(made['failures'])} failed", highlight=False)
-    for row in made["failed"]:
+    console.print(f"{overview['pipeline']}: {count_of_contents(overview['failures'])} failed", highlight=False)
+    for row in overview["failed"]:
         text = f"    {row['embedding']}: {row['uri']}: {row['reason']}"
         console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
-    if made["failures"] > len(made["failed"]):
-        console.print(f"    and {made['failures'] - len(made['failed']):,} more", style="yellow", highlight=False)
+    if overview["failures"] > len(overview["failed"]):
+        console.print(
+            f"    and {overview['failures'] - len(overview['failed']):,} more", style="yellow", highlight=False
+        )
 
 
 def generations_table(listed: dict[str, Any]) -> None:
@@ -98,10 +100,10 @@ def gc_table(plan: GcPlan) -> None:
     """What would be removed, a line each."""
     right = ("rows", "versions", "bytes")
     table = plain_table("what", "name", "rows", "versions", "bytes", "why", right=right)
-    for one in plan.garbage:
-        size = "" if one.bytes is None else human(one.bytes)
-        rows, versions = (f"{count:,}" if count else "" for count in (one.rows, one.versions))
-        table.add_row(_KINDS[one.kind], Text(one.name), rows, versions, size, Text(one.why))
+    for garbage in plan.garbage:
+        size = "" if garbage.bytes is None else human(garbage.bytes)
+        rows, versions = (f"{count:,}" if count else "" for count in (garbage.rows, garbage.versions))
+        table.add_row(_KINDS[garbage.kind], Text(garbage.name), rows, versions, size, Text(garbage.why))
     if plan.garbage:
         plain_console().print(table)
 
@@ -127,9 +129,9 @@ def gc_done(plan: GcPlan, report: GcReport | None) -> None:
     else:
         freed = f", {human(report.bytes)} freed" if report.bytes else ""
         click.echo(f"{plan.pipeline}: {len(report.removed):,} removed{freed}", err=True)
-        for one, reason in report.left:
+        for garbage, reason in report.left:
             click.secho("left: ", fg="yellow", nl=False, err=True)
-            click.echo(f"{_KINDS[one.kind]} {one.name}: {reason}", err=True)
+            click.echo(f"{_KINDS[garbage.kind]} {garbage.name}: {reason}", err=True)
 
 
 def human(size: int) -> str:

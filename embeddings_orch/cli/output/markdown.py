@@ -44,31 +44,31 @@ def plan_markdown(plans: Sequence[Planned]) -> str:
         blocks.append(f"### Plan of {_code(planned.pipeline)}")
         blocks += _plan(planned.plan) if planned.plan else [_render_error(planned.error)]
     if len(plans) > 1:
-        estimates = [asset.estimate for one in plans if one.plan for asset in one.plan.assets]
-        changing = sum(1 for one in plans if one.plan and one.plan.changes)
-        broken = sum(1 for one in plans if one.error)
+        estimates = [asset.estimate for entry in plans if entry.plan for asset in entry.plan.assets]
+        changing = sum(1 for entry in plans if entry.plan and entry.plan.changes)
+        broken = sum(1 for entry in plans if entry.error)
         errors = f", {broken} cannot be planned" if broken else ""
         blocks.append(f"**All {len(plans)} pipelines:** {changing} with changes{errors}; {_sentence(estimates)}.")
     return "\n\n".join(blocks)
 
 
-def _plan(made: Plan) -> Iterator[str]:
-    estimates = [asset.estimate for asset in made.assets]
-    if made.changes:
+def _plan(plan: Plan) -> Iterator[str]:
+    estimates = [asset.estimate for asset in plan.assets]
+    if plan.changes:
         yield f"{_sentence(estimates)}."
     else:
-        media = made.assets[0]
+        media = plan.assets[0]
         yield "Nothing to do." if media.unchanged else "There are no media yet."
-    rows = [_row(asset) for asset in made.assets]
-    if made.changes:
+    rows = [_row(asset) for asset in plan.assets]
+    if plan.changes:
         total = _Total.of(estimates)
         rows.append(["**total**", "", "", "", "", "", f"{total.tokens:,}", total.cost, total.time, ""])
     yield _table(_COLUMNS, rows, right=_COLUMNS[1:-1])
-    if made.problems:
-        lines = [f"- {_text(problem.where)}: {_text(problem.reason)}" for problem in made.problems[:_LISTED]]
-        if len(made.problems) > _LISTED:
-            lines.append(f"- and {len(made.problems) - _LISTED:,} more")
-        title = f"{len(made.problems):,} media rows or files are left out"
+    if plan.problems:
+        lines = [f"- {_text(problem.where)}: {_text(problem.reason)}" for problem in plan.problems[:_LISTED]]
+        if len(plan.problems) > _LISTED:
+            lines.append(f"- and {len(plan.problems) - _LISTED:,} more")
+        title = f"{len(plan.problems):,} media rows or files are left out"
         yield "\n".join(["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>"])
 
 
@@ -88,12 +88,12 @@ class _Total:
 
     @classmethod
     def of(cls, estimates: Iterable[Estimate]) -> _Total:
-        counted = [one for one in estimates if one.items]
-        known = [one.seconds for one in counted if one.seconds is not None]
+        counted = [estimate for estimate in estimates if estimate.items]
+        known = [estimate.seconds for estimate in counted if estimate.seconds is not None]
         return cls(
-            sum(one.items for one in counted),
-            sum(one.tokens for one in counted),
-            sum(one.cost_usd for one in counted),
+            sum(estimate.items for estimate in counted),
+            sum(estimate.tokens for estimate in counted),
+            sum(estimate.cost_usd for estimate in counted),
             sum(known) if len(known) == len(counted) else None,
         )
 
@@ -116,25 +116,29 @@ def _sentence(estimates: Iterable[Estimate]) -> str:
     return f"{what}{tokens}, {time}"
 
 
-def against_markdown(made: Comparison) -> str:
+def against_markdown(comparison: Comparison) -> str:
     """A section with a table for each pipeline, of its embeddings and indexes."""
-    blocks = [AGAINST_MARKER, f"### Models and indexes against {_code(made.against)} ({made.commit[:10]})"]
-    if not made.pipelines:
+    blocks = [AGAINST_MARKER, f"### Models and indexes against {_code(comparison.against)} ({comparison.commit[:10]})"]
+    if not comparison.pipelines:
         blocks.append("There is no pipeline, here or there.")
-    elif not made.changes and not made.errors:
+    elif not comparison.changes and not comparison.errors:
         blocks.append("No vector and no index table changes.")
-    for one in made.pipelines:
-        if one.error:
-            blocks += [f"#### {_code(one.pipeline)}", _render_error(one.error)]
-        elif one.changes:
-            blocks += [f"#### {_code(one.pipeline)}", _differences(one)]
-    same = [_code(one.pipeline) for one in made.pipelines if not one.changes and not one.error]
-    if same and len(same) < len(made.pipelines):
+    for difference in comparison.pipelines:
+        if difference.error:
+            blocks += [f"#### {_code(difference.pipeline)}", _render_error(difference.error)]
+        elif difference.changes:
+            blocks += [f"#### {_code(difference.pipeline)}", _differences(difference)]
+    same = [
+        _code(difference.pipeline)
+        for difference in comparison.pipelines
+        if not difference.changes and not difference.error
+    ]
+    if same and len(same) < len(comparison.pipelines):
         blocks.append(f"Unchanged: {', '.join(same)}.")
     return "\n\n".join(blocks)
 
 
-def _differences(one: Difference) -> str:
+def _differences(difference: Difference) -> str:
     rows = [
         [
             _code(asset.asset),
@@ -142,7 +146,7 @@ def _differences(one: Difference) -> str:
             " → ".join(_code(part) for part in versions(asset.fingerprint_before, asset.fingerprint)),
             _text(asset.reason),
         ]
-        for asset in one.assets
+        for asset in difference.assets
     ]
     return _table(("asset", "change", "fingerprint", "reason"), rows)
 

@@ -54,9 +54,9 @@ def rows(listed: Sequence[Row]) -> None:
         console.print(f"  {command}  # {', '.join(names)}", highlight=False, markup=False, soft_wrap=True)
 
 
-def page(shown: Page) -> None:
+def page(page: Page) -> None:
     """One plugin: what it is, its keys, an example; or the command that adds it."""
-    console, row = plain_console(), shown.row
+    console, row = plain_console(), page.row
     reads = f" of {', '.join(row.reads)}" if row.reads else ""
     console.print(Text(row.name, style="bold").append(f", {row.kind}{reads}", style="not bold"))
     if row.summary:
@@ -69,12 +69,12 @@ def page(shown: Page) -> None:
         return
     console.print(f"{row.distribution} {row.version}", style="dim", highlight=False)
     for role, title in _ROLES.items():
-        if fields := [field for field in shown.fields if field.role == role]:
+        if fields := [field for field in page.fields if field.role == role]:
             console.print(f"\n{title}", style="bold", highlight=False)
             console.print(_fields(fields))
-    if shown.example:
+    if page.example:
         console.print("\nExample", style="bold")
-        for line in shown.example.splitlines():
+        for line in page.example.splitlines():
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -89,13 +89,13 @@ def _draw_to(stream: TextIO) -> Iterator[None]:
             yield
 
 
-def problems(found: Sequence[Problem]) -> None:
+def problems(problems: Sequence[Problem]) -> None:
     """Warn of rows and files that are left out."""
-    for problem in found[:10]:
+    for problem in problems[:10]:
         click.secho("left out: ", fg="yellow", nl=False, err=True)
         click.echo(f"{problem.where}: {problem.reason}", err=True)
-    if len(found) > 10:
-        click.echo(f"and {len(found) - 10:,} more", err=True)
+    if len(problems) > 10:
+        click.echo(f"and {len(problems) - 10:,} more", err=True)
 
 
 def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -111,22 +111,22 @@ def count_of_contents(count: int) -> str:
     return f"{count:,} content{'' if count == 1 else 's'}"
 
 
-def plan_table(made: Plan, *, priced: bool) -> None:
+def plan_table(plan: Plan, *, priced: bool) -> None:
     """The plan, a line an asset, then what it would take; in tokens and dollars where a model has a price."""
     table = plain_table("asset", *_COUNTS, "reason", right=_COUNTS)
-    for asset in made.assets:
+    for asset in plan.assets:
         counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
         table.add_row(Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason))
     console = plain_console()
     console.print(table)
-    media = made.assets[0]
+    media = plan.assets[0]
     if not media.new + media.changed + media.unchanged:
-        console.print(f"{made.pipeline}: there are no media yet")
+        console.print(f"{plan.pipeline}: there are no media yet")
         return
-    if not made.changes:
-        console.print(f"{made.pipeline}: nothing to do")
+    if not plan.changes:
+        console.print(f"{plan.pipeline}: nothing to do")
         return
-    estimates = [asset.estimate for asset in made.assets if asset.estimate.items]
+    estimates = [asset.estimate for asset in plan.assets if asset.estimate.items]
     items = sum(estimate.items for estimate in estimates)
     cost = ""
     if priced:
@@ -134,27 +134,27 @@ def plan_table(made: Plan, *, priced: bool) -> None:
         cost = f", {tokens:,} tokens, ${sum(estimate.cost_usd for estimate in estimates):,.4f}"
     seconds = [estimate.seconds for estimate in estimates]
     time = "time unknown until the first run" if None in seconds else f"about {sum(s or 0 for s in seconds):,.0f} s"
-    text = f"{made.pipeline}: {count_of_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
+    text = f"{plan.pipeline}: {count_of_contents(items)} to embed{cost}" + (f"; {time}" if items else "")
     console.print(text, highlight=False)
-    for warning in made.warnings:
+    for warning in plan.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False)
 
 
-def against_table(made: Comparison) -> None:
+def against_table(comparison: Comparison) -> None:
     """How the embeddings and indexes differ from a revision's, a line each."""
     from embeddings_orch.cli.output.markdown import versions
 
     table = plain_table("asset", "change", "fingerprint", "reason")
-    for asset in (asset for one in made.pipelines for asset in one.assets):
+    for asset in (asset for difference in comparison.pipelines for asset in difference.assets):
         style = "dim" if asset.change == "unchanged" else "bold"
-        shown = " -> ".join(versions(asset.fingerprint_before, asset.fingerprint))
-        table.add_row(Text(asset.asset, style=style), asset.change, shown, Text(asset.reason))
+        fingerprints = " -> ".join(versions(asset.fingerprint_before, asset.fingerprint))
+        table.add_row(Text(asset.asset, style=style), asset.change, fingerprints, Text(asset.reason))
     console = plain_console()
     if table.row_count:
         console.print(table)
-    count = sum(asset.change != "unchanged" for one in made.pipelines for asset in one.assets)
+    count = sum(asset.change != "unchanged" for difference in comparison.pipelines for asset in difference.assets)
     what = f"{count:,} of {table.row_count:,} embeddings and indexes differ" if count else "nothing differs"
-    console.print(f"{what} from {made.against} ({made.commit[:10]})", highlight=False, markup=False)
+    console.print(f"{what} from {comparison.against} ({comparison.commit[:10]})", highlight=False, markup=False)
 
 
 def run_table(outcome: RunOutcome) -> None:
@@ -206,10 +206,10 @@ def hits_table(results: Results, limit: int | None = None) -> None:
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
 
 
-def findings(found: Iterable[Diagnosis]) -> bool:
+def findings(diagnoses: Iterable[Diagnosis]) -> bool:
     """What doctor finds, a line each as it comes; returns whether all is well."""
     well = True
-    for finding in found:
+    for finding in diagnoses:
         well = well and finding.ok
         click.secho("ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False)
         click.echo(f"{finding.what}: {finding.detail}")

@@ -75,7 +75,7 @@ def model_config_sensor(
         ),
     )
     def model_config(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, declaration, name, job.name, clock, "auto.models", _look_for_models)
+        return _tick(context, declaration, _look_for_models, name=name, job=job.name, clock=clock, switch="auto.models")
 
     return model_config
 
@@ -98,7 +98,7 @@ def media_sensor(
         ),
     )
     def media(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, declaration, name, job.name, clock, "auto.media", _look_for_media)
+        return _tick(context, declaration, _look_for_media, name=name, job=job.name, clock=clock, switch="auto.media")
 
     return media
 
@@ -137,8 +137,8 @@ class _Seen:
 
 
 def _look_for_models(pipeline: Pipeline, edited: str, observed: InstanceView) -> _Seen:
-    found = find_missing(pipeline, observed.versions)
-    return _Seen(edited, found.need, found.satisfied)
+    missing = find_missing(pipeline, observed.versions)
+    return _Seen(edited, missing.need, missing.satisfied)
 
 
 def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) -> _Seen:
@@ -154,22 +154,23 @@ def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) ->
 def _tick(
     context: dg.SensorEvaluationContext,
     declaration: Declaration,
+    look: Callable[[Pipeline, str, InstanceView], _Seen],
+    *,
     name: str,
     job: str,
     clock: Clock,
     switch: str,
-    look: Callable[[Pipeline, str, InstanceView], _Seen],
 ) -> dg.SensorResult:
     cursor = Cursor.from_json(context.cursor)
     try:
         spec, text = declaration.read()
         if not getattr(spec.auto, switch.partition(".")[2]):
             return _skip(cursor, f"switched off in the YAML ({switch}: false)")
-        wanted = definition_digest(spec)
-        cursor = _reload_location(context, declaration, cursor, wanted)
+        definition = definition_digest(spec)
+        cursor = _reload_location(context, declaration, cursor, definition)
         pipeline = Pipeline(spec)
         observed = observe(context.instance, keys(pipeline), job)
-        seen = look(pipeline, digest([wanted, text]), observed)
+        seen = look(pipeline, digest([definition, text]), observed)
         now = clock()
         cursor = enter_epoch(cursor, seen.digest, now)
         need = seen.need
@@ -214,13 +215,13 @@ def _skip(cursor: Cursor, reason: str) -> dg.SensorResult:
 
 
 def _reload_location(
-    context: dg.SensorEvaluationContext, declaration: Declaration, cursor: Cursor, wanted: str
+    context: dg.SensorEvaluationContext, declaration: Declaration, cursor: Cursor, definition: str
 ) -> Cursor:
     """Have the code location loaded anew, once for each edit, where its definitions show what is no longer so."""
     url, origin = webserver_url(), context.code_location_origin
     # Only a declaration that could be loaded gets here: reloading another would end this sensor.
-    if url is None or origin is None or wanted in (declaration.loaded, cursor.reloaded):
+    if url is None or origin is None or definition in (declaration.loaded, cursor.reloaded):
         return cursor
     problem = reload_location(url, origin.location_name)
     context.log.info(problem or f"{origin.location_name} is reloaded: the YAML changed")
-    return replace(cursor, reloaded=wanted)
+    return replace(cursor, reloaded=definition)

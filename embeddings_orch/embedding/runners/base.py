@@ -41,6 +41,7 @@ class Runner(ABC):
         contents: Iterable[Content],
         read: Read,
         commit: Callable[[Outcome], None],
+        *,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Embed all contents.

@@ -47,6 +47,7 @@ class LocalRunner(Runner):
         contents: Iterable[Content],
         read: Read,
         commit: Commit,
+        *,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """See `Runner.run`."""
@@ -60,7 +61,7 @@ class LocalRunner(Runner):
             ThreadPoolExecutor(threads, "model") as models,
             ThreadPoolExecutor(1, "write") as writer,
         ):
-            flow = _Flow(self, step, models, threads, writer, commit, progress)
+            flow = _Flow(self, step, models=models, threads=threads, writer=writer, commit=commit, progress=progress)
             loads: deque[Future[Prepared | Failure]] = deque()
             window = 2 * step.config.batch_size * concurrency + self.workers
             try:
@@ -88,6 +89,7 @@ class _Flow:
         self,
         runner: LocalRunner,
         step: EmbedStep,
+        *,
         models: ThreadPoolExecutor,
         threads: int,
         writer: ThreadPoolExecutor,

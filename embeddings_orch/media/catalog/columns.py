@@ -82,7 +82,7 @@ def check_pinned(types: Iterable[str], columns: Iterable[str], where: str) -> No
 
 
 def make_column(
-    name: str, parts: Sequence[Cells], size: int, where: str, pinned: ColumnType | None = None
+    name: str, parts: Sequence[Cells], size: int, *, where: str, pinned: ColumnType | None = None
 ) -> tuple[pa.Array, list[int]]:
     """One column of the catalog, null where no part has a value.
 

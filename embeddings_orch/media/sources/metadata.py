@@ -73,7 +73,7 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
     check_pinned(types, parts, str(root))
     for name, cells_of in parts.items():
         pinned: ColumnType | None = "string" if name in OWN_TEXTS else types.get(name)
-        column, misfits = make_column(name, cells_of, len(ids), read[name].name, pinned)
+        column, misfits = make_column(name, cells_of, len(ids), where=read[name].name, pinned=pinned)
         found.columns[name] = column
         found.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
     return found

@@ -198,7 +198,7 @@ class TableSource(Source[TableConfig]):
             every = records.values(name)
             cells = Cells(range(len(rows)), [every[row] for row in rows], records.untyped)
             pinned = self.config.types.get(name)
-            own[name], misfits = make_column(name, [cells], len(rows), records.name, pinned)
+            own[name], misfits = make_column(name, [cells], len(rows), where=records.name, pinned=pinned)
             why = f"its {name!r} is not of type {pinned}"
             problems += [Problem(records.where(rows[position]), why) for position in misfits]
         return own

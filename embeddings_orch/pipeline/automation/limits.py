@@ -34,15 +34,15 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
     else:
         catalog = pipeline.catalog()
         estimates = {name: estimate(pipeline, name, embedding_delta(pipeline, name, catalog)) for name in names}
-    items = sum(one.items for one in estimates.values())
-    cost = sum(one.cost_usd for one in estimates.values())
+    items = sum(figures.items for figures in estimates.values())
+    cost = sum(figures.cost_usd for figures in estimates.values())
     auto, broken = spec.auto, []
     if items > auto.max_items:
         broken.append(f"{items:,} contents are more than auto.max_items, {auto.max_items:,}")
     broken += [
-        f"{name} would cost ${one.cost_usd:,.2f}, more than its max_cost_usd, ${most:,.2f}"
-        for name, one in estimates.items()
-        if (most := spec.embeddings[name].config.max_cost_usd) is not None and one.cost_usd > most
+        f"{name} would cost ${figures.cost_usd:,.2f}, more than its max_cost_usd, ${most:,.2f}"
+        for name, figures in estimates.items()
+        if (most := spec.embeddings[name].config.max_cost_usd) is not None and figures.cost_usd > most
     ]
     if cost > auto.max_cost_usd:
         broken.append(f"${cost:,.2f} are more than auto.max_cost_usd, ${auto.max_cost_usd:,.2f}")
@@ -53,7 +53,7 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
 
 def _plan(pipeline: Pipeline, estimates: dict[str, Estimate]) -> str:
     return "; ".join(
-        f"{pipeline.embedding_key(name)}: {one.items:,} contents, {one.tokens:,} tokens, ${one.cost_usd:,.4f}"
-        + (f", about {one.seconds:,.0f} s" if one.seconds else "")
-        for name, one in estimates.items()
+        f"{pipeline.embedding_key(name)}: {figures.items:,} contents, {figures.tokens:,} tokens, "
+        f"${figures.cost_usd:,.4f}" + (f", about {figures.seconds:,.0f} s" if figures.seconds else "")
+        for name, figures in estimates.items()
     )

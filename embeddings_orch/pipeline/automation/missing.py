@@ -55,7 +55,7 @@ def fingerprints(spec: PipelineSpec) -> dict[str, str]:
 
 
 def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Missing:
-    """Compare what is declared with what the store and the orchestrator have; four tables are read, whole.
+    """Compare what is declared with what the store and the orchestrator have; read four tables, whole.
 
     Args:
         pipeline: the declaration with its store.
@@ -64,33 +64,33 @@ def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Miss
     Raises:
         EmbeddingsOrchError: a model's identity cannot be read, or the store cannot be.
     """
-    spec, found = pipeline.spec, _Found()
-    wanted = fingerprints(spec)
+    spec, missing = pipeline.spec, _Found()
+    declared = fingerprints(spec)
     schema = pipeline.store.catalog(spec.name).schema()
     if schema is None:
-        found.add("there is no catalog in the store", pipeline.media_key)
+        missing.add("there is no catalog in the store", pipeline.media_key)
     elif recorded.get(pipeline.media_key) is None:
-        found.add(f"{pipeline.media_key} is not recorded in this Dagster instance", pipeline.media_key)
-    stale = set(_embeddings(pipeline, wanted, recorded, found))
+        missing.add(f"{pipeline.media_key} is not recorded in this Dagster instance", pipeline.media_key)
+    stale = set(_embeddings(pipeline, declared, recorded, missing))
     pointers = pipeline.store.published.of_pipeline(spec.name, spec.indexes)
-    _indexes(pipeline, schema, stale, pointers, recorded, found)
-    if not found.assets:
-        names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in wanted.items())
+    _indexes(pipeline, missing, schema=schema, stale=stale, pointers=pointers, recorded=recorded)
+    if not missing.assets:
+        names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in declared.items())
         held = [name for name, pointer in pointers.items() if pointer.held]
         extra = "".join(f"; {name} is held: `embeddings-orch publish {name}` releases it" for name in held)
         return Missing(None, f"up to date with {names}{extra}")
-    order = [key for key in keys(pipeline) if key in found.assets]
-    reason = "; ".join(dict.fromkeys(found.reasons))
-    return Missing(Need(tuple(order), reason, found.tags), "")
+    order = [key for key in keys(pipeline) if key in missing.assets]
+    reason = "; ".join(dict.fromkeys(missing.reasons))
+    return Missing(Need(tuple(order), reason, missing.tags), "")
 
 
 def keys(pipeline: Pipeline) -> list[str]:
     """All asset keys of a pipeline, in the order of the graph."""
     spec = pipeline.spec
-    found = [pipeline.media_key, *map(pipeline.embedding_key, spec.embeddings)]
+    assets = [pipeline.media_key, *map(pipeline.embedding_key, spec.embeddings)]
     for name in spec.indexes:
-        found += [pipeline.index_key(name), pipeline.published_key(name)]
-    return found
+        assets += [pipeline.index_key(name), pipeline.published_key(name)]
+    return assets
 
 
 def short(fingerprint: str) -> str:
@@ -99,47 +99,48 @@ def short(fingerprint: str) -> str:
 
 
 def _embeddings(
-    pipeline: Pipeline, wanted: Mapping[str, str], recorded: Mapping[str, str | None], found: _Found
+    pipeline: Pipeline, declared: Mapping[str, str], recorded: Mapping[str, str | None], missing: _Found
 ) -> Iterator[str]:
     states = pipeline.store.states.of_pipeline(pipeline.spec.name)
     for name, spec in pipeline.spec.embeddings.items():
         state, key = states.get(name), pipeline.embedding_key(name)
         old = state.fingerprint if state else None
         inputs = str(spec.inputs)
-        if state is None or old != wanted[name] or state.input != inputs:
-            reason = embedding_reason(state, wanted[name], spec.config, inputs, 0)
-        elif (recorded.get(key) or "").partition("-")[0] != short(wanted[name]):
+        if state is None or old != declared[name] or state.input != inputs:
+            reason = embedding_reason(state, spec.config, fingerprint=declared[name], inputs=inputs)
+        elif (recorded.get(key) or "").partition("-")[0] != short(declared[name]):
             reason = "not recorded in this Dagster instance"
         else:
             continue
-        found.add(f"{key}: {reason}", key)
-        found.tags[f"embeddings_orch/fingerprint.{name}"] = short(wanted[name])
-        found.tags[f"embeddings_orch/previous_fingerprint.{name}"] = short(old) if old else "none"
+        missing.add(f"{key}: {reason}", key)
+        missing.tags[f"embeddings_orch/fingerprint.{name}"] = short(declared[name])
+        missing.tags[f"embeddings_orch/previous_fingerprint.{name}"] = short(old) if old else "none"
         yield name
 
 
 def _indexes(
     pipeline: Pipeline,
+    missing: _Found,
+    *,
     schema: pa.Schema | None,
     stale: set[str],
     pointers: Mapping[str, Pointer],
     recorded: Mapping[str, str | None],
-    found: _Found,
 ) -> None:
     generations = {g.id: g for g in pipeline.store.generations.of_pipeline(pipeline.spec.name)}
     for name, pointer in pointers.items():
         assets = pipeline.index_key(name), pipeline.published_key(name)
         if schema is None or stale.intersection(pipeline.spec.indexes[name].vectors):
-            found.assets.update(assets)
+            missing.assets.update(assets)
             continue
         table = table_name(pipeline, name, schema.empty_table())
         published = generations.get(pointer.generation or "")
         built = [g for g in generations.values() if g.index == name and g.table == table]
         held = is_held(pipeline, name, pointer)
         if reason := _index_reason(table, published, built, held=held):
-            found.add(f"{assets[0]}: {reason}", *assets)
+            missing.add(f"{assets[0]}: {reason}", *assets)
         elif any(recorded.get(asset) is None for asset in assets):
-            found.add(f"{assets[0]}: not recorded in this Dagster instance", *assets)
+            missing.add(f"{assets[0]}: not recorded in this Dagster instance", *assets)
 
 
 def _index_reason(table: str, published: Generation | None, built: list[Generation], *, held: bool) -> str:

@@ -45,7 +45,7 @@ def changes(pipeline: Pipeline, listed: Listed) -> str:
     # A file that was written just before its scan has no stat to compare with.
     touched = sum(bool(known.get(item)) and known[item] != stat for item, stat in items.items())
     # A table's rows without a file are no items of a listing.
-    gone = sum(item not in items and bool(stat) for item, stat in known.items())
-    counts = {"new": new, "changed": touched, "deleted": gone}
+    deleted = sum(item not in items and bool(stat) for item, stat in known.items())
+    counts = {"new": new, "changed": touched, "deleted": deleted}
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     return f"media: {told}" if told else "media: captions, columns or settings changed"

@@ -68,7 +68,7 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | N
         schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
         if not write or not (previous is None or schema_changed or touched or difference):
             break
-        if _write_difference(pipeline, stored, version, scan.table, difference, touched):
+        if _write_difference(pipeline, stored, scan.table, version=version, difference=difference, touched=touched):
             break
     else:
         raise StoreError(f"{pipeline.media_key}: other runs wrote the catalog {_TRIES} times meanwhile; run again")
@@ -100,8 +100,9 @@ def _scan_source(pipeline: Pipeline, previous: pa.Table | None, meter: Meter) ->
 def _write_difference(
     pipeline: Pipeline,
     stored: CatalogTable,
-    version: int | None,
     table: pa.Table,
+    *,
+    version: int | None,
     difference: CatalogDiff,
     touched: list[str],
 ) -> bool:

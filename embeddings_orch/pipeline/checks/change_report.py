@@ -69,12 +69,12 @@ class _Sheet:
     definitions: dict[tuple[str, bool], str] = field(default_factory=dict)
     size: int = 0
 
-    def cell(self, item: str, shown: _Shown | None, common: bool) -> str:
+    def cell(self, item: str, content: _Shown | None, common: bool) -> str:
         """An item in a table's cell: its picture, its words or its id."""
-        if shown is not None and shown.text is not None:
-            return _mark(_short(shown.text), common)
+        if content is not None and content.text is not None:
+            return _mark(_short(content.text), common)
         key = (item, common)
-        if key not in self.definitions and not (shown is not None and self._define(key, shown.uri)):
+        if key not in self.definitions and not (content is not None and self._define(key, content.uri)):
             return _mark(_short(item), common)
         name = list(self.definitions).index(key)
         return f"![{_plain(item)}][t{name}]"
@@ -105,8 +105,8 @@ class _Shown:
 
 def _section(sheet: _Sheet, change: ModelChange, column: ColumnChange) -> str:
     picked = [*column.least, *column.spread]
-    ids = {item for one in picked for item in (one.item, *one.before[:SHOWN], *one.after[:SHOWN])}
-    shown = _load_shown(sheet.pipeline, change, column, ids)
+    ids = {item for compared in picked for item in (compared.item, *compared.before[:SHOWN], *compared.after[:SHOWN])}
+    contents = _load_shown(sheet.pipeline, change, column, ids)
     name = _plain(column.after.column)
     if column.before.column != column.after.column:
         name += f" (was {_plain(column.before.column)})"
@@ -125,20 +125,20 @@ def _section(sheet: _Sheet, change: ModelChange, column: ColumnChange) -> str:
         "| keeps |",
         "| --- | --- | --- | --- |",
     ]
-    lines += [_row(sheet, one, shown) for one in picked]
+    lines += [_row(sheet, compared, contents) for compared in picked]
     return "\n".join(lines)
 
 
-def _row(sheet: _Sheet, one: Compared, shown: dict[str, _Shown]) -> str:
+def _row(sheet: _Sheet, compared: Compared, contents: dict[str, _Shown]) -> str:
     def cells(items: Iterable[str]) -> str:
-        told = [(item, sheet.cell(item, shown.get(item), item in one.common)) for item in items]
+        told = [(item, sheet.cell(item, contents.get(item), item in compared.common)) for item in items]
         # Pictures stand close; words need something between them.
         pictures = all(text.startswith("![") for _, text in told)
         return (" " if pictures else " · ").join(text for _, text in told)
 
-    query = sheet.cell(one.item, shown.get(one.item), False)
-    kept = f"{len(one.common)} of {len(one.before)}"
-    return f"| {query} | {cells(one.before[:SHOWN])} | {cells(one.after[:SHOWN])} | {kept} |"
+    query = sheet.cell(compared.item, contents.get(compared.item), False)
+    share = f"{len(compared.common)} of {len(compared.before)}"
+    return f"| {query} | {cells(compared.before[:SHOWN])} | {cells(compared.after[:SHOWN])} | {share} |"
 
 
 def _load_shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, ids: Iterable[str]) -> dict[str, _Shown]:
@@ -148,11 +148,11 @@ def _load_shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, i
     used = MEDIA if MEDIA in names or not names else names[0]
     columns = list(dict.fromkeys(["id", "uri", "modality", "content_hash", "text", *([] if used == MEDIA else [used])]))
     batches = list(table.scan(version, columns, where=in_list("id", sorted(ids))))
-    found: dict[str, _Shown] = {}
+    contents: dict[str, _Shown] = {}
     for row in (row for batch in batches for row in pa.table(batch).to_pylist()):
         text = row[used] if used != MEDIA else row["text"] if row["modality"] == "text" else None
-        found[row["id"]] = _Shown(row["uri"], None if text is None else str(text))
-    return found
+        contents[row["id"]] = _Shown(row["uri"], None if text is None else str(text))
+    return contents
 
 
 def _frame(picture: Image.Image, common: bool) -> bytes:

@@ -38,7 +38,7 @@ EMBEDDING_CHECKS = ("coverage", "finite", "dimension", "unit_norm", "failed_shar
 
 
 def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
-    """Check the vectors that an embedding's contents have; every stored vector is read.
+    """Check the vectors that an embedding's contents have; read every stored vector.
 
     Returns:
         A result for each of `EMBEDDING_CHECKS`; none is blocking.
@@ -47,16 +47,16 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     delta = embedding_delta(pipeline, name, pipeline.catalog())
     table = delta.vectors
     total = delta.wanted.num_rows
-    wanted = delta.wanted["key"].combine_chunks()
+    keys = delta.wanted["key"].combine_chunks()
     faults = VectorFaults()
     for batch in table.scan():
-        faults.add(matrix_of(batch.filter(pc.is_in(batch["key"], wanted))["vector"]))
+        faults.add(matrix_of(batch.filter(pc.is_in(batch["key"], keys))["vector"]))
     dimensions = table.dimensions()
     declared = embedder_for(spec.config).dimensions()
     covered = delta.covered
     failed = total - covered
     share = failed / total if total else 0.0
-    remembered = pc.sum(pc.is_in(pa.array(delta.failures, pa.string()), wanted)).as_py() or 0
+    remembered = pc.sum(pc.is_in(pa.array(delta.failures, pa.string()), keys)).as_py() or 0
     unexplained = failed - remembered
     limits = [index.checks.max_failed for index in pipeline.spec.indexes.values() if name in index.vectors]
     limit = min(limits, default=0.01)

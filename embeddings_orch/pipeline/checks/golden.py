@@ -48,7 +48,7 @@ def check_golden(
     golden = pipeline.spec.indexes[index].checks.golden
     if not golden:
         return CheckResult("golden", True, True, {"queries": 0}, "none declared")
-    declared = digest([[_identity(one) for one in golden], generation.search])
+    declared = digest([[_identity(example) for example in golden], generation.search])
     for check in generation.checks:
         if check.name == "golden" and check.passed and check.metadata.get("declared") == declared:
             return check
@@ -58,8 +58,8 @@ def check_golden(
         answers = _answers(opened, generation, golden, listed())
     finally:
         opened.close()
-    failed = [one for one in answers if not all(finding.passed for finding in one)]
-    findings = [finding for one in answers for finding in one]
+    failed = [answer for answer in answers if not all(finding.passed for finding in answer)]
+    findings = [finding for answer in answers for finding in answer]
     wrong = [finding for finding in findings if not finding.passed]
     description = f"{len(golden) - len(failed)} of {len(golden)} queries find what is expected"
     if wrong:
@@ -84,31 +84,31 @@ def _answers(
 ) -> list[list[GoldenAnswer]]:
     answers: list[list[GoldenAnswer]] = []
     unusable: dict[str | None, str] = {}
-    for one in golden:
+    for example in golden:
         try:
             # A model that cannot be loaded is not tried again for every query.
-            found = unusable.get(one.embedding) or _search_ids(opened, generation, one, one.within)
+            outcome = unusable.get(example.embedding) or _search_ids(opened, generation, example, example.within)
         except (UnavailableError, StoreError):
             raise
         except EmbeddingsOrchError as error:
-            found = f"cannot be searched for: {error}"
+            outcome = f"cannot be searched for: {error}"
             if isinstance(error, TerminalError):
-                unusable[one.embedding] = found
+                unusable[example.embedding] = outcome
         except Exception as error:
-            found = unusable[one.embedding] = f"cannot be searched for: {type(error).__name__}: {error}"
-        if isinstance(found, str):
-            answers.append([GoldenAnswer(_label(one), item, found, False) for item in one.expect])
+            outcome = unusable[example.embedding] = f"cannot be searched for: {type(error).__name__}: {error}"
+        if isinstance(outcome, str):
+            answers.append([GoldenAnswer(_label(example), item, outcome, False) for item in example.expect])
         else:
-            answers.append(_findings(opened, generation, one, found, listed))
+            answers.append(_findings(opened, generation, example, hits=outcome, listed=listed))
     return answers
 
 
 def _findings(
-    opened: Index, generation: Generation, one: GoldenSpec, hits: list[str], listed: Collection[str]
+    opened: Index, generation: Generation, example: GoldenSpec, *, hits: list[str], listed: Collection[str]
 ) -> list[GoldenAnswer]:
     further: list[str] = []
-    if any(item not in hits and item in listed for item in one.expect):
-        further = _search_ids(opened, generation, one, max(_LOOKED, 2 * one.within))
+    if any(item not in hits and item in listed for item in example.expect):
+        further = _search_ids(opened, generation, example, max(_LOOKED, 2 * example.within))
 
     def place(item: str) -> str:
         if item in hits:
@@ -116,30 +116,32 @@ def _findings(
         if item not in listed:
             return "is not in the catalog"
         # A wider search can find nearer items that the narrow one missed.
-        if item in further and further.index(item) >= one.within:
-            return f"is at place {further.index(item) + 1}, wanted within {one.within}"
-        if item not in further and len(further) < max(_LOOKED, 2 * one.within):
-            return f"has no vector, wanted within {one.within}"
-        seen = one.within if item in further else len(further)
-        return f"is not among the first {seen}, wanted within {one.within}"
+        if item in further and further.index(item) >= example.within:
+            return f"is at place {further.index(item) + 1}, wanted within {example.within}"
+        if item not in further and len(further) < max(_LOOKED, 2 * example.within):
+            return f"has no vector, wanted within {example.within}"
+        seen = example.within if item in further else len(further)
+        return f"is not among the first {seen}, wanted within {example.within}"
 
-    return [GoldenAnswer(_label(one), item, place(item), item in hits) for item in one.expect]
+    return [GoldenAnswer(_label(example), item, place(item), item in hits) for item in example.expect]
 
 
-def _search_ids(opened: Index, generation: Generation, one: GoldenSpec, limit: int) -> list[str]:
-    results = opened.search(one.query, image=one.image, limit=limit, column=one.embedding, generation=generation)
+def _search_ids(opened: Index, generation: Generation, example: GoldenSpec, limit: int) -> list[str]:
+    results = opened.search(
+        example.query, image=example.image, limit=limit, column=example.embedding, generation=generation
+    )
     return [hit.id for hit in results.hits]
 
 
-def _label(one: GoldenSpec) -> str:
-    name = f'"{one.query}"' if one.query is not None else Path(str(one.image)).name
-    return f"{name} in {one.embedding}" if one.embedding else name
+def _label(example: GoldenSpec) -> str:
+    name = f'"{example.query}"' if example.query is not None else Path(str(example.image)).name
+    return f"{name} in {example.embedding}" if example.embedding else name
 
 
-def _identity(one: GoldenSpec) -> list[object]:
+def _identity(example: GoldenSpec) -> list[object]:
     """What a query and its answer are, with the bytes of a picture, not its path."""
     try:
-        picture = content_hash(Path(one.image).read_bytes()) if one.image is not None else None
+        picture = content_hash(Path(example.image).read_bytes()) if example.image is not None else None
     except OSError:
         picture = "unreadable"
-    return [one.query, picture, list(one.expect), one.within, one.embedding]
+    return [example.query, picture, list(example.expect), example.within, example.embedding]

@@ -91,7 +91,7 @@ def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> 
     table = pipeline.store.index(generation.table)
     inputs = Inputs.parse(model.input)
     read = ["id", *_read_columns(inputs)]
-    found = _Column(
+    column = _Column(
         model,
         dimensions=int(table.schema(generation.version).field(model.column).type.list_size),
         declared=_declared_dimensions(pipeline, generation, model),
@@ -99,7 +99,7 @@ def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> 
     catalog = keys = None
     for batch in table.scan(generation.version, [model.column, *read]):
         has = pc.is_valid(batch[model.column])
-        found.faults.add(matrix_of(batch[model.column].filter(has)))
+        column.faults.add(matrix_of(batch[model.column].filter(has)))
         lacking = pa.table(batch.select(read).filter(pc.invert(has)))
         if not lacking.num_rows:
             continue
@@ -107,11 +107,11 @@ def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> 
             # An index has no copy of such a column.
             catalog = pipeline.catalog() if catalog is None else catalog
             lacking = catalog.filter(pc.is_in(catalog["id"], lacking["id"].combine_chunks()))
-        found.without += _with_content(lacking, inputs)
+        column.without += _with_content(lacking, inputs)
         if len(inputs.names) > 1:
             keys = pipeline.store.vectors(model.fingerprint).keys() if keys is None else keys
-            found.cancelled += lacking.num_rows - without_vector(lacking, inputs, keys)
-    return found
+            column.cancelled += lacking.num_rows - without_vector(lacking, inputs, keys)
+    return column
 
 
 def _read_columns(inputs: Inputs) -> list[str]:
@@ -156,7 +156,7 @@ def _check_failed_share(columns: list[_Column], limit: float) -> CheckResult:
 
 
 def _finite(columns: list[_Column]) -> CheckResult:
-    wrong, seen = sum(one.faults.infinite for one in columns), sum(one.faults.seen for one in columns)
+    wrong, seen = sum(column.faults.infinite for column in columns), sum(column.faults.seen for column in columns)
     return CheckResult(
         "finite",
         wrong == 0,
@@ -168,23 +168,23 @@ def _finite(columns: list[_Column]) -> CheckResult:
 
 def _dimension(columns: list[_Column]) -> CheckResult:
     wrong = [
-        f"{one.model.column} has {one.dimensions}, its model {one.declared or one.model.dimensions}"
-        for one in columns
-        if one.dimensions != one.model.dimensions or one.declared not in (None, one.dimensions)
+        f"{column.model.column} has {column.dimensions}, its model {column.declared or column.model.dimensions}"
+        for column in columns
+        if column.dimensions != column.model.dimensions or column.declared not in (None, column.dimensions)
     ]
-    lengths = ", ".join(f"{one.model.column} has {one.dimensions}" for one in columns)
+    lengths = ", ".join(f"{column.model.column} has {column.dimensions}" for column in columns)
     return CheckResult(
         "dimension",
         not wrong,
         True,
-        {one.model.column: one.dimensions for one in columns},
+        {column.model.column: column.dimensions for column in columns},
         f"dimensions: {'; '.join(wrong) if wrong else lengths}",
     )
 
 
 def _unit_norm(columns: list[_Column]) -> CheckResult:
-    due = [one for one in columns if one.normalized]
-    wrong, seen = sum(one.faults.off_norm for one in due), sum(one.faults.seen for one in due)
+    due = [column for column in columns if column.normalized]
+    wrong, seen = sum(column.faults.off_norm for column in due), sum(column.faults.seen for column in due)
     return CheckResult(
         "unit_norm",
         wrong == 0,

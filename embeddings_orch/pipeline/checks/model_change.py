@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import StoreError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.neighbours import ids_with_vector, nearest_items
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
 
 NEAREST = 10
@@ -92,12 +93,12 @@ def check_model_change(
     """Compare the neighbours of sampled items with those in the published generation, where a model differs.
 
     It blocks only below ``min_overlap``. What cannot be compared passes: a published table that is lost must not stop
-    one that is good. Stored vectors are read, no model is called.
+    one that is good. It reads stored vectors and calls no model.
 
     Raises:
         StoreError: the new generation cannot be read.
     """
-    wanted = pipeline.spec.indexes[index].checks.min_overlap
+    min_overlap = pipeline.spec.indexes[index].checks.min_overlap
     pointer = pipeline.store.published.get(pipeline.spec.name, index).generation
     if pointer is None:
         return _pass_because("nothing is published yet"), None
@@ -110,13 +111,17 @@ def check_model_change(
     pairs, new, gone = _pairs(published, generation)
     if not (pairs or new or gone):
         return _pass_because("same models as the published generation"), None
+    old_table, new_table = pipeline.store.index(published.table), pipeline.store.index(generation.table)
     try:
-        compared = [_compare(pipeline, published, generation, before, after) for before, after in pairs]
+        compared = [
+            _compare(VectorColumn(old_table, published, before), VectorColumn(new_table, generation, after))
+            for before, after in pairs
+        ]
     except _LostError as error:
         return _pass_because(f"could not be compared with the published generation {pointer}: {error}"), None
     columns = tuple(column for column in compared if column is not None)
     change = ModelChange(published, generation, columns, new, gone)
-    return _result(change, wanted, len(pairs)), change
+    return _result(change, min_overlap, len(pairs)), change
 
 
 def model_label(model: IndexedModel) -> str:
@@ -142,7 +147,7 @@ def _pairs(
 ) -> tuple[list[tuple[IndexedModel, IndexedModel]], tuple[str, ...], tuple[str, ...]]:
     """Columns before and after whose models differ, new columns, and gone ones.
 
-    One that is new in place of one that is gone is the same column under another name.
+    A new column in the place of a gone one is the same column under another name.
     """
     before = {model.column: model for model in published.models}
     after = {model.column: model for model in generation.models}
@@ -151,20 +156,17 @@ def _pairs(
     gone = [name for name in before if name not in after]
     if len(new) == len(gone) == 1:
         pairs.append((before[gone.pop()], after[new.pop()]))
-    differ = [(one, other) for one, other in pairs if (one.fingerprint, one.input) != (other.fingerprint, other.input)]
+    differ = [(was, now) for was, now in pairs if (was.fingerprint, was.input) != (now.fingerprint, now.input)]
     return differ, tuple(new), tuple(gone)
 
 
-def _compare(
-    pipeline: Pipeline, published: Generation, generation: Generation, before: IndexedModel, after: IndexedModel
-) -> ColumnChange | None:
+def _compare(before: VectorColumn, after: VectorColumn) -> ColumnChange | None:
     """Compare among the items that have a vector in both generations; None where there are fewer than two."""
-    old, new = pipeline.store.index(published.table), pipeline.store.index(generation.table)
     with _guard_published():
-        ids = ids_with_vector(old, published, before.column)
-    now = ids_with_vector(new, generation, after.column)
-    kept = pc.is_in(now, ids)
-    both, added = now.filter(kept), now.filter(pc.invert(kept))
+        ids = ids_with_vector(before)
+    now = ids_with_vector(after)
+    in_both = pc.is_in(now, ids)
+    both, added = now.filter(in_both), now.filter(pc.invert(in_both))
     if len(both) < 2:
         return None
     both = both.take(pc.sort_indices(both))
@@ -173,27 +175,27 @@ def _compare(
     k = min(NEAREST, len(both) - 1)
     with _guard_published():
         removed = ids.filter(pc.invert(pc.is_in(ids, both)))
-        nearest_before = nearest_items(old, published, before.column, items, k, removed)
-    nearest_after = nearest_items(new, generation, after.column, items, k, added)
+        nearest_before = nearest_items(before, items, k, removed)
+    nearest_after = nearest_items(after, items, k, added)
     compared = [
-        Compared(item, tuple(one), tuple(other))
-        for item, one, other in zip(items, nearest_before, nearest_after, strict=True)
+        Compared(item, tuple(near_before), tuple(near_after))
+        for item, near_before, near_after in zip(items, nearest_before, nearest_after, strict=True)
     ]
-    compared.sort(key=lambda one: (one.overlap, one.item))
+    compared.sort(key=lambda neighbours: (neighbours.overlap, neighbours.item))
     least, others = compared[: _SHOWN // 2], compared[_SHOWN // 2 :]
     spread = np.unique(np.linspace(0, len(others) - 1, min(_SHOWN - len(least), len(others))).round().astype(int))
     return ColumnChange(
-        before,
-        after,
+        before.model,
+        after.model,
         items=len(items),
         nearest=k,
-        overlap=sum(one.overlap for one in compared) / len(compared),
+        overlap=sum(neighbours.overlap for neighbours in compared) / len(compared),
         least=tuple(least),
         spread=tuple(others[int(number)] for number in spread),
     )
 
 
-def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
+def _result(change: ModelChange, min_overlap: float, compared: int) -> CheckResult:
     told = [
         f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {what}"
         for names, what in ((change.new, "new"), (change.gone, "gone"))
@@ -204,7 +206,7 @@ def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
     worst = change.worst
     if worst is None:
         return _pass_because("; ".join(told))
-    limit = f"; {wanted:.0%} is wanted" if wanted else ""
+    limit = f"; {min_overlap:.0%} is wanted" if min_overlap else ""
     told.insert(
         0,
         f"{worst.after.column}: an item keeps {worst.overlap:.0%} of its {worst.nearest} nearest on average "
@@ -212,11 +214,11 @@ def _result(change: ModelChange, wanted: float, compared: int) -> CheckResult:
     )
     return CheckResult(
         "model_change",
-        worst.overlap >= wanted,
+        worst.overlap >= min_overlap,
         True,
         {
             "overlap": round(worst.overlap, 4),
-            "wanted": wanted,
+            "wanted": min_overlap,
             "items": worst.items,
             "published": change.published.id,
             "columns": {column.after.column: round(column.overlap, 4) for column in change.columns},

@@ -9,6 +9,7 @@ from typing import Any
 
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.indexes.recall import SAMPLE, K, farthest_exact, queries, recall
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.generations import CheckResult, Generation
 from embeddings_orch.store.index_table import IndexTable
 
@@ -17,7 +18,7 @@ _TIMED = 10
 
 
 def check_recall(
-    table: IndexTable, generation: Generation, wanted: float, *, clock: Callable[[], float] = time.perf_counter
+    table: IndexTable, generation: Generation, min_recall: float, *, clock: Callable[[], float] = time.perf_counter
 ) -> CheckResult:
     """Search for sampled vectors and compare with brute force; the worst vector column counts.
 
@@ -32,25 +33,25 @@ def check_recall(
     )
     before = _earlier_measure(generation, search)
     for model in generation.models:
-        asked = queries(table, generation, model.column)
-        fewest = min(fewest, len(asked))
-        limits = farthest_exact(table, generation, model.column, asked)
-        worst = min(worst, recall(table, generation, model.column, asked, limits))
+        column = VectorColumn(table, generation, model)
+        sampled = queries(column)
+        fewest = min(fewest, len(sampled))
+        worst = min(worst, recall(column, sampled, farthest_exact(column, sampled)))
         if not before:
-            slowest = max(slowest, _latency(table, generation, model.column, asked[:_TIMED], clock))
+            slowest = max(slowest, _latency(column, sampled[:_TIMED], clock))
     return CheckResult(
         "recall_at_10",
-        worst >= wanted,
+        worst >= min_recall,
         True,
         {
             "recall": round(worst, 4),
-            "wanted": wanted,
+            "wanted": min_recall,
             "queries": fewest,
             "k": K,
             "search": search,
             **(before or {"latency_ms": round(slowest * 1000, 2), "table_bytes": table.bytes}),
         },
-        f"recall@{K} is {worst:.3f} against exact search, {wanted} is wanted ({search})",
+        f"recall@{K} is {worst:.3f} against exact search, {min_recall} is wanted ({search})",
     )
 
 
@@ -62,21 +63,19 @@ def _earlier_measure(generation: Generation, search: str) -> dict[str, Any]:
     return {}
 
 
-def _latency(
-    table: IndexTable, generation: Generation, column: str, asked: Vectors, clock: Callable[[], float]
-) -> float:
+def _latency(column: VectorColumn, queries: Vectors, clock: Callable[[], float]) -> float:
     """Median seconds of a search; 0 where there is nothing to search for."""
     taken = []
-    for vector in asked:
+    for query in queries:
         started = clock()
-        table.nearest(
-            vector,
-            column,
-            version=generation.version,
-            metric=generation.metric,
+        column.table.nearest(
+            query,
+            column.name,
+            version=column.version,
+            metric=column.metric,
             limit=K,
             columns=["id"],
-            search=generation.search,
+            search=column.generation.search,
         )
         taken.append(clock() - started)
     return statistics.median(taken) if taken else 0.0

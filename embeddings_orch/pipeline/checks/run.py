@@ -72,9 +72,9 @@ def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
         check_golden(pipeline, index, generation, lambda: due.keys() | stored.keys()),
         changed,
     ]
-    kept = tuple(_keep_proof(generation, result) for result in results)
-    if kept != generation.checks:
-        pipeline.store.generations.put(replace(generation, checks=kept))
+    proven = tuple(_keep_proof(generation, result) for result in results)
+    if proven != generation.checks:
+        pipeline.store.generations.put(replace(generation, checks=proven))
     return IndexChecks(generation, results, change)
 
 
@@ -84,7 +84,7 @@ def _rows(pipeline: Pipeline, index: str, generation: Generation) -> tuple[dict[
     has_vector: dict[str, pa.Array] = {
         model.column: vectors_of(pipeline, model.column, catalog).keys() for model in generation.models
     }
-    delta = index_delta(pipeline, index, catalog, has_vector, generation.version)
+    delta = index_delta(pipeline, index, catalog, has_vector, version=generation.version)
     return dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True)), delta.stored
 
 

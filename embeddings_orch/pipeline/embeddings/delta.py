@@ -83,7 +83,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     config: EmbedderConfig = spec.config
     fingerprint = config.fingerprint()
     vectors = vectors_of(pipeline, name, catalog)
-    wanted = read_contents(catalog, spec.inputs)
+    contents = read_contents(catalog, spec.inputs)
     rows = vectors.total()
     have = vectors.keys()
     if isinstance(vectors, ReadyVectors):
@@ -91,18 +91,18 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
         failures, retry_failed = vectors.failures, False
     else:
         failures = without_vector(pipeline.store.failures.of(fingerprint), have)
-    keys = wanted["key"]
+    keys = contents["key"]
 
     has = pc.is_in(keys, have)
     skipped = [] if retry_failed else [key for key, failure in failures.items() if failure.kind == "item"]
     skip = pc.and_(pc.is_in(keys, pa.array(skipped, pa.string())), pc.invert(has))
-    todo = wanted.filter(pc.invert(pc.or_(has, skip)))
+    todo = contents.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
     old_keys = _keys_covered_before(pipeline, state)
     known_contents = {key for keys_of in old_keys.values() for key in keys_of}
     inputs, fresh = str(spec.inputs), set(todo["key"].to_pylist())
-    reason = embedding_reason(state, fingerprint, config, inputs, len(fresh))
+    reason = embedding_reason(state, config, fingerprint=fingerprint, inputs=inputs, todo=len(fresh))
     if isinstance(vectors, ReadyVectors):
         same = state is not None and (state.fingerprint, state.input) == (fingerprint, inputs)
         fresh = set(have.to_pylist()) - (known_contents if same else set())
@@ -113,15 +113,15 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     )
     wanted_set = set(keys.to_pylist())
     current_ids = set(catalog["id"].to_pylist())
-    gone = {key for item, keys_of in old_keys.items() if item not in current_ids for key in keys_of} - wanted_set
+    deleted = {key for item, keys_of in old_keys.items() if item not in current_ids for key in keys_of} - wanted_set
     return EmbeddingDelta(
         fingerprint=fingerprint,
-        wanted=wanted,
+        wanted=contents,
         todo=todo,
         new=len(fresh) - changed,
         changed=changed,
         unchanged=(pc.sum(has).as_py() or 0) - (len(fresh) - todo.num_rows),
-        deleted=len(gone),
+        deleted=len(deleted),
         failed=pc.sum(skip).as_py() or 0,
         has_vector=have,
         rows=rows,
@@ -137,12 +137,12 @@ def _keys_covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> di
     old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
     if old is None or state is None or not is_there(inputs := Inputs.parse(state.input), old.schema.names):
         return {}
-    found: dict[str, list[str]] = {}
+    keys_by_item: dict[str, list[str]] = {}
     for keys in item_keys(old, inputs):
         for item, key in zip(old["id"].to_pylist(), keys.to_pylist(), strict=True):
             if key is not None:
-                found.setdefault(item, []).append(key)
-    return found
+                keys_by_item.setdefault(item, []).append(key)
+    return keys_by_item
 
 
 def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Failure]:
@@ -151,23 +151,23 @@ def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Fa
     return {key: failure for (key, failure), has in zip(failures.items(), mended, strict=True) if not has}
 
 
-def digest_covered(wanted: pa.Table, has_vector: pa.Array) -> str:
+def digest_covered(contents: pa.Table, has_vector: pa.Array) -> str:
     """Hash over the sorted keys that are wanted and have a vector."""
-    covered = wanted["key"].filter(pc.is_in(wanted["key"], has_vector))
+    covered = contents["key"].filter(pc.is_in(contents["key"], has_vector))
     return digest(sorted(covered.to_pylist()))
 
 
 def _ids_by_key(catalog: pa.Table, inputs: Inputs, keys: set[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    ids: dict[str, list[str]] = {}
     for keys_of in item_keys(catalog, inputs) if keys else ():
         for item, key in zip(catalog["id"].to_pylist(), keys_of.to_pylist(), strict=True):
             if key in keys:
-                found.setdefault(key, []).append(item)
-    return found
+                ids.setdefault(key, []).append(item)
+    return ids
 
 
 def embedding_reason(
-    state: EmbeddingState | None, fingerprint: str, config: EmbedderConfig, used: str, todo: int
+    state: EmbeddingState | None, config: EmbedderConfig, *, fingerprint: str, inputs: str, todo: int = 0
 ) -> str:
     """Why an embedding has something to do: the identity settings that changed, old -> new, or contents to embed."""
     if state is None:
@@ -177,8 +177,8 @@ def embedding_reason(
         names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
         edits = ", ".join(f"{name} {_show(state.settings.get(name))} -> {_show(now.get(name))}" for name in names)
         return f"model config changed: {edits}" if edits else "the provider's vector version changed"
-    if state.input != used:
-        return f"input changed: {state.input} -> {used}"
+    if state.input != inputs:
+        return f"input changed: {state.input} -> {inputs}"
     return "contents without a vector" if todo else "up to date"
 
 

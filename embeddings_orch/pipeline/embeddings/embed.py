@@ -122,8 +122,8 @@ def embed(
                 rows=delta.rows,
             )
             try:
-                for shares in portions.rounds(delta.todo, lambda: [*embedded, *(one.key for one in failures)]):
-                    runner.run(step, _contents(shares), read, commit, meter.add)
+                for shares in portions.rounds(delta.todo, lambda: [*embedded, *(failure.key for failure in failures)]):
+                    runner.run(step, _contents(shares), read, commit, progress=meter.add)
             finally:
                 step.close()
     has_vector, elsewhere = delta.has_vector, 0
@@ -166,12 +166,12 @@ def embed(
     return report
 
 
-def _newer(kept: EmbeddingState | None, state: EmbeddingState, pipeline: Pipeline) -> bool:
+def _newer(stored: EmbeddingState | None, state: EmbeddingState, pipeline: Pipeline) -> bool:
     """Whether another run has covered a newer catalog with the same model meanwhile."""
-    if kept is None or (kept.fingerprint, kept.input) != (state.fingerprint, state.input):
+    if stored is None or (stored.fingerprint, stored.input) != (state.fingerprint, state.input):
         return False
     latest = pipeline.store.catalog(pipeline.spec.name).version() or 0
-    return state.catalog_version < kept.catalog_version <= latest
+    return state.catalog_version < stored.catalog_version <= latest
 
 
 def _contents(portions: Iterable[pa.Table]) -> Iterator[Content]:

@@ -76,8 +76,8 @@ class Portions:
         while todo.num_rows:
             yield self.mine(todo)
             self.claims.release()
-            own = pa.array(list(done()), pa.string())
-            todo = self.filter_left(todo.filter(pc.invert(pc.is_in(todo["key"], own))))
+            done_keys = pa.array(list(done()), pa.string())
+            todo = self.filter_left(todo.filter(pc.invert(pc.is_in(todo["key"], done_keys))))
             if todo.num_rows:
                 self.wait(todo)
                 todo = self.filter_left(todo)
@@ -89,14 +89,14 @@ class Portions:
         size, largest = self.least, max(self.least, todo.num_rows // _LARGEST)
         order = sorted(range(len(names)), key=names.__getitem__)
         first = self._start(len(order))
-        asked: list[int] = []
+        buckets: list[int] = []
         for number, bucket in enumerate(order := order[first:] + order[:first], 1):
-            asked.append(bucket)
-            if sizes[asked].sum() < size and number < len(order):
+            buckets.append(bucket)
+            if sizes[buckets].sum() < size and number < len(order):
                 continue
-            held = self.claims.take([self._claim(names[one]) for one in asked])
-            won = [one for one in asked if self._claim(names[one]) in held]
-            asked = []
+            held = self.claims.take([self._claim(names[candidate]) for candidate in buckets])
+            won = [candidate for candidate in buckets if self._claim(names[candidate]) in held]
+            buckets = []
             # After the claim: whoever had it before committed first and gave it up then.
             rows = self.filter_left(todo.filter(pc.is_in(digits.indices, pa.array(won, digits.indices.type))))
             if rows.num_rows:
@@ -112,7 +112,7 @@ class Portions:
             # Only then are all keys read again.
             self._rows = rows
             failures = self.store.failures.of(self.fingerprint).values()
-            failed = [one.key for one in failures if one.kind == "item" and one.key not in self._known]
+            failed = [failure.key for failure in failures if failure.kind == "item" and failure.key not in self._known]
             self._elsewhere = pa.concat_arrays([self._vectors.keys(), pa.array(failed, pa.string())])
         return todo.filter(pc.invert(pc.is_in(todo["key"], self._elsewhere)))
 

@@ -47,9 +47,9 @@ def preview(
     """
     spec = pipeline.spec.embeddings[name]
     catalog = pipeline.catalog()
-    wanted = read_contents(catalog, spec.inputs)
+    contents = read_contents(catalog, spec.inputs)
     vectors = vectors_of(pipeline, name, catalog)
-    covered = wanted.filter(pc.is_in(wanted["key"], vectors.keys()))
+    covered = contents.filter(pc.is_in(contents["key"], vectors.keys()))
     if covered.num_rows < 3:
         return None
     step = max(1, -(-covered.num_rows // _ITEMS))

@@ -28,7 +28,7 @@ class GcReport:
     @property
     def bytes(self) -> int:
         """The bytes that were freed."""
-        return sum(one.bytes or 0 for one in self.removed)
+        return sum(garbage.bytes or 0 for garbage in self.removed)
 
 
 def collect(needs: Needs, agreed: GcPlan) -> GcReport:
@@ -42,9 +42,9 @@ def collect(needs: Needs, agreed: GcPlan) -> GcReport:
         return report
     # Two at once would take each other's marks off the versions to keep.
     with alone(needs.pipeline.store, "gc"):
-        wanted = {(one.kind, one.name) for one in agreed.garbage}
+        listed = {(item.kind, item.name) for item in agreed.garbage}
         for garbage in make_gc(needs).garbage:
-            if (garbage.kind, garbage.name) not in wanted:
+            if (garbage.kind, garbage.name) not in listed:
                 continue
             done = _try_drop(needs, garbage)
             if isinstance(done, str):
@@ -76,7 +76,7 @@ def _claim(garbage: Garbage) -> str:
 
 def _pointer(needs: Needs, garbage: Garbage) -> Garbage | None:
     name, _, index = garbage.name.partition("/")
-    if any((one.pipeline, one.index) == (name, index) for one in needs.generations()):
+    if any((generation.pipeline, generation.index) == (name, index) for generation in needs.generations()):
         return None
     needs.pipeline.store.published.remove(name, index)
     return garbage
@@ -145,7 +145,7 @@ def _versions(needs: Needs, garbage: Garbage) -> Garbage | None:
     store = needs.pipeline.store
     table = TableOf(store, garbage.name)
     before, latest = table.bytes, _latest(table)
-    gone = prune(table, needs.versions(table), needs.used_since)
+    removed = prune(table, needs.versions(table), needs.used_since)
     now = _latest(table)
     if garbage.name.startswith("catalog.") and now != latest:
         # The same rows under another number: a run without changes then writes nothing.
@@ -153,7 +153,7 @@ def _versions(needs: Needs, garbage: Garbage) -> Garbage | None:
         for embedding, state in store.states.of_pipeline(name).items():
             if state.catalog_version == latest and now is not None:
                 store.states.put(name, embedding, replace(state, catalog_version=now))
-    return replace(garbage, versions=gone, bytes=max(0, before - table.bytes))
+    return replace(garbage, versions=removed, bytes=max(0, before - table.bytes))
 
 
 def _latest(table: TableOf) -> int | None:
@@ -176,9 +176,9 @@ _REMOVE: dict[str, Callable[[Needs, Garbage], Garbage | None]] = {
 def indexes_that_lost(report: GcReport) -> dict[str, list[Garbage]]:
     """What was removed of each index, by ``pipeline/index``."""
     lost: dict[str, list[Garbage]] = {}
-    for one in report.removed:
-        parts = one.name.split(".")
-        key = one.index or (f"{parts[1]}/{parts[2]}" if parts[0] == "index" and len(parts) == 4 else "")
+    for garbage in report.removed:
+        parts = garbage.name.split(".")
+        key = garbage.index or (f"{parts[1]}/{parts[2]}" if parts[0] == "index" and len(parts) == 4 else "")
         if key:
-            lost.setdefault(key, []).append(one)
+            lost.setdefault(key, []).append(garbage)
     return lost

@@ -53,7 +53,7 @@ class GcPlan:
 
 
 def make_gc(needs: Needs) -> GcPlan:
-    """List what nobody needs any more; nothing is written.
+    """List what nobody needs any more; write nothing.
 
     Raises:
         EmbeddingsOrchError: a declared model's identity cannot be read, so its vectors cannot be told from garbage;
@@ -61,11 +61,15 @@ def make_gc(needs: Needs) -> GcPlan:
     """
     store = needs.pipeline.store
     _check_forget(needs)
-    kept = needs.generations()
-    gone = [one for one in store.generations.all() if one.pipeline in needs.names and one not in kept]
-    garbage = [*_pointers(needs, kept), *_generations(needs, gone), *_tables(needs, kept), *_maps(needs)]
+    needed = needs.generations()
+    unneeded = [
+        generation
+        for generation in store.generations.all()
+        if generation.pipeline in needs.names and generation not in needed
+    ]
+    garbage = [*_pointers(needs, needed), *_generations(needs, unneeded), *_tables(needs, needed), *_maps(needs)]
     garbage += [*_states(needs), *_models(needs), *_catalogs(needs), *_versions(needs, garbage)]
-    return GcPlan(needs.pipeline.spec.name, tuple(garbage), frozenset(one.id for one in kept))
+    return GcPlan(needs.pipeline.spec.name, tuple(garbage), frozenset(generation.id for generation in needed))
 
 
 def _check_forget(needs: Needs) -> None:
@@ -87,7 +91,7 @@ def pipelines_of(pipeline: Pipeline) -> set[str]:
         *(parts[1] for parts in tables if parts[0] in ("catalog", "index") and len(parts) > 1),
         *(name for name, _ in store.published.all()),
         *(name for name, _ in store.states.all()),
-        *(one.pipeline for one in store.generations.all()),
+        *(generation.pipeline for generation in store.generations.all()),
     }
 
 
@@ -98,29 +102,37 @@ def why_undeclared(needs: Needs, name: str, index: str) -> str:
     return "" if index in needs.pipeline.spec.indexes else f"the index {index} is no longer declared"
 
 
-def _pointers(needs: Needs, kept: Iterable[Generation]) -> Iterator[Garbage]:
-    used = {(one.pipeline, one.index) for one in kept}
+def _pointers(needs: Needs, needed: Iterable[Generation]) -> Iterator[Garbage]:
+    used = {(generation.pipeline, generation.index) for generation in needed}
     for name, index in needs.pipeline.store.published.all():
         if name in needs.names and (name, index) not in used and (why := why_undeclared(needs, name, index)):
             yield Garbage("pointer", f"{name}/{index}", why, f"{name}/{index}", rows=1)
 
 
-def _generations(needs: Needs, gone: Iterable[Generation]) -> Iterator[Garbage]:
-    for one in gone:
-        spec = needs.pipeline.spec.indexes.get(one.index)
-        current = one.table == needs.table(one.index)
+def _generations(needs: Needs, unneeded: Iterable[Generation]) -> Iterator[Garbage]:
+    for generation in unneeded:
+        spec = needs.pipeline.spec.indexes.get(generation.index)
+        current = generation.table == needs.table(generation.index)
         what = "versions of the current table" if current else "published ones of earlier tables"
         why = (
-            why_undeclared(needs, one.pipeline, one.index) or f"not of the last {spec and spec.keep_generations} {what}"
+            why_undeclared(needs, generation.pipeline, generation.index)
+            or f"not of the last {spec and spec.keep_generations} {what}"
         )
-        yield Garbage("generation", one.id, why, f"{one.pipeline}/{one.index}", rows=one.rows, versions=1)
+        yield Garbage(
+            "generation",
+            generation.id,
+            why,
+            f"{generation.pipeline}/{generation.index}",
+            rows=generation.rows,
+            versions=1,
+        )
 
 
-def _tables(needs: Needs, kept: Iterable[Generation]) -> Iterator[Garbage]:
+def _tables(needs: Needs, needed: Iterable[Generation]) -> Iterator[Garbage]:
     """Index tables that no generation is kept of; those without any are what a killed gc or build left."""
     store = needs.pipeline.store
-    used = {one.table for one in kept} | {needs.table(index) for index in needs.pipeline.spec.indexes}
-    recorded = {one.table for one in store.generations.all()}
+    used = {generation.table for generation in needed} | {needs.table(index) for index in needs.pipeline.spec.indexes}
+    recorded = {generation.table for generation in store.generations.all()}
     for name in store.table_names():
         parts = name.split(".")
         if parts[0] == "index" and len(parts) == 4 and parts[1] in needs.names and name not in used:
@@ -135,15 +147,15 @@ def _tables(needs: Needs, kept: Iterable[Generation]) -> Iterator[Garbage]:
 def _maps(needs: Needs) -> Iterator[Garbage]:
     """Maps whose generation is gone: what a killed gc left, or a run that made one while gc was at work."""
     store = needs.pipeline.store
-    recorded = {one.id for one in store.generations.all()}
+    recorded = {generation.id for generation in store.generations.all()}
     lost: dict[str, list[MapHeader]] = {}
-    for one in store.maps.headers():
-        if one.generation not in recorded and one.table.split(".")[1] in needs.names:
-            lost.setdefault(one.generation, []).append(one)
-    for generation, headers in lost.items():
-        if max(one.made_at for one in headers) < needs.used_since:
+    for header in store.maps.headers():
+        if header.generation not in recorded and header.table.split(".")[1] in needs.names:
+            lost.setdefault(header.generation, []).append(header)
+    for generation_id, headers in lost.items():
+        if max(header.made_at for header in headers) < needs.used_since:
             _, name, index, _ = headers[0].table.split(".")
-            yield Garbage("map", generation, "its generation is gone", f"{name}/{index}", rows=len(headers))
+            yield Garbage("map", generation_id, "its generation is gone", f"{name}/{index}", rows=len(headers))
 
 
 def _states(needs: Needs) -> Iterator[Garbage]:
@@ -158,7 +170,7 @@ def _models(needs: Needs) -> Iterator[Garbage]:
     store, needed = needs.pipeline.store, needs.fingerprints()
     why = "no pipeline and no kept generation has this model"
     for fingerprint, failures in store.failures.by_fingerprint().items():
-        if fingerprint not in needed and max(one.at for one in failures) < needs.used_since:
+        if fingerprint not in needed and max(failure.at for failure in failures) < needs.used_since:
             yield Garbage("failures", fingerprint, why, rows=len(failures))
     for name in store.table_names():
         kind, _, fingerprint = name.partition(".")
@@ -176,16 +188,20 @@ def _catalogs(needs: Needs) -> Iterator[Garbage]:
 
 def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
     """Versions of tables that stay: by age, and after the records of the generations that go now."""
-    dropped = {one.name for one in garbage if one.kind == "table"}
-    forgotten = {one.name for one in garbage if one.kind == "generation"}
+    dropped = {item.name for item in garbage if item.kind == "table"}
+    forgotten = {item.name for item in garbage if item.kind == "generation"}
     generations = needs.pipeline.store.generations.all()
     for table in tables_to_prune(needs):
         if table.name in dropped:
             continue
-        gone = {one.version for one in generations if one.table == table.name and one.id in forgotten}
+        forgotten_versions = {
+            generation.version
+            for generation in generations
+            if generation.table == table.name and generation.id in forgotten
+        }
         # With a generation go the versions before it; the few that a build makes on its way are not worth a line.
-        apart = timedelta(0) if gone else needs.apart
-        old = removable(table.history(), needs.versions(table) - gone, needs.used_since, apart)
+        apart = timedelta(0) if forgotten_versions else needs.apart
+        old = removable(table.history(), needs.versions(table) - forgotten_versions, needs.used_since, apart)
         if len(old) >= (1 if table.name.startswith("index.") else _WORTH):
             why = "older than all that is kept" if table.name.startswith("index.") else "older than the latest"
             yield Garbage("versions", table.name, why, versions=len(old))
@@ -208,7 +224,7 @@ def _table(table: TableOf, why: str, index: str = "", kind: Kind = "table") -> G
 def to_json(garbage: Iterable[Garbage]) -> list[dict[str, Any]]:
     """A list that ``gc --json`` prints."""
     return [
-        {"kind": one.kind, "name": one.name, "index": one.index or None, "why": one.why, "rows": one.rows,
-         "versions": one.versions, "bytes": one.bytes}
-        for one in garbage
+        {"kind": item.kind, "name": item.name, "index": item.index or None, "why": item.why, "rows": item.rows,
+         "versions": item.versions, "bytes": item.bytes}
+        for item in garbage
     ]  # fmt: skip

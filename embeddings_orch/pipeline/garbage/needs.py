@@ -56,43 +56,48 @@ class Needs:
         return [self.pipeline.spec.name, *([self.forget] if self.forget else [])]
 
     def generations(self) -> list[Generation]:
-        """Those of the store that are needed."""
+        """The needed generations of the store."""
         store = self.pipeline.store
-        found: dict[tuple[str, str], list[Generation]] = {}
-        for one in store.generations.all():
-            found.setdefault((one.pipeline, one.index), []).append(one)
-        kept: list[Generation] = []
-        for (name, index), generations in found.items():
+        by_index: dict[tuple[str, str], list[Generation]] = {}
+        for generation in store.generations.all():
+            by_index.setdefault((generation.pipeline, generation.index), []).append(generation)
+        needed: list[Generation] = []
+        for (name, index), generations in by_index.items():
             ids = (
                 self.needed_generations(name, index, generations)
                 if name in self.names
-                else {one.id for one in generations}
+                else {generation.id for generation in generations}
             )
-            kept += [one for one in generations if one.id in ids]
-        return kept
+            needed += [generation for generation in generations if generation.id in ids]
+        return needed
 
     def needed_generations(self, name: str, index: str, generations: Sequence[Generation]) -> set[str]:
-        """The ids of those generations of one index that are needed; all are given, oldest first."""
+        """The ids of the needed generations among all of one index, which are given oldest first."""
         store = self.pipeline.store
         log = store.publications.of(name, index)
-        used = {one.id: one.created_at for one in generations}
+        used = {generation.id: generation.created_at for generation in generations}
         published_at: dict[str, datetime] = {}
         for entry in log:
             published_at[entry.generation] = entry.at
-            for generation in (entry.generation, entry.previous):
-                if generation in used and generation is not None:
-                    used[generation] = max(used[generation], entry.at)
-        kept = {one.id for one in generations if used[one.id] >= self.used_since}
+            for generation_id in (entry.generation, entry.previous):
+                if generation_id in used and generation_id is not None:
+                    used[generation_id] = max(used[generation_id], entry.at)
+        needed = {generation.id for generation in generations if used[generation.id] >= self.used_since}
         if name == self.forget or index not in self.pipeline.spec.indexes:
-            return kept
+            return needed
         published = store.published.get(name, index).generation
         keep = self.pipeline.spec.indexes[index].keep_generations
-        current = self.table(index) or next((one.table for one in reversed(generations)), "")
-        here = sorted((one for one in generations if one.table == current), key=lambda one: one.version)
-        kept |= {one.id for one in here[-keep:]} | {one.id for one in [one for one in here if one.passed][-1:]}
+        current = self.table(index) or next((generation.table for generation in reversed(generations)), "")
+        here = sorted(
+            (generation for generation in generations if generation.table == current),
+            key=lambda generation: generation.version,
+        )
+        needed |= {generation.id for generation in here[-keep:]} | {
+            generation.id for generation in [generation for generation in here if generation.passed][-1:]
+        }
         last = _last_published(generations, published_at)
-        earlier = [one.id for table, one in last if table != current]
-        return kept | set(earlier[-keep:]) | ({published} & used.keys() if published else set())
+        earlier = [generation.id for table, generation in last if table != current]
+        return needed | set(earlier[-keep:]) | ({published} & used.keys() if published else set())
 
     def table(self, index: str) -> str | None:
         """The table of an index as it is declared now; None before the first run."""
@@ -109,7 +114,7 @@ class Needs:
         """The models whose vectors and failures are needed."""
         states = self.pipeline.store.states.all()
         needed = {state.fingerprint for (name, _), state in states.items() if name not in self.names}
-        needed |= {model.fingerprint for one in self.generations() for model in one.models}
+        needed |= {model.fingerprint for generation in self.generations() for model in generation.models}
         return needed | self.declared
 
     def versions(self, table: TableOf) -> set[int]:
@@ -122,7 +127,11 @@ class Needs:
         # What is still recorded, needed or not: a version goes after its record.
         if name[0] != "index":
             return set()
-        return {one.version for one in store.generations.of_pipeline(name[1]) if one.table == table.name}
+        return {
+            generation.version
+            for generation in store.generations.of_pipeline(name[1])
+            if generation.table == table.name
+        }
 
     def young(self, table: TableOf) -> bool:
         """Whether a table was written a short time ago: somebody may be at it."""
@@ -133,12 +142,12 @@ class Needs:
 def _last_published(
     generations: Sequence[Generation], published_at: dict[str, datetime]
 ) -> list[tuple[str, Generation]]:
-    """Of each table the generation that was published last, those published last at the end."""
+    """The generation of each table that was published last, in the order of publication."""
     last: dict[str, tuple[datetime, Generation]] = {}
-    for one in generations:
+    for generation in generations:
         # A store that was written before moves were logged: what passed was published.
-        logged = any(other.id in published_at for other in generations if other.table == one.table)
-        at = published_at.get(one.id) if logged else (one.created_at if one.passed else None)
-        if at is not None and (one.table not in last or at >= last[one.table][0]):
-            last[one.table] = (at, one)
-    return [(table, one) for table, (_, one) in sorted(last.items(), key=lambda item: item[1][0])]
+        logged = any(other.id in published_at for other in generations if other.table == generation.table)
+        at = published_at.get(generation.id) if logged else (generation.created_at if generation.passed else None)
+        if at is not None and (generation.table not in last or at >= last[generation.table][0]):
+            last[generation.table] = (at, generation)
+    return [(table, generation) for table, (_, generation) in sorted(last.items(), key=lambda item: item[1][0])]

@@ -157,8 +157,8 @@ def _work(pipeline: Pipeline, index: str) -> _Work:
     }
     catalog = _choose_catalog(pipeline, has_vector)
     vectors = {name: vectors_of(pipeline, name, catalog) for name in pipeline.spec.indexes[index].vectors}
-    has_vector |= {name: one.keys() for name, one in vectors.items() if isinstance(one, ReadyVectors)}
-    delta = index_delta(pipeline, index, catalog, has_vector, state[0])
+    has_vector |= {name: ready.keys() for name, ready in vectors.items() if isinstance(ready, ReadyVectors)}
+    delta = index_delta(pipeline, index, catalog, has_vector, version=state[0])
     if delta.table != table:  # another run has just given the catalog other columns
         return _work(pipeline, index)
     return _Work(state, state[0], catalog, vectors, has_vector, delta)
@@ -171,13 +171,13 @@ def _choose_catalog(pipeline: Pipeline, has_vector: dict[str, pa.Array]) -> pa.T
         state.catalog_version
         for name, keys in has_vector.items()
         if (state := pipeline.store.states.get(pipeline.spec.name, name))
-        and _lacks(pipeline, name, catalog, keys, state)
+        and _lacks(pipeline, name, state, catalog=catalog, has_vector=keys)
     ]
     before = pipeline.store.catalog(pipeline.spec.name).read(min(versions)) if versions else None
     return before if before is not None and before.schema.equals(catalog.schema) else catalog
 
 
-def _lacks(pipeline: Pipeline, name: str, catalog: pa.Table, has_vector: pa.Array, state: EmbeddingState) -> bool:
+def _lacks(pipeline: Pipeline, name: str, state: EmbeddingState, *, catalog: pa.Table, has_vector: pa.Array) -> bool:
     """Whether contents have neither a vector nor a failure, although the model embedded an earlier catalog."""
     spec = pipeline.spec.embeddings[name]
     fingerprint = spec.config.fingerprint()
@@ -208,7 +208,9 @@ def _make_generation(pipeline: Pipeline, index: str, work: _Work, meter: Meter) 
         schema = join_schema(rows.schema, index_columns(pipeline, rows.column_names), models)
         # A new table holds nothing that could be deleted.
         deleted = [item for item in delta.deleted if item in delta.stored]
-        chunks = join_rows(picked, models, work.vectors, work.has_vector, schema, meter.add)
+        chunks = join_rows(
+            picked, models, vectors=work.vectors, has_vector=work.has_vector, schema=schema, done=meter.add
+        )
         table.write(chunks, schema, deleted)
     # Here and not where rows are written: a run that was killed in between left rows without indexes.
     table.build_indexes(spec.vectors, spec.metric, spec.full_text)

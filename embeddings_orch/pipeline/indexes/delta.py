@@ -67,12 +67,12 @@ def current_table(pipeline: Pipeline, index: str) -> str:
 def current_generation(pipeline: Pipeline, index: str) -> Generation | None:
     """The newest generation of the declaration as it stands, or None."""
     table = current_table(pipeline, index)
-    found = [g for g in pipeline.store.generations.of(pipeline.spec.name, index) if g.table == table]
-    return max(found, key=lambda generation: generation.version) if found else None
+    generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, index) if g.table == table]
+    return max(generations, key=lambda generation: generation.version) if generations else None
 
 
 def index_delta(
-    pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array], version: int | None = None
+    pipeline: Pipeline, index: str, catalog: pa.Table, has_vector: dict[str, pa.Array], *, version: int | None = None
 ) -> IndexDelta:
     """Compare an index table with the rows it should hold.
 
@@ -100,10 +100,10 @@ def index_delta(
             before = dict.fromkeys(pipeline.store.index(last.table).digests(last.version), "")
         reason = "its models, columns or settings changed: a new table"
     ids = catalog["id"].to_pylist()
-    wanted = dict(zip(ids, digests.to_pylist(), strict=True))
+    digest_of = dict(zip(ids, digests.to_pylist(), strict=True))
     new = [item for item in ids if item not in before]
-    changed = [item for item in ids if item in before and stored.get(item) != wanted[item]]
-    deleted = [item for item in before if item not in wanted]
+    changed = [item for item in ids if item in before and stored.get(item) != digest_of[item]]
+    deleted = [item for item in before if item not in digest_of]
     if not reason:
         reason = "rows differ" if new or changed or deleted else "up to date"
         reason = reason if before or not ids else "never built"

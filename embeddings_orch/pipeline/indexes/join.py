@@ -49,6 +49,7 @@ def check_lengths(asset: str, schema: pa.Schema, models: Sequence[IndexedModel])
 def join_rows(
     rows: pa.Table,
     models: Sequence[IndexedModel],
+    *,
     vectors: Mapping[str, Vectors],
     has_vector: Mapping[str, pa.Array],
     schema: pa.Schema,
@@ -85,7 +86,7 @@ def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> i
 def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Array) -> pa.Array:
     inputs = Inputs.parse(model.input)
     null = pa.scalar(None, pa.string())
-    keys = [pc.if_else(pc.is_in(one, has), one, null) for one in item_keys(chunk, inputs)]
+    keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(chunk, inputs)]
     if len(keys) == 1:
         column = vectors.take(keys[0])
         kind = pa.list_(pa.float32(), model.dimensions)
@@ -93,7 +94,9 @@ def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Arra
         return column if column.type == kind else pa.nulls(chunk.num_rows, kind)
     weights = [weight for _, weight in inputs.weights]
     normalize = bool(model.settings.get("normalize", True))
-    return mean_of_inputs([vectors.take(one) for one in keys], weights, model.dimensions, normalize=normalize)
+    return mean_of_inputs(
+        [vectors.take(input_keys) for input_keys in keys], weights, model.dimensions, normalize=normalize
+    )
 
 
 def mean_of_inputs(
@@ -102,7 +105,7 @@ def mean_of_inputs(
     """For each row the weighted mean of its vectors; of a row that lacks some, with the others' weights alone.
 
     The direction is that of Weaviate's multi2vec modules, which divide the weighted sum by the number of vectors
-    (``CombineVectorsWithWeights``). Null are rows without any vector, and those whose vectors cancel each other out.
+    (``CombineVectorsWithWeights``). A row is null where it has no vector, or its vectors cancel each other out.
 
     Args:
         columns: the vectors of each input, null where a row has none.
@@ -117,10 +120,10 @@ def mean_of_inputs(
         there = column.is_valid().to_numpy(zero_copy_only=False)
         if not there.any():
             continue
-        found = matrix_of(column.drop_null())
-        total[there] += np.float32(share) * found
+        matrix = matrix_of(column.drop_null())
+        total[there] += np.float32(share) * matrix
         weight[there] += share
-        size[there] += share * _norms(found)
+        size[there] += share * _norms(matrix)
     norms = _norms(total)
     there = norms > _NOTHING * size
     scale = np.where(there, norms if normalize else weight, 1)

@@ -10,55 +10,50 @@ import pyarrow.compute as pc
 
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.indexes.recall import distances
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.base import in_list
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_table import IndexTable
 from embeddings_orch.store.vectors import matrix_of
 
 
-def ids_with_vector(table: IndexTable, generation: Generation, column: str) -> pa.Array:
+def ids_with_vector(column: VectorColumn) -> pa.Array:
     """The ids of the rows that have a vector."""
-    batches = table.scan(generation.version, ["id"], where=f"`{column}` IS NOT NULL")
+    batches = column.table.scan(column.version, ["id"], where=f"`{column.name}` IS NOT NULL")
     return pa.concat_arrays([pa.array([], pa.string()), *(batch["id"].cast(pa.string()) for batch in batches)])
 
 
-def nearest_items(
-    table: IndexTable, generation: Generation, column: str, items: Sequence[str], k: int, without: pa.Array
-) -> list[list[str]]:
+def nearest_items(column: VectorColumn, items: Sequence[str], k: int, without: pa.Array) -> list[list[str]]:
     """For each of some items with a vector, the ids of its k nearest, itself excluded, nearest first.
 
     Items at the same distance stand in the order of their ids, so that the order of the rows does not count.
     Memory is that of a batch.
 
     Args:
-        table: of the generation.
-        generation: the generation.
-        column: its vector column.
+        column: whose vectors.
         items: the ids to start from.
         k: how many to find for each.
         without: ids that do not count as neighbours; few of them cost little.
     """
-    asked = _vectors(table, generation, column, items)
-    own = pa.array(items, pa.string())
+    queries = _vectors(column, items)
+    item_ids = pa.array(items, pa.string())
     best: list[list[tuple[float, str]]] = [[] for _ in items]
     limits = np.full(len(items), np.inf, dtype=np.float32)
-    for batch in table.scan(generation.version, ["id", column]):
-        rows = batch.filter(pc.is_valid(batch[column]))
+    for batch in column.table.scan(column.version, ["id", column.name]):
+        rows = batch.filter(pc.is_valid(batch[column.name]))
         if len(without):
             rows = rows.filter(pc.invert(pc.is_in(rows["id"], without)))
         if not rows.num_rows:
             continue
-        far = np.round(distances(asked, matrix_of(rows[column]), generation.metric), 6)
+        far = np.round(distances(queries, matrix_of(rows[column.name]), column.metric), 6)
         far[~np.isfinite(far)] = np.nan
-        itself = pc.index_in(rows["id"], own)
+        itself = pc.index_in(rows["id"], item_ids)
         places = pc.indices_nonzero(pc.is_valid(itself))
         far[itself.take(places).to_numpy(), places.to_numpy()] = np.nan
         for number, near in _near(far, k, limits):
-            found = zip(far[number, near].tolist(), rows["id"].take(pa.array(near)).to_pylist(), strict=True)
-            best[number] = sorted([*best[number], *found])[:k]
+            nearer = zip(far[number, near].tolist(), rows["id"].take(pa.array(near)).to_pylist(), strict=True)
+            best[number] = sorted([*best[number], *nearer])[:k]
             if len(best[number]) == k:
                 limits[number] = best[number][-1][0]
-    return [[item for _, item in found] for found in best]
+    return [[item for _, item in neighbours] for neighbours in best]
 
 
 def _near(far: Vectors, k: int, limits: Vectors) -> list[tuple[int, Vectors]]:
@@ -71,9 +66,9 @@ def _near(far: Vectors, k: int, limits: Vectors) -> list[tuple[int, Vectors]]:
     return list(zip(numbers[starts].tolist(), np.split(columns, starts[1:]), strict=True)) if len(starts) else []
 
 
-def _vectors(table: IndexTable, generation: Generation, column: str, items: Sequence[str]) -> Vectors:
+def _vectors(column: VectorColumn, items: Sequence[str]) -> Vectors:
     """The vectors of some items, shape (items, dimensions), in their order."""
-    found: dict[str, Vectors] = {}
-    for batch in table.scan(generation.version, ["id", column], where=in_list("id", items)):
-        found.update(zip(batch["id"].to_pylist(), matrix_of(batch[column]), strict=True))
-    return np.stack([found[item] for item in items])
+    vectors: dict[str, Vectors] = {}
+    for batch in column.table.scan(column.version, ["id", column.name], where=in_list("id", items)):
+        vectors.update(zip(batch["id"].to_pylist(), matrix_of(batch[column.name]), strict=True))
+    return np.stack([vectors[item] for item in items])

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from embeddings_orch.models.content import Vectors
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.index_table import IndexTable
 from embeddings_orch.store.vectors import matrix_of
@@ -22,9 +23,9 @@ _NOT_FINITE = np.errstate(invalid="ignore", over="ignore")
 
 
 @_NOT_FINITE
-def queries(table: IndexTable, generation: Generation, column: str, count: int = SAMPLE) -> Vectors:
+def queries(column: VectorColumn, count: int = SAMPLE) -> Vectors:
     """Up to ``count`` stored vectors with a little seeded noise, shape (n, dimensions): none is in the index itself."""
-    vectors = matrix_of(table.sample(generation.version, column, count)[column])
+    vectors = matrix_of(column.table.sample(column.version, column.name, count)[column.name])
     if not len(vectors):
         return vectors
     noise = np.random.default_rng(0).standard_normal(vectors.shape).astype(np.float32)
@@ -46,54 +47,53 @@ def distances(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
     return np.asarray(1 - queries @ vectors.T, dtype=np.float32)
 
 
-def farthest_exact(table: IndexTable, generation: Generation, column: str, asked: Vectors, k: int = K) -> Vectors:
+def farthest_exact(column: VectorColumn, queries: Vectors, k: int = K) -> Vectors:
     """The exact distance of each query's k-th neighbour, shape (queries,), by brute force over all stored vectors."""
-    best = np.full((len(asked), 0), np.inf, dtype=np.float32)
-    for batch in table.scan(generation.version, [column]):
-        stored = batch[column].drop_null()
+    best = np.full((len(queries), 0), np.inf, dtype=np.float32)
+    for batch in column.table.scan(column.version, [column.name]):
+        stored = batch[column.name].drop_null()
         if len(stored):
-            both = np.concatenate([best, distances(asked, matrix_of(stored), generation.metric)], axis=1)
+            both = np.concatenate([best, distances(queries, matrix_of(stored), column.metric)], axis=1)
             best = np.sort(np.partition(both, min(k, both.shape[1]) - 1, axis=1)[:, :k], axis=1)
-    return best[:, -1] if best.shape[1] else np.full(len(asked), -np.inf, dtype=np.float32)
+    return best[:, -1] if best.shape[1] else np.full(len(queries), -np.inf, dtype=np.float32)
 
 
-def recall(
-    table: IndexTable,
-    generation: Generation,
-    column: str,
-    asked: Vectors,
-    limits: Iterable[float],
-    k: int = K,
-) -> float:
+def recall(column: VectorColumn, queries: Vectors, limits: Iterable[float], k: int = K) -> float:
     """Share of the k exact neighbours that the index finds; one at the same distance counts as well.
 
     Returns:
         A value in [0, 1]; 1 where there is nothing to find.
     """
-    due = len(asked) * min(k, table.count(generation.version, column))
+    due = len(queries) * min(k, column.table.count(column.version, column.name))
     if due == 0:
         return 1.0
-    nearest = table.nearest_distances(
-        asked, column, version=generation.version, metric=generation.metric, limit=k, search=generation.search
+    nearest = column.table.nearest_distances(
+        queries,
+        column.name,
+        version=column.version,
+        metric=column.metric,
+        limit=k,
+        search=column.generation.search,
     )
-    found = 0
-    for distances_found, limit in zip(nearest, limits, strict=True):
+    hits = 0
+    for hit_distances, limit in zip(nearest, limits, strict=True):
         tolerance = 1e-5 * max(1.0, abs(float(limit)))
-        found += sum(distance <= float(limit) + tolerance for distance in distances_found)
-    return found / due
+        hits += sum(distance <= float(limit) + tolerance for distance in hit_distances)
+    return hits / due
 
 
-def tune(table: IndexTable, generation: Generation, wanted: float) -> Generation:
+def tune(table: IndexTable, generation: Generation, min_recall: float) -> Generation:
     """The generation with search parameters that reach the wanted recall; unchanged where search is exact."""
     for model in generation.models:
         if not table.approximate(model.column, generation.version):
             continue
-        asked = queries(table, generation, model.column)
-        limits = farthest_exact(table, generation, model.column, asked)
+        column = VectorColumn(table, generation, model)
+        sampled = queries(column)
+        limits = farthest_exact(column, sampled)
         # Not less than what an earlier column needs.
         least = _PARAMETERS.index(generation.search) if generation.search in _PARAMETERS else 0
         for parameters in _PARAMETERS[least:]:
             generation = replace(generation, search=dict(parameters))
-            if recall(table, generation, model.column, asked, limits) >= wanted:
+            if recall(replace(column, generation=generation), sampled, limits) >= min_recall:
                 break
     return generation

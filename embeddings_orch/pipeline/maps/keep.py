@@ -59,6 +59,6 @@ def _find_kept(pipeline: Pipeline, generation: Generation, column: str, method: 
     there = None if anew else pipeline.store.maps.header(generation.id, column)
     if there is not None and there.method == effective(method, there.vectors) and there.rows == generation.rows:
         return there
-    made = make_map(pipeline.store, generation, column, method)
-    pipeline.store.maps.put(made)
-    return made.header
+    new_map = make_map(pipeline.store, generation, column, method)
+    pipeline.store.maps.put(new_map)
+    return new_map.header

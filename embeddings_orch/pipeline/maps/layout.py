@@ -27,7 +27,7 @@ _KEPT_UNTIL = 2
 
 
 def make_map(store: Store, generation: Generation, column: str, method: Method) -> Map:
-    """Lay out the map of a vector column; nothing is stored.
+    """Lay out the map of a vector column; store nothing.
 
     Args:
         store: where the generation is.
@@ -59,8 +59,8 @@ def make_map(store: Store, generation: Generation, column: str, method: Method) 
         made_at=datetime.now(UTC),
     )
     if method == "umap":
-        ids, places, checks, kept = umap_points(rows, MAX_POINTS, before)
-        header = replace(header, points=len(ids), fitted=header.fitted if kept else count)
+        ids, places, checks, same_layout = umap_points(rows, MAX_POINTS, before)
+        header = replace(header, points=len(ids), fitted=header.fitted if same_layout else count)
         return Map(header, ids, places, checks=checks)
     basis = before.basis if before else None
     basis = _basis(rows) if basis is None else basis

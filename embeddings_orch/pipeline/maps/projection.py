@@ -56,7 +56,7 @@ def principal_axes(vectors: npt.NDArray[Any]) -> tuple[Plane, Plane, tuple[float
     centred = vectors - mean
     # The smaller of the two products has the same eigenvalues.
     wide = dimensions > count
-    values, found = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    values, eigenvectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     values = np.maximum(values, 0.0)
     total = float(values.sum())
     # What rounding leaves of vectors that are all the same is no direction.
@@ -66,7 +66,7 @@ def principal_axes(vectors: npt.NDArray[Any]) -> tuple[Plane, Plane, tuple[float
         value = float(values[-1 - place])
         if value <= max(noise, total * 1e-12):
             break
-        direction = found[:, -1 - place]
+        direction = eigenvectors[:, -1 - place]
         axis = centred.T @ direction if wide else direction
         axis = axis / np.linalg.norm(axis)
         axes[place] = axis if axis[np.abs(axis).argmax()] > 0 else -axis

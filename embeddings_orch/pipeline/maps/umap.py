@@ -57,10 +57,10 @@ def umap_points(rows: MapRows, most: int, before: Map | None) -> tuple[pa.Array,
             for a new one.
     """
     known = _same(rows, most, before) if before is not None else {}
-    kept = 2 * len(known) > min(most, rows.count)
+    same_layout = 2 * len(known) > min(most, rows.count)
     anchors, vectors = rows.sample(ANCHORS)
     matrix = comparable(vectors, rows.generation.metric)
-    if not kept:
+    if not same_layout:
         plane = lay_out(matrix)
         known = dict(zip(anchors.to_pylist(), place(plane, *frame(plane)), strict=True))
     among = np.array([item in known for item in anchors.to_pylist()])
@@ -75,7 +75,7 @@ def umap_points(rows: MapRows, most: int, before: Map | None) -> tuple[pa.Array,
         ids.append(some)
         places.append(here)
         checks.append(checksums(vectors))
-    return pa.concat_arrays(ids), np.concatenate(places), np.concatenate(checks), kept
+    return pa.concat_arrays(ids), np.concatenate(places), np.concatenate(checks), same_layout
 
 
 def _same(rows: MapRows, most: int, before: Map) -> dict[str, npt.NDArray[np.uint16]]:
@@ -104,8 +104,8 @@ class _Nearby:
 
     def places(self, vectors: Plane) -> Places:
         """Shape (len(vectors), 2)."""
-        found = [self._block(vectors[start : start + _BLOCK]) for start in range(0, len(vectors), _BLOCK)]
-        return np.concatenate([np.zeros((0, 2), np.uint16), *found])
+        blocks = [self._block(vectors[start : start + _BLOCK]) for start in range(0, len(vectors), _BLOCK)]
+        return np.concatenate([np.zeros((0, 2), np.uint16), *blocks])
 
     def _block(self, vectors: Plane) -> Places:
         block = vectors.astype(np.float32)

@@ -77,7 +77,7 @@ def _embeddings(
     old = before.embeddings if before else {}
     new = now.embeddings if now else {}
     known = {spec.config.fingerprint(): f"{name}/embeddings/{embedding}" for embedding, spec in old.items()}
-    for embedding in [*new, *(gone for gone in old if gone not in new)]:
+    for embedding in [*new, *(dropped for dropped in old if dropped not in new)]:
         key = f"{name}/embeddings/{embedding}"
         if embedding not in new:
             yield AssetDifference(key, "removed", "", old[embedding].config.fingerprint(), "no longer declared")
@@ -92,7 +92,7 @@ def _embeddings(
         settings = {field: _show_at(value, moved) for field, value in config.declared_identity().items()}
         inputs = str(spec.inputs)
         state = EmbeddingState(config.fingerprint(), str(old[embedding].inputs), settings, 0, "", None)
-        reasons = [embedding_reason(state, fingerprint, spec.config, inputs, 0)]
+        reasons = [embedding_reason(state, spec.config, fingerprint=fingerprint, inputs=inputs)]
         if state.fingerprint != fingerprint and state.input != inputs:
             reasons.append(f"input changed: {state.input} -> {inputs}")
         differs = state.fingerprint != fingerprint or state.input != inputs
@@ -112,7 +112,7 @@ def _show_at(value: Any, moved: tuple[str, str]) -> Any:
 def _indexes(name: str, before: PipelineSpec | None, now: PipelineSpec | None) -> Iterator[AssetDifference]:
     old = before.indexes if before else {}
     new = now.indexes if now else {}
-    for index in [*new, *(gone for gone in old if gone not in new)]:
+    for index in [*new, *(dropped for dropped in old if dropped not in new)]:
         key = f"{name}/index/{index}"
         was = before.index_version(index) if before and index in old else ""
         version = now.index_version(index) if now and index in new else ""
@@ -135,8 +135,8 @@ def _index_reason(before: PipelineSpec, now: PipelineSpec, index: str) -> str:
             reasons.append(f"{field} {_show_list(was)} -> {_show_list(value)}")
     for vector in new.vectors:
         if vector in old.vectors:
-            one, other = before.embeddings[vector], now.embeddings[vector]
-            if (one.config.fingerprint(), one.inputs) != (other.config.fingerprint(), other.inputs):
+            old_spec, new_spec = before.embeddings[vector], now.embeddings[vector]
+            if (old_spec.config.fingerprint(), old_spec.inputs) != (new_spec.config.fingerprint(), new_spec.inputs):
                 reasons.append(f"embedding {vector} changed")
     return f"a new table: {', '.join(reasons)}"
 

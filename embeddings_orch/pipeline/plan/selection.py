@@ -19,12 +19,12 @@ def graph(spec: PipelineSpec) -> dict[str, list[str]]:
     """The assets of a declaration."""
     name = spec.name
     media = f"{name}/raw_media"
-    found: dict[str, list[str]] = {media: []}
-    found.update({f"{name}/embeddings/{embedding}": [media] for embedding in spec.embeddings})
+    assets: dict[str, list[str]] = {media: []}
+    assets.update({f"{name}/embeddings/{embedding}": [media] for embedding in spec.embeddings})
     for index, declared in spec.indexes.items():
-        found[f"{name}/index/{index}"] = [media, *(f"{name}/embeddings/{vector}" for vector in declared.vectors)]
-        found[f"{name}/published/{index}"] = [f"{name}/index/{index}"]
-    return found
+        assets[f"{name}/index/{index}"] = [media, *(f"{name}/embeddings/{vector}" for vector in declared.vectors)]
+        assets[f"{name}/published/{index}"] = [f"{name}/index/{index}"]
+    return assets
 
 
 def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> list[str]:
@@ -63,11 +63,11 @@ def _key(assets: Graph, pipeline: str, name: str) -> str:
     for key in (name, f"{pipeline}/{name}"):
         if key in assets:
             return key
-    found = [key for key in assets if key.rsplit("/", 1)[-1] == name]
-    if len(found) == 1:
-        return found[0]
-    short = [key.removeprefix(f"{pipeline}/") for key in found or assets]
-    if found:
+    matches = [key for key in assets if key.rsplit("/", 1)[-1] == name]
+    if len(matches) == 1:
+        return matches[0]
+    short = [key.removeprefix(f"{pipeline}/") for key in matches or assets]
+    if matches:
         raise SpecError(f"{name!r} names several assets; choose one: {', '.join(short)}")
     last = [part for part in (key.rsplit("/", 1)[-1] for key in assets) if "/" not in name]
     wrong = name.removeprefix(f"{pipeline}/")
@@ -79,7 +79,7 @@ def _reach(start: str, edges: Mapping[str, Sequence[str]], layers: int | None) -
     reached: set[str] = set()
     frontier = {start}
     while frontier and layers != 0:
-        frontier = {key for one in frontier for key in edges.get(one, ()) if key in edges} - reached
+        frontier = {key for asset in frontier for key in edges.get(asset, ()) if key in edges} - reached
         reached |= frontier
         layers = None if layers is None else layers - 1
     return reached

@@ -34,14 +34,14 @@ def list_generations(pipeline: Pipeline, index: str) -> dict[str, Any]:
     ``kept`` is whether gc leaves a generation alone, None where that cannot be told on this machine.
     """
     store, name = pipeline.store, pipeline.spec.name
-    made = _index(pipeline, index)
+    described = _index(pipeline, index)
     log = store.publications.of(name, index)
-    before = {one for entry in log for one in (entry.generation, entry.previous)}
+    before = {generation_id for entry in log for generation_id in (entry.generation, entry.previous)}
     generations = store.generations.of(name, index)
-    kept: set[str] | None = None
+    kept_ids: set[str] | None = None
     with suppress(EmbeddingsOrchError):  # a model's weights are missing
-        kept = Needs(pipeline).needed_generations(name, index, generations)
-    for number, (row, generation) in enumerate(zip(made["generations"], generations, strict=True), 1):
+        kept_ids = Needs(pipeline).needed_generations(name, index, generations)
+    for number, (row, generation) in enumerate(zip(described["generations"], generations, strict=True), 1):
         row["number"] = number
         row["table"], row["version"] = generation.table, generation.version
         row["providers"] = {
@@ -49,11 +49,11 @@ def list_generations(pipeline: Pipeline, index: str) -> dict[str, Any]:
             for model in generation.models
         }
         row["recall"] = _recall(generation)
-        row["published"] = generation.id == made["published"]
-        row["held"] = row["published"] and made["held"]
+        row["published"] = generation.id == described["published"]
+        row["held"] = row["published"] and described["held"]
         row["published_before"] = generation.id in before and not row["published"]
-        row["kept"] = None if kept is None else generation.id in kept
-    return {"pipeline": name, **made}
+        row["kept"] = None if kept_ids is None else generation.id in kept_ids
+    return {"pipeline": name, **described}
 
 
 def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict[str, Any]]:
@@ -74,10 +74,10 @@ def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict
         if catalog is None or not remembered or not is_there(spec.inputs, catalog.schema.names):
             continue
         have = vectors_of(pipeline, name, catalog).keys()
-        failures = without_vector({key: one.failure for key, one in remembered.items()}, have)
-        wanted = read_contents(catalog, spec.inputs).select(["key", "uri"])
+        failures = without_vector({key: record.failure for key, record in remembered.items()}, have)
+        contents = read_contents(catalog, spec.inputs).select(["key", "uri"])
         ids = dict(zip(catalog["uri"].to_pylist(), catalog["id"].to_pylist(), strict=True))
-        for row in wanted.filter(pc.is_in(wanted["key"], pa.array(failures, pa.string()))).to_pylist():
+        for row in contents.filter(pc.is_in(contents["key"], pa.array(failures, pa.string()))).to_pylist():
             failure = failures[row["key"]]
             failed.append(
                 {
@@ -114,4 +114,4 @@ def _index(pipeline: Pipeline, index: str) -> dict[str, Any]:
 
 def _recall(generation: Generation) -> float | None:
     measured = [check.metadata.get("recall") for check in generation.checks if check.name == "recall_at_10"]
-    return min((float(one) for one in measured if one is not None), default=None)
+    return min((float(share) for share in measured if share is not None), default=None)

@@ -55,7 +55,7 @@ def publish(pipeline: Pipeline, index: str, *, checked: bool = False) -> Publish
     if (report := _report_held(pipeline, index, pointer)) is not None:
         return report
     generations = candidates(pipeline, index)
-    generation = next((one for one in generations if one.checks), None)
+    generation = next((candidate for candidate in generations if candidate.checks), None)
     newest = generations[0] if generations else None
     if newest is None:
         raise PublishRefusedError(f"{asset}: nothing to publish; materialize {pipeline.index_key(index)} first")
@@ -84,7 +84,7 @@ def release(pipeline: Pipeline, index: str) -> PublishReport:
     asset = pipeline.published_key(index)
     pointer = pipeline.store.published.get(pipeline.spec.name, index)
     generations = candidates(pipeline, index)
-    generation = next((one for one in generations if one.passed), None)
+    generation = next((candidate for candidate in generations if candidate.passed), None)
     if generation is None:
         reason = "was never built" if not generations else f"has none; generation {_why_not(generations[0])}"
         raise PublishRefusedError(
@@ -99,8 +99,12 @@ def release(pipeline: Pipeline, index: str) -> PublishReport:
 def candidates(pipeline: Pipeline, index: str) -> list[Generation]:
     """The generations of an index as it is declared now, newest first."""
     table = table_name(pipeline, index, pipeline.catalog())
-    found = [one for one in pipeline.store.generations.of(pipeline.spec.name, index) if one.table == table]
-    return sorted(found, key=lambda one: one.version, reverse=True)
+    generations = [
+        generation
+        for generation in pipeline.store.generations.of(pipeline.spec.name, index)
+        if generation.table == table
+    ]
+    return sorted(generations, key=lambda generation: generation.version, reverse=True)
 
 
 def describe_failed_checks(generation: Generation) -> str:
@@ -125,7 +129,7 @@ def move(pipeline: Pipeline, index: str, expected: Pointer, target: Pointer, *, 
         store.published.swap(name, index, target, expected)
         raise PublishRefusedError(f"{pipeline.published_key(index)}: gc has removed generation {target.generation}")
     if target.generation != expected.generation:
-        store.publications.add(name, index, target.generation or "", expected.generation, kind)
+        store.publications.add(name, index, generation=target.generation or "", previous=expected.generation, kind=kind)
     return True
 
 

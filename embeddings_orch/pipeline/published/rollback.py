@@ -31,7 +31,7 @@ def rollback(pipeline: Pipeline, index: str, to: str | None = None) -> PublishRe
     if pointer.generation is None:
         raise PublishRefusedError(f"{asset}: nothing is published, so there is nothing to go back from")
     generations = pipeline.store.generations.of(pipeline.spec.name, index)
-    known = {one.id: one for one in generations}
+    known = {generation.id: generation for generation in generations}
     steps = history(pipeline.store.publications.of(pipeline.spec.name, index), pointer.generation, known)
     target = _step_back(asset, pointer.generation, generations, steps) if to is None else find(generations, to)
     _usable(pipeline, asset, target)
@@ -80,28 +80,28 @@ def find(generations: Sequence[Generation], to: str) -> Generation:
     Raises:
         EmbeddingsOrchError: there is none, or several begin so.
     """
-    for one in generations:
-        if one.id == to:
-            return one
+    for generation in generations:
+        if generation.id == to:
+            return generation
     if to.isdecimal() and 1 <= int(to) <= len(generations):
         return generations[int(to) - 1]
-    found = [one for one in generations if to and one.id.startswith(to)]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(one.id for one in found or generations) or "none"
-    if found:
+    matches = [generation for generation in generations if to and generation.id.startswith(to)]
+    if len(matches) == 1:
+        return matches[0]
+    listed = ", ".join(generation.id for generation in matches or generations) or "none"
+    if matches:
         raise EmbeddingsOrchError(f"several generations begin with {to!r}: {listed}")
     raise EmbeddingsOrchError(f"there is no generation {to!r}; there are, from number 1: {listed}")
 
 
 def _step_back(asset: str, published: str, generations: Sequence[Generation], steps: Sequence[str]) -> Generation:
-    known = {one.id: one for one in generations}
+    known = {generation.id: generation for generation in generations}
     if len(steps) > 1:
         return known[steps[-2]]
     # A store that was written before moves were logged.
-    ids = [one.id for one in generations]
+    ids = [generation.id for generation in generations]
     older = generations[: ids.index(published)] if published in known else generations
-    passing = [one for one in older if one.passed]
+    passing = [generation for generation in older if generation.passed]
     if not passing:
         raise PublishRefusedError(
             f"{asset}: there is nothing to go back to: no earlier generation whose checks passed is kept"

@@ -38,7 +38,7 @@ async def facets(request: Request, pipeline: str, index: str, generation: str | 
 
 
 @router.get(_INDEX + "/items/{id:path}", summary="One item")
-async def item(request: Request, pipeline: str, index: str, id: str, generation: str | None = None) -> Response:
+async def item(request: Request, *, pipeline: str, index: str, id: str, generation: str | None = None) -> Response:
     """An item's URI and columns; 404 where there is none."""
     own = state(request)
 

@@ -23,7 +23,7 @@ _AT_ONCE = 2
 
 @router.get("/v1/indexes/{pipeline}/{index}/map", summary="Where the items lie on a plane")
 async def index_map(
-    request: Request, pipeline: str, index: str, column: str | None = None, generation: str | None = None
+    request: Request, *, pipeline: str, index: str, column: str | None = None, generation: str | None = None
 ) -> Response:
     """The ids and the coordinates, 0..65535, of up to 200,000 items with a vector in `column`, by default the first.
 

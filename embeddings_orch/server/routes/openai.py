@@ -68,8 +68,8 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
             model,
             modality,
             [contents[place] for place in places],
-            body.input_type,
-            [f"input[{place}]" for place in places],
+            side=body.input_type,
+            names=[f"input[{place}]" for place in places],
         )
         for place, answer in zip(places, answers, strict=True):
             found[place] = answer

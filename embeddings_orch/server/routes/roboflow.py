@@ -84,7 +84,7 @@ async def embed_text(body: TextRequest, request: Request) -> Response:
     started = time.perf_counter()
     texts = [body.text] if isinstance(body.text, str) else body.text
     model = await _model(state(request))
-    vectors = await _vectors(request, model, "text", texts, "document", "text")
+    vectors = await _vectors(request, model, "text", texts, side="document", param="text")
     fields = _fields(body, model, started)
     return await answer_with(state(request), fields, embeddings=[one.tolist() for one in vectors])
 
@@ -95,7 +95,7 @@ async def embed_image(body: ImageRequest, request: Request) -> Response:
     started = time.perf_counter()
     images = body.image if isinstance(body.image, list) else [body.image]
     model = await _model(state(request))
-    vectors = await _vectors(request, model, "image", images, "document", "image")
+    vectors = await _vectors(request, model, "image", images, side="document", param="image")
     fields = _fields(body, model, started)
     return await answer_with(state(request), fields, embeddings=[one.tolist() for one in vectors])
 
@@ -107,8 +107,8 @@ async def compare(body: CompareRequest, request: Request) -> Response:
     prompts = body.prompt
     given = list(prompts.values()) if isinstance(prompts, dict) else prompts if isinstance(prompts, list) else [prompts]
     model = await _model(state(request))
-    (subject,) = await _vectors(request, model, body.subject_type, [body.subject], "document", "subject")
-    others = await _vectors(request, model, body.prompt_type, given, "query", "prompt")
+    (subject,) = await _vectors(request, model, body.subject_type, [body.subject], side="document", param="subject")
+    others = await _vectors(request, model, body.prompt_type, given, side="query", param="prompt")
     figures = [_cosine(subject, other) for other in others]
     similarity = dict(zip(prompts, figures, strict=True)) if isinstance(prompts, dict) else figures
     return json_answer({**_fields(body, model, started), "similarity": similarity, "parent_id": None})
@@ -119,7 +119,7 @@ async def _model(own: State) -> PooledModel:
 
 
 async def _vectors(
-    request: Request, model: PooledModel, kind: Kind, given: Sequence[Any], side: Side, param: str
+    request: Request, model: PooledModel, kind: Kind, given: Sequence[Any], *, side: Side, param: str
 ) -> list[Vectors]:
     """The vectors of texts or pictures, in order."""
     own = state(request)
@@ -133,7 +133,7 @@ async def _vectors(
         raise HttpProblem(400, f"{param} is a picture where {param}_type says text", param=param)
     modality: Modality = kind
     names = [f"{param} {place}" for place in range(len(given))]
-    answers = await embed_contents(request, model, modality, contents, side, names) if contents else []
+    answers = await embed_contents(request, model, modality, contents, side=side, names=names) if contents else []
     vectors = []
     for answer in answers:
         if isinstance(answer, Failure):

@@ -28,6 +28,7 @@ _FORMAT = "WEBP" if features.check_module("webp") else "PNG"
 @router.get("/v1/indexes/{pipeline}/{index}/thumbnails/{id:path}", summary="A small picture of an item")
 async def thumbnail(
     request: Request,
+    *,
     pipeline: str,
     index: str,
     id: str,

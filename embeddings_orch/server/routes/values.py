@@ -22,7 +22,9 @@ MOST = 50
 
 
 @router.get("/v1/indexes/{pipeline}/{index}/values", summary="One column's value of every item")
-async def values(request: Request, pipeline: str, index: str, column: str, generation: str | None = None) -> Response:
+async def values(
+    request: Request, *, pipeline: str, index: str, column: str, generation: str | None = None
+) -> Response:
     """The ids, and for each the place of its value among `values`, -1 where it has none.
 
     Of a column of texts or booleans with at most 50 different values; 400 for another.

@@ -65,7 +65,7 @@ async def vectorize(body: VectorizeRequest, request: Request) -> Response:
     vectors: dict[Modality, list[Any]] = {"text": [], "image": []}
     for modality, given in contents.items():
         names = [f"{modality}s[{place}]" for place in range(len(given))]
-        answers = await embed_contents(request, model, modality, given, "document", names) if given else []
+        answers = await embed_contents(request, model, modality, given, side="document", names=names) if given else []
         for answer in answers:
             if isinstance(answer, Failure):
                 status = 503 if answer.kind == "transient" else 500

@@ -100,6 +100,7 @@ async def embed_contents(
     model: PooledModel,
     modality: Modality,
     contents: Sequence[str | bytes],
+    *,
     side: Side,
     names: Sequence[str],
 ) -> list[Embedded]:

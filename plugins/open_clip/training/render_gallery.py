@@ -93,7 +93,7 @@ def render(character: str, font: ImageFont.FreeTypeFont, size: int, colours: int
     return picture
 
 
-def render_gallery(out: Path, font_path: Path, cldr: Path, size: int, colours: int) -> int:
+def render_gallery(out: Path, *, font_path: Path, cldr: Path, size: int, colours: int) -> int:
     """Write the gallery's pictures, metadata, licences and README.
 
     Args:
@@ -144,7 +144,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=72)
     parser.add_argument("--colours", type=int, default=64)
     arguments = parser.parse_args()
-    count = render_gallery(arguments.out, arguments.font, arguments.cldr, arguments.size, arguments.colours)
+    count = render_gallery(
+        arguments.out,
+        font_path=arguments.font,
+        cldr=arguments.cldr,
+        size=arguments.size,
+        colours=arguments.colours,
+    )
     total = sum(path.stat().st_size for path in arguments.out.glob("*.png"))
     print(f"{count} pictures, {total / 1e6:.2f} MB, in {arguments.out}")
 

@@ -91,7 +91,7 @@ def encode_text(model: open_clip.CLIP, ids: torch.Tensor) -> torch.Tensor:
 
 
 def save_checkpoint(
-    folder: Path, config: dict[str, Any], weights: dict[str, torch.Tensor], tokenizer: Tokenizer, card: str
+    folder: Path, *, config: dict[str, Any], weights: dict[str, torch.Tensor], tokenizer: Tokenizer, card: str
 ) -> None:
     """Write a checkpoint folder; at every moment each of its files is complete.
 

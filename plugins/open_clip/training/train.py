@@ -105,7 +105,7 @@ def report(
     table = "Not measured yet."
     for _ in range(2):
         facts |= {"table": table, "minutes": time.process_time() / 60}
-        save_checkpoint(settings.out, config, weights, tokenizer, model_card(**facts))
+        save_checkpoint(settings.out, config=config, weights=weights, tokenizer=tokenizer, card=model_card(**facts))
         if table == "Not measured yet.":
             table = as_table(measure(load_model(settings.out), glyphs, held_out, settings.data))
     print(f"step {steps}, {time.process_time() / 60:.1f} CPU minutes\n{table}", flush=True)

@@ -276,7 +276,7 @@ def test_a_terminal_error_in_a_bisected_batch_keeps_what_its_other_parts_gave(mo
 def test_progress_is_told_batch_by_batch_and_not_only_when_a_checkpoint_is_committed():
     commits, told = Commits(), []
 
-    LocalRunner(2).run(step(), contents(95), read, commits, lambda count: told.append((count, len(commits))))
+    LocalRunner(2).run(step(), contents(95), read, commits, progress=lambda count: told.append((count, len(commits))))
 
     assert sum(count for count, _ in told) == 95
     assert len(told) == 10
@@ -351,7 +351,7 @@ def test_batches_that_wait_to_try_again_do_not_hold_up_the_others(monkeypatch):
     def progress(_):
         finished[len(finished)] = time.monotonic() - started
 
-    LocalRunner(2).run(step, contents(40), read, commits, progress)
+    LocalRunner(2).run(step, contents(40), read, commits, progress=progress)
 
     assert len(commits.vectors) == 40
     assert finished[35] < 0.45, "36 batches that need not wait were done late"

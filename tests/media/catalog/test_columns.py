@@ -12,7 +12,7 @@ from embeddings_orch.media.catalog.columns import Cells, check_name, convert_col
 
 
 def column(values, *, untyped=True, pinned=None):
-    return make_column("c", [Cells(range(len(values)), values, untyped)], len(values), "f.csv", pinned)
+    return make_column("c", [Cells(range(len(values)), values, untyped)], len(values), where="f.csv", pinned=pinned)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_the_type_of_json_values(cells, kind, values):
 
 def test_cells_of_several_files_take_one_type():
     parts = [Cells([2], ["01"], True), Cells([0], [5], False)]
-    found, _ = make_column("c", parts, 4, "f.csv")
+    found, _ = make_column("c", parts, 4, where="f.csv")
     assert found.to_pylist() == ["5", None, "01", None]
     parts = [Cells([2], ["1"], True), Cells([0], [5], False)]
-    assert make_column("c", parts, 3, "f.csv")[0].to_pylist() == [5, None, 1]
+    assert make_column("c", parts, 3, where="f.csv")[0].to_pylist() == [5, None, 1]
 
 
 @given(st.lists(st.one_of(st.none(), st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,3})?", fullmatch=True))))

@@ -17,6 +17,7 @@ from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes import neighbours
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.indexes.delta import current_generation
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch_testing.counting import CountingEmbedder
 
@@ -268,8 +269,9 @@ def test_neighbours_are_exact_over_many_batches(many, monkeypatch):
     table = many.pipeline().store.index(generation.table)
     scan = table.scan
     monkeypatch.setattr(table, "scan", lambda *arguments, **options: scan(*arguments, **{**options, "batch_rows": 3}))
+    column = VectorColumn(table, generation, generation.models[0])
     ids, vectors = matrix(many, generation, "toy")
-    found = neighbours.nearest_items(table, generation, "toy", ids[:9], 6, pa.array([], pa.string()))
+    found = neighbours.nearest_items(column, ids[:9], 6, pa.array([], pa.string()))
     assert dict(zip(ids[:9], found, strict=True)) == {
         item: near for item, near in exact(ids, vectors, 6).items() if item in ids[:9]
     }

@@ -11,6 +11,7 @@ from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.indexes import recall
 from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.pipeline.indexes.recall import distances
+from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store, index_table
 from embeddings_orch.store.generations import Generation, IndexedModel
@@ -76,7 +77,7 @@ def test_the_recall_that_is_measured_is_the_share_of_exact_neighbours_found(text
     generation = current_generation(pipeline, "found")
     table = pipeline.store.index(generation.table)
     measured = results(pipeline)["recall_at_10"].metadata["recall"]
-    asked = recall.queries(table, generation, "toy")
+    asked = recall.queries(VectorColumn(table, generation, generation.models[0]))
     rows = table.at(generation.version).to_arrow()
     exact = np.argsort(distances(asked, np.stack(rows["toy"].to_numpy()), "cosine"), axis=1)[:, :10]
     ids = np.array(rows["id"].to_pylist())
@@ -165,8 +166,8 @@ def test_a_run_killed_between_rows_and_indexes_is_completed_by_the_next(texts, m
 def test_search_is_as_wide_as_the_column_that_needs_most(monkeypatch):
     needed = {"first": 3, "second": 1}
 
-    def measured(_table, generation, column, *_):
-        return float(recall._PARAMETERS.index(generation.search) >= needed[column])
+    def measured(column, *_):
+        return float(recall._PARAMETERS.index(column.generation.search) >= needed[column.name])
 
     class Approximate:
         def approximate(self, *_):

@@ -108,14 +108,14 @@ def test_a_run_that_covers_an_older_catalog_does_not_set_the_state_back(gallery,
     scan_media(pipeline)
     run, others = LocalRunner.run, []
 
-    def beside_another(self, *arguments):
+    def beside_another(self, *arguments, **options):
         if not others:
             others.append(True)
             gallery.add("second.png")
             scan_media(gallery.pipeline())
             # Its claims are free until the first run asks for the first portion.
             embed(gallery.pipeline(), "toy")
-        run(self, *arguments)
+        run(self, *arguments, **options)
 
     monkeypatch.setattr(LocalRunner, "run", beside_another)
     report = embed(pipeline, "toy")

@@ -158,7 +158,7 @@ def _export_tower(config: OpenClipConfig, clip: Clip, tower: str, folder: Path) 
             f"the {tower} tower of {config.name!r} cannot be exported to ONNX ({type(error).__name__}: {reason}); "
             "use backend: torch"
         ) from error
-    return _verify(config, module, tower, path, samples)
+    return _verify(config, module, samples, tower=tower, path=path)
 
 
 def _tower(clip: Clip, tower: str) -> torch.nn.Module:
@@ -192,7 +192,7 @@ def _samples(config: OpenClipConfig, clip: Clip, tower: str) -> torch.Tensor:
     return torch.rand((_SAMPLES, 3, height, width), generator=generator) * 4 - 2
 
 
-def _verify(config: OpenClipConfig, module: torch.nn.Module, tower: str, path: Path, samples: torch.Tensor) -> float:
+def _verify(config: OpenClipConfig, module: torch.nn.Module, samples: torch.Tensor, *, tower: str, path: Path) -> float:
     import torch
 
     with torch.inference_mode():
