@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,22 @@ def modules() -> list[Path]:
     return sorted(file for folder in SOURCES for file in folder.rglob("*.py"))
 
 
-def test_a_class_name_stands_for_one_thing() -> None:
+def names_of(file: Path) -> Iterator[str]:
+    """The classes and types of a module; a TypeVar is no type of its own."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if re.fullmatch(r"[A-Z][a-z]\w*", name) and "TypeVar" not in ast.unparse(node.value):
+                yield name
+
+
+def test_a_name_of_a_type_stands_for_one_thing() -> None:
     homes: dict[str, list[str]] = defaultdict(list)
     for file in modules():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                homes[node.name].append(str(file.relative_to(ROOT)))
+        for name in names_of(file):
+            homes[name].append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 

@@ -37,7 +37,7 @@ def _one_where_asked(exit_code: bool) -> Iterator[None]:
         raise click.exceptions.Exit(1) from error
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """Shows our own errors as one message and exit status 1; click's usage errors exit with 2."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -14,10 +14,10 @@ from embeddings_orch.cli.commands.plan import plan
 from embeddings_orch.cli.commands.run import run
 from embeddings_orch.cli.commands.search import search
 from embeddings_orch.cli.commands.serve import serve
-from embeddings_orch.cli.common import Group, json_option, pipeline_options, print_json
+from embeddings_orch.cli.common import CommandGroup, json_option, pipeline_options, print_json
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="embeddings-orch")
 def main() -> None:
     """Keep embeddings true: plan, run and search pipelines of media, embeddings and indexes."""
@@ -43,7 +43,9 @@ def status(chosen: Any, as_json: bool) -> None:
 
 
 @main.group(
-    cls=Group, invoke_without_command=True, short_help="List the plugins, show one, and how to install the others."
+    cls=CommandGroup,
+    invoke_without_command=True,
+    short_help="List the plugins, show one, and how to install the others.",
 )
 @json_option
 @click.pass_context

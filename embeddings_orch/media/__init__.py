@@ -9,7 +9,7 @@ Example:
 
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, SourceError, TransientError
 from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN, Listing, Problem, Scan, Source, SourceConfig
-from embeddings_orch.media.decoding.kinds import Kind, kind_of
+from embeddings_orch.media.decoding.kinds import MediaKind, kind_of
 from embeddings_orch.media.decoding.pictures import MAX_PIXELS, decode_image, image_size
 from embeddings_orch.media.decoding.portable import portable_image
 from embeddings_orch.models.content import Modality, content_hash
@@ -22,7 +22,7 @@ __all__ = [
     "EmbeddingsOrchError",
     "image_size",
     "ItemError",
-    "Kind",
+    "MediaKind",
     "kind_of",
     "Listing",
     "local_path",

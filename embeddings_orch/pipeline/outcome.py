@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["materialize", "checks"]
+StepKind = Literal["materialize", "checks"]
 Status = Literal["success", "failure", "skipped"]
 """``skipped`` is also what was never begun."""
 
@@ -28,7 +28,7 @@ class Step:
     """
 
     asset: str
-    kind: Kind
+    kind: StepKind
     status: Status
     seconds: float
     error: str = ""
@@ -128,7 +128,7 @@ def _has_items(asset: str) -> bool:
     return asset.split("/")[1:2] in (["raw_media"], ["embeddings"])
 
 
-def step_keys(asset: str) -> dict[str, tuple[str, Kind]]:
+def step_keys(asset: str) -> dict[str, tuple[str, StepKind]]:
     """The steps of an asset by Dagster's key of the step: what materializes it and what checks it."""
     name = asset.replace("/", "__")
     return {name: (asset, "materialize"), f"{name}__checks": (asset, "checks")}

@@ -15,7 +15,7 @@ from embeddings_orch.search.results import Results
 _CELL, _PICTURE, _LABEL, _MARGIN, _HEADING = 132, 104, 40, 16, 34
 _INK, _PALE, _PAPER = (24, 27, 33), (110, 116, 128), (255, 255, 255)
 
-Read = Callable[[str], bytes]
+ReadUri = Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Strip:
     picture: bytes | None = None
 
 
-def contact_sheet(strips: Sequence[Strip], read: Read, path: Path, *, columns: int = 10) -> Path:
+def contact_sheet(strips: Sequence[Strip], read: ReadUri, path: Path, *, columns: int = 10) -> Path:
     """Draw a strip a query: the query, then its pictures with scores and captions.
 
     Args:

@@ -20,7 +20,7 @@ _SCHEMA = pa.schema(
     ]
 )
 
-Kind = Literal["publish", "rollback"]
+PublicationKind = Literal["publish", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Publication:
     index: str
     generation: str
     previous: str | None
-    kind: Kind
+    kind: PublicationKind
     at: datetime
 
 
@@ -54,7 +54,7 @@ class PublicationsTable(TableOf):
         return _sort(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
 
     @guard
-    def add(self, pipeline: str, index: str, *, generation: str, previous: str | None, kind: Kind) -> None:
+    def add(self, pipeline: str, index: str, *, generation: str, previous: str | None, kind: PublicationKind) -> None:
         """Log a move that was made now."""
         row = {
             "key": f"{pipeline}/{index}",

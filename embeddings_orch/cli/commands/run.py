@@ -50,7 +50,7 @@ class _Remote:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _RunOptions:
     """The options that say what is run, and where."""
 
     retry_failed: bool
@@ -110,7 +110,7 @@ def run(
             raise click.BadParameter(
                 f"{path}: a report ends with {' or '.join(report.SUFFIXES)}", param_hint="--report"
             )
-    execute = _runs(choice, _Work(retry_failed, selections, remote))
+    execute = _runs(choice, _RunOptions(retry_failed, selections, remote))
     for path in reports:
         report.prepare(path)
 
@@ -129,7 +129,7 @@ def run(
     sys.exit(max([_status(outcome) for outcome in outcomes] + [int(any(failed))]))
 
 
-def _runs(choice: Choice, work: _Work) -> list[tuple[str, Callable[[], RunOutcome]]]:
+def _runs(choice: Choice, work: _RunOptions) -> list[tuple[str, Callable[[], RunOutcome]]]:
     """What to call for each pipeline; a selection that names nothing is a usage error."""
     if work.remote.url is None:
         pipelines = choose(choice)
@@ -149,7 +149,7 @@ def _runs(choice: Choice, work: _Work) -> list[tuple[str, Callable[[], RunOutcom
     return [(name, partial(_run_remotely, name, work)) for name in names]
 
 
-def _select_runs(pipeline: Any, work: _Work) -> Callable[[], RunOutcome]:
+def _select_runs(pipeline: Any, work: _RunOptions) -> Callable[[], RunOutcome]:
     try:
         declared = pipeline.load()
     except EmbeddingsOrchError as error:
@@ -169,11 +169,11 @@ def _raise(error: EmbeddingsOrchError) -> RunOutcome:
     raise error
 
 
-def _load_and_run(pipeline: Any, work: _Work) -> RunOutcome:
+def _load_and_run(pipeline: Any, work: _RunOptions) -> RunOutcome:
     return _run_here(pipeline.load(), work, [])
 
 
-def _run_here(declared: Any, work: _Work, selection: list[str]) -> RunOutcome:
+def _run_here(declared: Any, work: _RunOptions, selection: list[str]) -> RunOutcome:
     from embeddings_orch.cli.output import tables as output
     from embeddings_orch.dagster.runs.local import execute
 
@@ -181,7 +181,7 @@ def _run_here(declared: Any, work: _Work, selection: list[str]) -> RunOutcome:
         return execute(declared, retry_failed=work.retry_failed, selection=selection)
 
 
-def _run_remotely(name: str, work: _Work) -> RunOutcome:
+def _run_remotely(name: str, work: _RunOptions) -> RunOutcome:
     from embeddings_orch.dagster.runs.remote import RemoteJob
     from embeddings_orch.dagster.runs.webserver import Webserver
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from embeddings_orch.dagster.runs.local import retry_config
 from embeddings_orch.dagster.runs.remote_answers import (
     GraphAnswer,
+    GraphQLError,
     JobsAnswer,
     LaunchAnswer,
     Location,
-    Problem,
     StepsAnswer,
 )
 from embeddings_orch.dagster.runs.remote_event_answers import EventsAnswer
@@ -46,7 +46,7 @@ class RemoteJob:
             EmbeddingsOrchError: there is none, or several code locations have it.
         """
         workspace = server.ask(JOBS, JobsAnswer).workspace_or_error
-        if isinstance(workspace, Problem):
+        if isinstance(workspace, GraphQLError):
             raise EmbeddingsOrchError(f"{server.url} has no workspace: {one_line(workspace.message)}")
         names = [entry.name for entry in workspace.location_entries]
         if location is not None and location not in names:

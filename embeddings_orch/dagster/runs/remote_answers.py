@@ -9,20 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
-class Answer(BaseModel):
+class GraphQLAnswer(BaseModel):
     """What GraphQL gives, read by the names that it has there."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel)
 
 
-class Cause(Answer):
+class Cause(GraphQLAnswer):
     """An error that led to another."""
 
     message: str
     class_name: str | None = None
 
 
-class Problem(Cause):
+class GraphQLError(Cause):
     """An error in place of what was asked for."""
 
     causes: tuple[Cause, ...] = ()
@@ -33,7 +33,7 @@ class Problem(Cause):
         return (self, *self.causes)[-1]
 
 
-class AssetKey(Answer):
+class AssetKey(GraphQLAnswer):
     """An asset's key."""
 
     path: tuple[str, ...]
@@ -47,55 +47,55 @@ class AssetKey(Answer):
 # JOBS
 
 
-class Job(Answer):
+class Job(GraphQLAnswer):
     """A job of a repository."""
 
     name: str
 
 
-class Repository(Answer):
+class Repository(GraphQLAnswer):
     """The jobs that a code location defines."""
 
     name: str
     jobs: tuple[Job, ...]
 
 
-class Location(Answer):
+class Location(GraphQLAnswer):
     """A code location that is loaded."""
 
     repositories: tuple[Repository, ...]
 
 
-class LocationEntry(Answer):
+class LocationEntry(GraphQLAnswer):
     """A code location; nothing where it is still being loaded."""
 
     name: str
-    location_or_load_error: Location | Problem | None
+    location_or_load_error: Location | GraphQLError | None
 
 
-class Workspace(Answer):
+class Workspace(GraphQLAnswer):
     """All code locations."""
 
     location_entries: tuple[LocationEntry, ...]
 
 
-class JobsAnswer(Answer):
+class JobsAnswer(GraphQLAnswer):
     """The answer to ``JOBS``."""
 
-    workspace_or_error: Workspace | Problem
+    workspace_or_error: Workspace | GraphQLError
 
 
 # GRAPH
 
 
-class AssetNode(Answer):
+class AssetNode(GraphQLAnswer):
     """An asset and what it is made of."""
 
     asset_key: AssetKey
     dependency_keys: tuple[AssetKey, ...]
 
 
-class GraphAnswer(Answer):
+class GraphAnswer(GraphQLAnswer):
     """The answer to ``GRAPH``."""
 
     asset_nodes: tuple[AssetNode, ...]
@@ -104,13 +104,13 @@ class GraphAnswer(Answer):
 # LAUNCH
 
 
-class Run(Answer):
+class Run(GraphQLAnswer):
     """A run that was begun."""
 
     run_id: str
 
 
-class Launch(Answer):
+class Launch(GraphQLAnswer):
     """A launch, which went well where it has a run; Dagster refuses it in one of many ways."""
 
     typename: str = Field(alias="__typename")
@@ -119,7 +119,7 @@ class Launch(Answer):
     errors: tuple[Cause, ...] = ()
 
 
-class LaunchAnswer(Answer):
+class LaunchAnswer(GraphQLAnswer):
     """The answer to ``LAUNCH``."""
 
     launch_run: Launch
@@ -128,7 +128,7 @@ class LaunchAnswer(Answer):
 # STEPS
 
 
-class StepStats(Answer):
+class StepStats(GraphQLAnswer):
     """How a step went; times are seconds since 1970."""
 
     step_key: str
@@ -137,26 +137,26 @@ class StepStats(Answer):
     end_time: float | None
 
 
-class PlannedStep(Answer):
+class PlannedStep(GraphQLAnswer):
     """A step that was planned."""
 
     key: str
 
 
-class ExecutionPlan(Answer):
+class ExecutionPlan(GraphQLAnswer):
     """The steps that were planned."""
 
     steps: tuple[PlannedStep, ...]
 
 
-class RunSteps(Answer):
+class RunSteps(GraphQLAnswer):
     """The steps of a run; none where the run is gone."""
 
     step_stats: tuple[StepStats, ...] = ()
     execution_plan: ExecutionPlan | None = None
 
 
-class StepsAnswer(Answer):
+class StepsAnswer(GraphQLAnswer):
     """The answer to ``STEPS``."""
 
     run_or_error: RunSteps

@@ -7,10 +7,10 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from embeddings_orch.dagster.runs.remote_answers import Answer, AssetKey, Problem
+from embeddings_orch.dagster.runs.remote_answers import AssetKey, GraphQLAnswer, GraphQLError
 
 
-class RunState(Answer):
+class RunState(GraphQLAnswer):
     """How far a run is; times are seconds since 1970."""
 
     status: str
@@ -18,13 +18,13 @@ class RunState(Answer):
     end_time: float | None
 
 
-class Table(Answer):
+class Table(GraphQLAnswer):
     """A table in metadata: one JSON object a record."""
 
     records: tuple[str, ...]
 
 
-class MetadataEntry(Answer):
+class MetadataEntry(GraphQLAnswer):
     """One value of a materialization's metadata; those of further kinds are left out."""
 
     label: str
@@ -43,7 +43,7 @@ class MetadataEntry(Answer):
         return next((value for value in values if value is not None), None)
 
 
-class CheckEvaluation(Answer):
+class CheckEvaluation(GraphQLAnswer):
     """What an asset check found."""
 
     asset_key: AssetKey
@@ -53,13 +53,13 @@ class CheckEvaluation(Answer):
     description: str | None
 
 
-class FailureMetadata(Answer):
+class FailureMetadata(GraphQLAnswer):
     """What a step said of its failure itself."""
 
     description: str | None
 
 
-class Event(Answer):
+class Event(GraphQLAnswer):
     """An event of a run, whatever it tells."""
 
     typename: str = Field(alias="__typename")
@@ -88,14 +88,14 @@ class CheckEvent(Event):
 class StepFailureEvent(Event):
     """A step failed."""
 
-    error: Problem | None
+    error: GraphQLError | None
     failure_metadata: FailureMetadata | None
 
 
 class RunFailureEvent(Event):
     """The run failed, in a step or outside of all."""
 
-    error: Problem | None
+    error: GraphQLError | None
 
 
 _READ = {"MaterializationEvent", "AssetCheckEvaluationEvent", "ExecutionStepFailureEvent", "RunFailureEvent"}
@@ -116,7 +116,7 @@ AnyEvent: TypeAlias = Annotated[
 ]
 
 
-class EventPage(Answer):
+class EventPage(GraphQLAnswer):
     """Some events of a run, and where the next ones begin."""
 
     cursor: str
@@ -124,8 +124,8 @@ class EventPage(Answer):
     events: tuple[AnyEvent, ...]
 
 
-class EventsAnswer(Answer):
+class EventsAnswer(GraphQLAnswer):
     """The answer to ``EVENTS``."""
 
-    run_or_error: RunState | Problem
-    logs_for_run: EventPage | Problem
+    run_or_error: RunState | GraphQLError
+    logs_for_run: EventPage | GraphQLError

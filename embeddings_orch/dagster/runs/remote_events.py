@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from embeddings_orch.dagster.runs.remote_answers import Problem, RunSteps
+from embeddings_orch.dagster.runs.remote_answers import GraphQLError, RunSteps
 from embeddings_orch.dagster.runs.remote_event_answers import (
     CheckEvent,
     Event,
@@ -33,9 +33,9 @@ class Follower:
     def read(self, answer: EventsAnswer) -> bool:
         """Whether the run has ended."""
         run, page = answer.run_or_error, answer.logs_for_run
-        if isinstance(run, Problem):
+        if isinstance(run, GraphQLError):
             raise EmbeddingsOrchError(f"Dagster lost the run: {one_line(run.message)}")
-        if isinstance(page, Problem):
+        if isinstance(page, GraphQLError):
             raise EmbeddingsOrchError(f"Dagster lost the run: {one_line(page.message)}")
         for event in page.events:
             self._read_event(event)
@@ -69,7 +69,7 @@ class Follower:
                     }
                 )
             case StepFailureEvent(step=step):
-                last = (event.error or Problem(message=event.message)).innermost
+                last = (event.error or GraphQLError(message=event.message)).innermost
                 described = event.failure_metadata.description if event.failure_metadata else None
                 self.failed[step] = reason(step, described, last.class_name or "", last.message)
                 self._say(f"{step.replace('__', '/')}: failed")

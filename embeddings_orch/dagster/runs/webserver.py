@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from embeddings_orch.dagster.runs.remote_answers import Answer
+from embeddings_orch.dagster.runs.remote_answers import GraphQLAnswer
 from embeddings_orch.errors import EmbeddingsOrchError, TransientError
 from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
 
@@ -28,7 +28,7 @@ ASKING = RetryPolicy(max_retries=2, initial_wait=0.5, deadline=60)
 WAITING = RetryPolicy(max_retries=20, initial_wait=0.5, max_wait=30, deadline=600)
 """While a run goes on: a webserver may be restarted meanwhile."""
 
-AnswerT = TypeVar("AnswerT", bound=Answer)
+AnswerT = TypeVar("AnswerT", bound=GraphQLAnswer)
 
 
 class _NoAuth(AuthBase):

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 
 from embeddings_orch.embedding.outcome import Outcome, Prepared, StoppedError
 from embeddings_orch.embedding.pool.lanes import BatchLane, Embedded, Entry
-from embeddings_orch.embedding.pool.report import BatchReport, Listener
+from embeddings_orch.embedding.pool.report import BatchListener, BatchReport
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import CancelledError
 from embeddings_orch.models.content import Failure, Modality, Side
@@ -52,7 +52,7 @@ class Batcher:
         *,
         batch_wait: float = BATCH_WAIT,
         fingerprint: str = "",
-        listener: Listener | None = None,
+        listener: BatchListener | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[threading.Condition, float], object] = threading.Condition.wait,
     ) -> None:

@@ -15,7 +15,7 @@ from embeddings_orch.embedding.outcome import Prepared
 from embeddings_orch.embedding.pool.batching import BATCH_WAIT, Batcher
 from embeddings_orch.embedding.pool.lanes import Embedded
 from embeddings_orch.embedding.pool.recent import RECENT_BYTES, Recent
-from embeddings_orch.embedding.pool.report import Listener
+from embeddings_orch.embedding.pool.report import BatchListener
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, TerminalError, UnavailableError
 from embeddings_orch.models.base import EmbedderConfig
@@ -42,7 +42,7 @@ class PooledModel:
         recent: Recent,
         *,
         batch_wait: float = BATCH_WAIT,
-        listener: Listener | None = None,
+        listener: BatchListener | None = None,
     ) -> None:
         self.config, self.fingerprint = config, fingerprint
         self._recent = recent
@@ -191,7 +191,7 @@ class ModelPool:
         *,
         batch_wait: float = BATCH_WAIT,
         recent_bytes: int = RECENT_BYTES,
-        listener: Listener | None = None,
+        listener: BatchListener | None = None,
     ) -> None:
         self._batch_wait, self._listener = batch_wait, listener
         self._recent = Recent(recent_bytes)

@@ -31,4 +31,4 @@ class BatchReport:
     failed: int
 
 
-Listener = Callable[[BatchReport], None]
+BatchListener = Callable[[BatchReport], None]

@@ -39,7 +39,7 @@ _PART = ":ready"
 _ROWS = 20_000
 """Vectors in memory at a time."""
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class _Reasons:
     told: str
     normalize: bool
 
-    def of(self, lists: pa.ChunkedArray, rows: Rows, lengths: Rows) -> list[str]:
+    def of(self, lists: pa.ChunkedArray, rows: RowNumbers, lengths: RowNumbers) -> list[str]:
         """The reason of each of some rows, empty where there is none.
 
         Args:
@@ -207,7 +207,7 @@ def _numbers(value: Any) -> list[float] | None:
         return None
 
 
-def _hashes(column: pa.ChunkedArray, lists: pa.ChunkedArray) -> tuple[pa.Array, Rows]:
+def _hashes(column: pa.ChunkedArray, lists: pa.ChunkedArray) -> tuple[pa.Array, RowNumbers]:
     """Of each row the hash of its vector, null where it has none, and its length, -1 where it is no list of numbers."""
     hashes: list[str | None] = []
     lengths = np.full(len(lists), -1, dtype=np.int64)
@@ -230,7 +230,7 @@ def _content(table: pa.Table, hashes: pa.Array) -> ContentColumns:
     return ContentColumns(hashes, item.texts, item.modality, _PART)
 
 
-def _usual(lengths: Rows) -> int | None:
+def _usual(lengths: RowNumbers) -> int | None:
     """The most frequent length, of two the first."""
     counts = Counter(length for length in lengths.tolist() if length > 0)
     return counts.most_common(1)[0][0] if counts else None

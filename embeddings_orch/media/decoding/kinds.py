@@ -11,7 +11,7 @@ from embeddings_orch.models.content import Modality
 
 
 @dataclass(frozen=True)
-class Kind:
+class MediaKind:
     """How a file is read: as which modality, and its MIME type."""
 
     modality: Modality
@@ -41,17 +41,17 @@ _AUDIO_TYPES = {
 }
 
 
-def _known_kinds() -> dict[str, Kind]:
-    kinds: dict[str, Kind] = {}
+def _known_kinds() -> dict[str, MediaKind]:
+    kinds: dict[str, MediaKind] = {}
     for mime, extensions in _IMAGE_TYPES.items():
         feature = _OPTIONAL_IMAGE_TYPES.get(mime)
         # Asking an older Pillow for what it does not know makes it warn.
         if feature is None or (feature in features.modules and features.check_module(feature)):
-            kinds |= dict.fromkeys(extensions, Kind("image", mime))
+            kinds |= dict.fromkeys(extensions, MediaKind("image", mime))
     for mime, extensions in _TEXT_TYPES.items():
-        kinds |= dict.fromkeys(extensions, Kind("text", mime))
+        kinds |= dict.fromkeys(extensions, MediaKind("text", mime))
     for mime, extensions in _AUDIO_TYPES.items():
-        kinds |= dict.fromkeys(extensions, Kind("audio", mime))
+        kinds |= dict.fromkeys(extensions, MediaKind("audio", mime))
     return kinds
 
 
@@ -59,7 +59,7 @@ KINDS = _known_kinds()
 """Extension, in lower case and with its dot, to kind; the pictures are those that this Pillow can read."""
 
 
-def kind_of(name: str) -> Kind | None:
+def kind_of(name: str) -> MediaKind | None:
     """The kind of a file by its name, or None where it is not known.
 
     Example:

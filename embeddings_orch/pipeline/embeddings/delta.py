@@ -14,7 +14,7 @@ from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.vectors import Vectors, vectors_of
+from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, vectors_of
 from embeddings_orch.store.states import EmbeddingState
 
 
@@ -49,7 +49,7 @@ class EmbeddingDelta:
     failures: dict[str, Failure]
     state: EmbeddingState | None
     reason: str
-    vectors: Vectors
+    vectors: StoredVectors
 
     @property
     def ready(self) -> bool:

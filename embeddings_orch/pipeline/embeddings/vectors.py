@@ -13,11 +13,11 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.store.generations import IndexedModel
 from embeddings_orch.store.vectors import VectorsTable
 
-Vectors: TypeAlias = VectorsTable | ReadyVectors
+StoredVectors: TypeAlias = VectorsTable | ReadyVectors
 """Both have ``keys``, ``take``, ``dimensions``, ``total`` and ``scan``."""
 
 
-def vectors_of(pipeline: Pipeline, name: str, catalog: pa.Table) -> Vectors:
+def vectors_of(pipeline: Pipeline, name: str, catalog: pa.Table) -> StoredVectors:
     """The vectors of an embedding.
 
     Args:
@@ -37,7 +37,7 @@ def vectors_of(pipeline: Pipeline, name: str, catalog: pa.Table) -> Vectors:
     return ready_vectors(catalog, spec.inputs.vectors, length, normalize=spec.config.normalize)
 
 
-def describe_model(pipeline: Pipeline, name: str, vectors: Vectors) -> IndexedModel:
+def describe_model(pipeline: Pipeline, name: str, vectors: StoredVectors) -> IndexedModel:
     """What an index keeps of an embedding.
 
     Raises:

@@ -15,7 +15,7 @@ from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.maps import MapHeader
 from embeddings_orch.store.prune import removable
 
-Kind = Literal["pointer", "generation", "table", "map", "state", "failures", "vectors", "versions"]
+GarbageKind = Literal["pointer", "generation", "table", "map", "state", "failures", "vectors", "versions"]
 
 _WORTH = 10
 """Old versions of a small table that are worth a clean-up, which makes some itself."""
@@ -34,7 +34,7 @@ class Garbage:
         bytes: None where they are known only once it is removed.
     """
 
-    kind: Kind
+    kind: GarbageKind
     name: str
     why: str
     index: str = ""
@@ -217,7 +217,7 @@ def tables_to_prune(needs: Needs) -> Iterator[TableOf]:
             yield TableOf(needs.pipeline.store, name)
 
 
-def _table(table: TableOf, why: str, index: str = "", kind: Kind = "table") -> Garbage:
+def _table(table: TableOf, why: str, index: str = "", kind: GarbageKind = "table") -> Garbage:
     return Garbage(kind, table.name, why, index, table.total(), len(table.history()), table.bytes)
 
 

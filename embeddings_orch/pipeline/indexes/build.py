@@ -12,7 +12,7 @@ from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.media.catalog.ready import ReadyVectors
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.vectors import Vectors, describe_model, vectors_of
+from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, describe_model, vectors_of
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, current_table, index_columns, index_delta
 from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join_schema, without_vector
 from embeddings_orch.pipeline.indexes.recall import tune
@@ -116,7 +116,7 @@ class _Work:
     state: tuple[int | None, ...]
     latest: int | None
     catalog: pa.Table
-    vectors: dict[str, Vectors]
+    vectors: dict[str, StoredVectors]
     has_vector: dict[str, pa.Array]
     delta: IndexDelta
 

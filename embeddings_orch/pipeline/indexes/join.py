@@ -12,7 +12,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.content import Vectors as Matrix
-from embeddings_orch.pipeline.embeddings.vectors import Vectors
+from embeddings_orch.pipeline.embeddings.vectors import StoredVectors
 from embeddings_orch.store.generations import IndexedModel
 from embeddings_orch.store.vectors import matrix_of
 
@@ -50,7 +50,7 @@ def join_rows(
     rows: pa.Table,
     models: Sequence[IndexedModel],
     *,
-    vectors: Mapping[str, Vectors],
+    vectors: Mapping[str, StoredVectors],
     has_vector: Mapping[str, pa.Array],
     schema: pa.Schema,
     done: Callable[[int], None],
@@ -83,7 +83,7 @@ def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> i
     return int((~covered).sum())
 
 
-def _column(chunk: pa.Table, model: IndexedModel, vectors: Vectors, has: pa.Array) -> pa.Array:
+def _column(chunk: pa.Table, model: IndexedModel, vectors: StoredVectors, has: pa.Array) -> pa.Array:
     inputs = Inputs.parse(model.input)
     null = pa.scalar(None, pa.string())
     keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(chunk, inputs)]

@@ -9,7 +9,7 @@ from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.delta import table_name
 from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.publications import Kind
+from embeddings_orch.store.publications import PublicationKind
 from embeddings_orch.store.published import Pointer
 
 
@@ -112,7 +112,9 @@ def describe_failed_checks(generation: Generation) -> str:
     return "; ".join(f"{c.name}: {c.description}" for c in generation.checks if c.blocking and not c.passed)
 
 
-def move(pipeline: Pipeline, index: str, expected: Pointer, target: Pointer, *, kind: Kind = "publish") -> bool:
+def move(
+    pipeline: Pipeline, index: str, expected: Pointer, target: Pointer, *, kind: PublicationKind = "publish"
+) -> bool:
     """Swap a pointer and log the move.
 
     Returns:

@@ -8,7 +8,7 @@ from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, Pu
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.published.publish import PublishReport, describe_failed_checks, hash_declaration, move
 from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.publications import Kind, Publication
+from embeddings_orch.store.publications import Publication, PublicationKind
 from embeddings_orch.store.published import Pointer
 
 
@@ -38,7 +38,7 @@ def rollback(pipeline: Pipeline, index: str, to: str | None = None) -> PublishRe
     now = known.get(pointer.generation)
     # Onwards to what was never published, or was rolled away from: the way back from there leads here.
     onwards = target.id not in steps and now is not None and target.created_at > now.created_at
-    kind: Kind = "publish" if onwards else "rollback"
+    kind: PublicationKind = "publish" if onwards else "rollback"
     held = Pointer(target.id, held=True, hold_version=hash_declaration(pipeline, index))
     if held != pointer and not move(pipeline, index, pointer, held, kind=kind):
         raise PublishConflictError(

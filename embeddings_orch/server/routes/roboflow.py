@@ -31,7 +31,7 @@ router = APIRouter(tags=["roboflow"])
 MOST_PROMPTS = 128
 """Pictures or prompts of a request; Roboflow's own default is 8."""
 
-Kind = Literal["image", "text"]
+ClipKind = Literal["image", "text"]
 
 
 class ImageGiven(BaseModel):
@@ -72,10 +72,10 @@ class CompareRequest(ClipRequest):
     """Of ``/clip/compare``."""
 
     subject: Prompt
-    subject_type: Kind = "image"
+    subject_type: ClipKind = "image"
     # In this order: what has a type and a value is a picture, and no two prompts with names.
     prompt: ImageGiven | str | list[Prompt] | dict[str, Prompt] = Field(union_mode="left_to_right")
-    prompt_type: Kind = "text"
+    prompt_type: ClipKind = "text"
 
 
 @router.post("/clip/embed_text", summary="Embed texts, as Roboflow Inference does")
@@ -119,7 +119,7 @@ async def _model(own: State) -> PooledModel:
 
 
 async def _vectors(
-    request: Request, model: PooledModel, kind: Kind, given: Sequence[Any], *, side: Side, param: str
+    request: Request, model: PooledModel, kind: ClipKind, given: Sequence[Any], *, side: Side, param: str
 ) -> list[Vectors]:
     """The vectors of texts or pictures, in order."""
     own = state(request)

@@ -31,7 +31,7 @@ _MAX_ID = 10_000
 _LARGE_AT_ONCE = 2
 
 
-Name = Annotated[str, Field(max_length=1000)]
+ShortName = Annotated[str, Field(max_length=1000)]
 """A name; looking for the one that is nearest to it takes long where it is long."""
 
 
@@ -57,8 +57,8 @@ class ImageQuery(Strict):
 class SearchRequest(Strict):
     """A search; the fields are those of `Index.search` in Python."""
 
-    index: Name | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
-    pipeline: Name | None = None
+    index: ShortName | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
+    pipeline: ShortName | None = None
     text: str | None = Field(None, max_length=MAX_TEXT)
     image: ImageQuery | None = None
     vector: list[float] | None = Field(None, max_length=_MAX_DIMENSIONS, description="Of the model of `column`.")
@@ -66,18 +66,18 @@ class SearchRequest(Strict):
     keyword: str | None = Field(None, max_length=MAX_TEXT)
     hybrid: bool = False
     alpha: float | None = Field(None, description="The vectors' share: 0 is keywords only, 1 vectors only.")
-    weights: dict[Name, float] | None = Field(
+    weights: dict[ShortName, float] | None = Field(
         None, max_length=_MAX_COLUMNS, description="Embeddings, each with its share."
     )
     fusion: Literal["rrf", "relative"] | None = None
-    column: Name | None = Field(None, description="The one embedding to search.")
-    columns: list[Name] | None = Field(None, max_length=_MAX_COLUMNS)
+    column: ShortName | None = Field(None, description="The one embedding to search.")
+    columns: list[ShortName] | None = Field(None, max_length=_MAX_COLUMNS)
     where: str | None = Field(None, max_length=MAX_TEXT, description="SQL over the columns; `:name` is of `params`.")
     params: dict[str, Any] | None = None
     limit: int = Field(10, ge=1)
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     candidates: int = Field(CANDIDATES, ge=1, le=MAX_OFFSET)
-    generation: Name | None = Field(None, description="Default the published one.")
+    generation: ShortName | None = Field(None, description="Default the published one.")
 
     @field_validator("where")
     @classmethod

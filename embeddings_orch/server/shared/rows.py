@@ -33,7 +33,7 @@ class ItemFile:
     size: int | None
 
 
-class Rows:
+class ItemFiles:
     """The places of items by generation and id, for any number of threads; a generation never changes."""
 
     def __init__(self) -> None:

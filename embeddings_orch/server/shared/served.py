@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from embeddings_orch.embedding.pool.batching import BATCH_WAIT
 from embeddings_orch.embedding.pool.pool import ModelPool
-from embeddings_orch.embedding.pool.report import BatchReport, Listener
+from embeddings_orch.embedding.pool.report import BatchListener, BatchReport
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.base import Source
 from embeddings_orch.media.scan import source_for
@@ -121,7 +121,7 @@ class Served:
 
     def __init__(self, pipelines: Iterable[PipelineSpec], batch_wait: float = BATCH_WAIT) -> None:
         self.pipelines = tuple(pipelines)
-        self.listeners: list[Listener] = []
+        self.listeners: list[BatchListener] = []
         self.pool = ModelPool(batch_wait=batch_wait, listener=self._report_batch)
         self.indexes = [one for spec in self.pipelines for one in _indexes(spec, self.pool)]
         self._names: dict[str, str] = {}

@@ -11,7 +11,7 @@ from embeddings_orch.server.gate.metrics import Metrics
 from embeddings_orch.server.settings import ServeSettings
 from embeddings_orch.server.shared.caches import ByteCache
 from embeddings_orch.server.shared.listing import IndexListing
-from embeddings_orch.server.shared.rows import Rows
+from embeddings_orch.server.shared.rows import ItemFiles
 from embeddings_orch.server.shared.served import Served
 from embeddings_orch.server.shared.threads import Lanes
 
@@ -42,7 +42,7 @@ class State:
     thumbnails: ByteCache
     facets: ByteCache = field(default_factory=lambda: ByteCache(_FACETS))
     maps: ByteCache = field(default_factory=lambda: ByteCache(_MAPS))
-    rows: Rows = field(default_factory=Rows)
+    rows: ItemFiles = field(default_factory=ItemFiles)
     loading: dict[str, str] = field(default_factory=dict)
 
 

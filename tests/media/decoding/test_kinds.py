@@ -3,22 +3,22 @@ from __future__ import annotations
 import pytest
 from PIL import features
 
-from embeddings_orch.media.decoding.kinds import KINDS, Kind, kind_of
+from embeddings_orch.media.decoding.kinds import KINDS, MediaKind, kind_of
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("a.png", Kind("image", "image/png")),
-        ("x/IMG_1.JPEG", Kind("image", "image/jpeg")),
-        ("a.b.TIF", Kind("image", "image/tiff")),
-        ("notes.md", Kind("text", "text/markdown")),
-        ("notes.TXT", Kind("text", "text/plain")),
-        ("a/bark.WAV", Kind("audio", "audio/wav")),
-        ("bark.flac", Kind("audio", "audio/flac")),
-        ("bark.mp3", Kind("audio", "audio/mpeg")),
-        ("bark.opus", Kind("audio", "audio/ogg")),
-        ("bark.m4a", Kind("audio", "audio/mp4")),
+        ("a.png", MediaKind("image", "image/png")),
+        ("x/IMG_1.JPEG", MediaKind("image", "image/jpeg")),
+        ("a.b.TIF", MediaKind("image", "image/tiff")),
+        ("notes.md", MediaKind("text", "text/markdown")),
+        ("notes.TXT", MediaKind("text", "text/plain")),
+        ("a/bark.WAV", MediaKind("audio", "audio/wav")),
+        ("bark.flac", MediaKind("audio", "audio/flac")),
+        ("bark.mp3", MediaKind("audio", "audio/mpeg")),
+        ("bark.opus", MediaKind("audio", "audio/ogg")),
+        ("bark.m4a", MediaKind("audio", "audio/mp4")),
         ("archive.zip", None),
         ("png", None),
         (".png", None),

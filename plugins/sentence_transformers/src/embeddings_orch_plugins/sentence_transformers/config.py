@@ -9,7 +9,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 from embeddings_orch.models import EmbeddingsOrchError, LocalModelConfig, identity, local_path, operational, plain_text
 from embeddings_orch_plugins.sentence_transformers import files, names
 
-Backend = Literal["torch", "onnx", "openvino"]
+SentenceBackend = Literal["torch", "onnx", "openvino"]
 
 
 class SentenceModelConfig(LocalModelConfig):
@@ -41,7 +41,7 @@ class SentenceModelConfig(LocalModelConfig):
         return self
 
     @property
-    def model_backend(self) -> Backend:
+    def model_backend(self) -> SentenceBackend:
         """What runs the model."""
         return "torch"
 
@@ -89,7 +89,7 @@ class SentenceTransformersConfig(SentenceModelConfig):
         description="Text before every query; by default the model's own query prompt, '' for none.",
     )
     truncate_dim: int | None = identity(None, ge=1, description="Keep so many of the first dimensions.")
-    backend: Backend = identity("torch", description="What runs the model: torch, onnx or openvino.")
+    backend: SentenceBackend = identity("torch", description="What runs the model: torch, onnx or openvino.")
 
     @model_validator(mode="after")
     def _formats(self) -> Self:
@@ -100,6 +100,6 @@ class SentenceTransformersConfig(SentenceModelConfig):
         return self
 
     @property
-    def model_backend(self) -> Backend:
+    def model_backend(self) -> SentenceBackend:
         """What runs the model."""
         return self.backend

@@ -25,7 +25,7 @@ _DATA_URI = re.compile(r"data:image/(\w+);base64,(.*)", re.DOTALL)
 _MARENGO_PICTURES = ("png", "jpeg")
 
 
-Reply = tuple[dict[str, Any], int]
+ModelReply = tuple[dict[str, Any], int]
 """A model's answer, and the tokens it counted."""
 
 
@@ -44,7 +44,7 @@ def _cut(text: str, most: int, how: str) -> str:
     return text[-4 * most :] if how == "start" else text[: 4 * most]
 
 
-def titan_text(call: InvokeRequest) -> Reply:
+def titan_text(call: InvokeRequest) -> ModelReply:
     """amazon.titan-embed-text-v1 and -v2."""
     second = "-v2" in call.model
     call.keys(["inputText"], ["dimensions", "normalize", "embeddingTypes"] if second else [])
@@ -60,7 +60,7 @@ def titan_text(call: InvokeRequest) -> Reply:
     return body, tokens_of(text)
 
 
-def titan_image(call: InvokeRequest) -> Reply:
+def titan_image(call: InvokeRequest) -> ModelReply:
     """amazon.titan-embed-image-v1: a text, a picture, or the mean of both."""
     call.keys([], ["inputText", "inputImage", "embeddingConfig"])
     config = call.body.get("embeddingConfig", {})
@@ -103,7 +103,7 @@ def _cohere_inputs(call: InvokeRequest, most_pictures: int, formats: Collection[
     return inputs
 
 
-def cohere(call: InvokeRequest) -> Reply:
+def cohere(call: InvokeRequest) -> ModelReply:
     """cohere.embed-english-v3, -multilingual-v3 and cohere.embed-v4."""
     third = "-v3" in call.model
     kinds = ["texts", "images", "truncate", "embedding_types"]
@@ -141,7 +141,7 @@ _NOVA_PURPOSES = (
 )
 
 
-def nova(call: InvokeRequest) -> Reply:
+def nova(call: InvokeRequest) -> ModelReply:
     """amazon.nova-2-multimodal-embeddings-v1:0, its synchronous task."""
     call.keys(["taskType", "singleEmbeddingParams"], ["schemaVersion"])
     call.choice("schemaVersion", ("nova-multimodal-embed-v1",), "nova-multimodal-embed-v1")
@@ -166,7 +166,7 @@ def nova(call: InvokeRequest) -> Reply:
     return {"embeddings": [{**result, "embedding": call.vector(content, dimensions, side).tolist()}]}, tokens
 
 
-def marengo(call: InvokeRequest) -> Reply:
+def marengo(call: InvokeRequest) -> ModelReply:
     """twelvelabs.marengo-embed-2-7-v1:0 and -3-0-v1:0, texts and pictures."""
     third = "-3-0-" in call.model
     if not third and not call.profile:
@@ -192,7 +192,7 @@ def marengo(call: InvokeRequest) -> Reply:
     return {"data": [{"embedding": vector.tolist()}]}, tokens_of(content) if isinstance(content, str) else 0
 
 
-MODELS: Mapping[str, Callable[[InvokeRequest], Reply]] = {
+MODELS: Mapping[str, Callable[[InvokeRequest], ModelReply]] = {
     "amazon.titan-embed-text-v1": titan_text,
     "amazon.titan-embed-text-v2:0": titan_text,
     "amazon.titan-embed-image-v1": titan_image,

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["status", "hang", "reset", "reset_in_body", "truncate", "slow", "body", "change"]
+FaultKind = Literal["status", "hang", "reset", "reset_in_body", "truncate", "slow", "body", "change"]
 
 
 @dataclass(frozen=True)
 class Fault:
     """One fault; made by the functions below."""
 
-    kind: Kind
+    kind: FaultKind
     status: int = 200
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

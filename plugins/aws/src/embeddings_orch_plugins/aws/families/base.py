@@ -8,7 +8,7 @@ from typing import Any
 
 from embeddings_orch.models import Modality, ResponseError
 
-Rows = list[list[float]]
+NumberRows = list[list[float]]
 
 BODY = 24_900_000
 """Bytes of inputs in one request; InvokeModel takes a body of 25,000,000."""
@@ -71,7 +71,7 @@ class ModelFamily:
     """
 
     body: Callable[[ModelCall], dict[str, Any]]
-    vectors: Callable[[Any], Rows]
+    vectors: Callable[[Any], NumberRows]
     dimensions: tuple[int, ...]
     tokens: int
     items: Mapping[Modality, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import ModelCall, ModelFamily, Pictures, Rows, get_at
+from embeddings_orch_plugins.aws.families.base import ModelCall, ModelFamily, NumberRows, Pictures, get_at
 
 _TYPES = ("search_document", "search_query", "classification", "clustering")
 _LARGEST = 5 * 2**20
@@ -30,10 +30,10 @@ def _v4(call: ModelCall) -> dict[str, Any]:
     }
 
 
-def _vectors(answer: Any) -> Rows:
+def _vectors(answer: Any) -> NumberRows:
     embeddings = get_at(answer, "embeddings")
     # A list where no embedding_types were asked for, else by type.
-    rows: Rows = get_at(answer, "embeddings", "float") if isinstance(embeddings, dict) else embeddings
+    rows: NumberRows = get_at(answer, "embeddings", "float") if isinstance(embeddings, dict) else embeddings
     return rows
 
 

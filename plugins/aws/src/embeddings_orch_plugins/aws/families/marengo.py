@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import ModelCall, ModelFamily, Pictures, Rows, base64_of, get_at
+from embeddings_orch_plugins.aws.families.base import ModelCall, ModelFamily, NumberRows, Pictures, base64_of, get_at
 
 _PICTURES = Pictures(5 * 2**20)
 
@@ -23,7 +23,7 @@ def _v3_0(call: ModelCall) -> dict[str, Any]:
     return {"inputType": "image", "image": {"mediaSource": {"base64String": base64_of(content)}}}
 
 
-def _vectors(answer: Any) -> Rows:
+def _vectors(answer: Any) -> NumberRows:
     data = get_at(answer, "data")
     # The guide shows a list for v3.0 and, in places, one object for v2.7.
     return [get_at(answer, "data", "embedding") if isinstance(data, dict) else get_at(answer, "data", 0, "embedding")]

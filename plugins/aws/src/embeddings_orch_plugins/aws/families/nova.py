@@ -8,8 +8,8 @@ from embeddings_orch_plugins.aws.families.base import (
     FILE,
     ModelCall,
     ModelFamily,
+    NumberRows,
     Pictures,
-    Rows,
     base64_of,
     format_of,
     get_at,
@@ -34,7 +34,7 @@ def _body(call: ModelCall) -> dict[str, Any]:
     }
 
 
-def _vectors(answer: Any) -> Rows:
+def _vectors(answer: Any) -> NumberRows:
     return [get_at(answer, "embeddings", 0, "embedding")]
 
 

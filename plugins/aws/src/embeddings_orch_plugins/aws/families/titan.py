@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from embeddings_orch_plugins.aws.families.base import FILE, ModelCall, ModelFamily, Pictures, Rows, base64_of, get_at
+from embeddings_orch_plugins.aws.families.base import (
+    FILE,
+    ModelCall,
+    ModelFamily,
+    NumberRows,
+    Pictures,
+    base64_of,
+    get_at,
+)
 
 
 def _text_v1(call: ModelCall) -> dict[str, Any]:
@@ -21,7 +29,7 @@ def _image(call: ModelCall) -> dict[str, Any]:
     return {**given, "embeddingConfig": {"outputEmbeddingLength": call.dimensions}}
 
 
-def _vectors(answer: Any) -> Rows:
+def _vectors(answer: Any) -> NumberRows:
     return [get_at(answer, "embedding")]
 
 
