@@ -60,7 +60,7 @@ def answers(site):
         from embeddings_orch.errors import PluginError
 
         listed = [[p.group, p.name, p.distribution, p.version, p.installed] for g in plugins.GROUPS
-                  for p in plugins.known(g)]
+                  for p in plugins.list_plugins(g)]
         imported = [name for name in sys.modules if name.startswith(("acme", "twin")) or "open_clip" in name]
         loaded = {}
         for name in ("acme", "acme-broken", "acme-lacking", "acme-raising", "twin", "acmee", "counting"):
