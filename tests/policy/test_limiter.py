@@ -49,6 +49,7 @@ def test_the_rate_holds_over_threads_and_is_used(tmp_path):
     assert len(times) >= 0.9 * (BURST + 2 * RATE / 60)
 
 
+@pytest.mark.process
 def test_the_rate_holds_over_processes_that_share_an_account_and_is_used(tmp_path):
     seconds, processes = 3.0, []
     for _ in range(3):
@@ -142,6 +143,7 @@ def state(folder):
     return file
 
 
+@pytest.mark.process
 def test_what_was_sent_before_counts_in_a_new_process(tmp_path):
     Limiter("a", RateLimits(60), tmp_path).acquire(0)
     code = """

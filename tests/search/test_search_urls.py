@@ -182,6 +182,7 @@ def test_a_password_is_neither_sent_nor_shown():
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.process
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
     made = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]

@@ -22,6 +22,7 @@ def make_and_add(uri, number, barrier):
         made.add(pa.table({"key": [f"process {number}"]}, schema=SCHEMA))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("existing", [True, False])
 def test_processes_that_make_a_table_at_once_lose_no_row(tmp_path, existing):
     uri = str(tmp_path / "store")

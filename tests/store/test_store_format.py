@@ -124,6 +124,7 @@ assert store.published.swap("p", name, None, Pointer("g", held=True, hold_versio
 """
 
 
+@pytest.mark.process
 def test_processes_that_migrate_at_once_lose_nothing(tmp_path):
     root = tmp_path / "store"
     Store(str(root)).create("other", pa.schema([("a", pa.int64())]))

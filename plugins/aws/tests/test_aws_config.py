@@ -187,6 +187,7 @@ def test_advice_is_about_batches_and_what_is_withdrawn() -> None:
     assert "withdrawn" in advice(name="twelvelabs.marengo-embed-2-7-v1:0")
 
 
+@pytest.mark.process
 def test_planning_imports_neither_botocore_nor_dagster() -> None:
     code = """
 import sys

@@ -121,6 +121,7 @@ def test_a_table_that_cannot_be_had_is_asked_for_once():
     assert not counter.available
 
 
+@pytest.mark.process
 def test_a_process_without_network_ends_at_once(tmp_path):
     """tiktoken's own loader, which finds no table in an empty folder and no way to its server."""
     code = (
