@@ -227,8 +227,9 @@ def make_gallery(
         gallery.memory, gallery.watched = memory, bool(fixtures & WATCHING)
         return gallery
 
+    shutil.rmtree(galleries_folder, ignore_errors=True)
     yield make
-    shutil.rmtree(galleries_folder)
+    shutil.rmtree(galleries_folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

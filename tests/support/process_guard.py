@@ -15,8 +15,12 @@ import pytest
 
 MARKS = ("process", "daemon", "browser", "soak")
 STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"}
-HELPERS = {"ldconfig", "uname", "lscpu"}
+HELPERS = {"file", "ldconfig", "lscpu", "uname"}
 """Programs that libraries ask about the machine; they take no time and no part in what is tested."""
+
+
+CONFORMANCE = {"test_importing_it_loads_no_sdk", "test_the_fingerprint_is_the_same_in_every_process"}
+"""Tests of the conformance suites that start a process; what other people subclass has no marks of this repository."""
 
 
 class Guard:
@@ -57,6 +61,12 @@ def pytest_configure() -> None:
         return start(path, arguments, descriptors)
 
     multiprocessing.util.spawnv_passfds = watched
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that are inherited from a conformance suite."""
+    if getattr(item, "originalname", "") in CONFORMANCE:
+        item.add_marker("process")
 
 
 @pytest.hookimpl(wrapper=True)
