@@ -248,7 +248,7 @@ def test_a_cancelled_task_frees_its_place_and_others_go_on(asked):
 
 
 def test_close_refuses_what_waits_ends_what_runs_and_leaves_no_thread(asked):
-    one = asked(delay=0.2, batch_size=1)
+    one = asked(delay=1.5, batch_size=1)
     with ThreadPoolExecutor(2) as threads:
         running = threads.submit(one.ask, "runs")
         time.sleep(0.05)
