@@ -7,16 +7,14 @@ from pathlib import Path
 import pytest
 
 from exact_search import right, words, words_gallery
-from galleries import galleries_folder, gallery, make_gallery, run_memory, shared_gallery
+from galleries import gallery, make_gallery, shared_gallery
 from serving import served, shared_served
 
 __all__ = [
     "dagster_home",
-    "galleries_folder",
     "gallery",
     "make_gallery",
     "right",
-    "run_memory",
     "served",
     "shared_gallery",
     "shared_served",

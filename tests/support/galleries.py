@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from embeddings_orch.pipeline.indexes.build import IndexReport, build_index
 from embeddings_orch.pipeline.plan.plan import AssetPlan, make_plan
 from embeddings_orch.pipeline.published.publish import PublishReport, publish
 from embeddings_orch.spec.yaml_file import load_pipeline
-from run_memory import PATCHING, WATCHING, RunMemory
 
 
 def png(seed: object, size: int = 8) -> bytes:
@@ -57,8 +54,6 @@ class Gallery:
     root: Path
     attributes: dict[str, Any] = field(default_factory=dict)
     captions: dict[str, dict[str, str]] = field(default_factory=dict)
-    memory: RunMemory | None = None
-    watched: bool = False
 
     @property
     def media(self) -> Path:
@@ -129,14 +124,7 @@ class Gallery:
         return {asset.asset.split("/", 1)[1]: asset for asset in make_plan(self.pipeline(), **options).assets}
 
     def run(self, *, retry_failed: bool = False, runner: Runner | None = None) -> Ran:
-        """All steps of a run, without Dagster; copied where the same run was made before, see `run_memory`."""
-        make = partial(self._run, retry_failed=retry_failed, runner=runner)
-        exchanged = self.watched and (self.root / "store").exists()
-        if self.memory is None or runner is not None or exchanged:
-            return make()
-        return self.memory.run(self, {"retry_failed": retry_failed}, make)
-
-    def _run(self, *, retry_failed: bool, runner: Runner | None) -> Ran:
+        """All steps of a run, without Dagster."""
         pipeline = self.pipeline()
         scan = scan_media(pipeline)
         embeddings = {
@@ -202,34 +190,14 @@ def laid_out(root: Path, pictures: int = 12, **attributes: Any) -> Gallery:
     return gallery
 
 
-@pytest.fixture(scope="session")
-def run_memory(tmp_path_factory: pytest.TempPathFactory) -> RunMemory:
-    """What the runs of this worker left."""
-    return RunMemory(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="session")
-def galleries_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the galleries of the test that runs: always the same, since a store has its media's paths."""
-    return tmp_path_factory.mktemp("galleries")
-
-
 @pytest.fixture
-def make_gallery(
-    request: pytest.FixtureRequest, run_memory: RunMemory, galleries_folder: Path
-) -> Iterator[Callable[..., Gallery]]:
+def make_gallery(tmp_path: Path) -> Callable[..., Gallery]:
     """Makes a gallery in a folder of its own: ``make_gallery(pictures=12, folder="gallery", **attributes)``."""
-    fixtures = set(request.fixturenames)
-    memory = None if fixtures & PATCHING else run_memory
 
     def make(pictures: int = 12, folder: str = "gallery", **attributes: Any) -> Gallery:
-        gallery = laid_out(galleries_folder / folder, pictures, **attributes)
-        gallery.memory, gallery.watched = memory, bool(fixtures & WATCHING)
-        return gallery
+        return laid_out(tmp_path / folder, pictures, **attributes)
 
-    shutil.rmtree(galleries_folder, ignore_errors=True)
-    yield make
-    shutil.rmtree(galleries_folder, ignore_errors=True)
+    return make
 
 
 @pytest.fixture(scope="session")
