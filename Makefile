@@ -1,7 +1,9 @@
 # make demo   set up, materialize the emoji pipeline through Dagster, search it
 # make serve  the search page on what the demo published
 # make dev    the Dagster UI on the same definitions and the same Dagster home
-# make test   set up, lint, types, definitions, all tests
+# make check  lint and the tests that start no process: for every change
+# make test   lint, types, definitions and all tests but the campaigns: what CI runs
+# make soak   the long campaigns, by hand
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +20,12 @@ PORT ?= 3000
 SEARCH_PORT ?= 8080
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo serve dev test lint lint-js check-js types clean
+# A file's tests stay in one worker: what they share is made once.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+UNMARKED := not (process or daemon or browser or soak)
+
+.PHONY: demo serve dev check test soak lint lint-js check-js types clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "embeddings_orch needs Python 3.11 to 3.13; set PYTHON=")'
@@ -63,9 +70,15 @@ check-js: $(PAGE_JS)/node_modules/.installed
 types: $(VENV)/.dev
 	MYPYPATH=.:$(subst $(space),:,$(SOURCES)) $(BIN)/mypy embeddings_orch definitions tests/typing $(SOURCES)
 
+check: lint
+	$(PYTEST) -q -m "$(UNMARKED)"
+
 test: lint types
 	$(BIN)/dg check defs
-	$(BIN)/python -m pytest --numprocesses 3 --durations=10
+	$(PYTEST) -q -m "not soak"
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -v -m soak --durations=0
 
 clean:
 	rm -rf $(VENV) $(PAGE_JS)/node_modules .dagster .embeddings_orch out

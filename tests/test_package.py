@@ -16,53 +16,45 @@ ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "torchvision", "open_clip", "transformers", "dagster", "lancedb", "boto3", "pandas", "ray")
 
 
-def imported_by(code):
-    """The heavy modules that are loaded after a fresh Python ran some code."""
-    listing = f"import sys, json; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{listing}"], capture_output=True, text=True, check=True)
+LIGHT = ["spec.yaml_file", "spec.project", "spec.schema", "cli", "plugins", "embedding.step", "models"]
+STEPS = ["embeddings.embed", "indexes.build", "published.publish", "plan.plan", "automation.reconcile"]
+FREE_OF_DAGSTER = [*(f"pipeline.{step}" for step in STEPS), "search", "server"]
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """For each import, in this order, the heavy modules that a fresh Python has loaded by then."""
+    entries = sorted(
+        {p.target.partition(":")[0] for g in plugins.GROUPS for p in plugins.list_plugins(g) if p.installed}
+    )
+    modules = ["embeddings_orch", *(f"embeddings_orch.{name}" for name in LIGHT), *entries]
+    modules += [f"embeddings_orch.{name}" for name in FREE_OF_DAGSTER]
+    code = f"""
+import importlib, json, sys
+import embeddings_orch
+assert "EmbeddingPipeline" in dir(embeddings_orch)
+loaded = {{}}
+for module in {modules!r}:
+    importlib.import_module(module)
+    loaded[module] = [name for name in {HEAVY!r} if name in sys.modules]
+print(json.dumps(loaded))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
-def test_importing_the_package_loads_nothing_heavy():
-    assert imported_by("import embeddings_orch") == []
+@pytest.mark.process
+def test_what_the_command_line_starts_with_and_all_plugins_load_nothing_heavy(imported):
+    light = {module: heavy for module, heavy in imported.items() if module.split(".", 1)[-1] not in FREE_OF_DAGSTER}
+    assert {"embeddings_orch", "embeddings_orch.cli"} < light.keys()
+    assert len(light) > len(LIGHT) + 1, "no plugin is installed"
+    assert {module: heavy for module, heavy in light.items() if heavy} == {}
 
 
-@pytest.mark.parametrize(
-    "module", ["spec.yaml_file", "spec.project", "spec.schema", "cli", "plugins", "embedding.step", "models"]
-)
-def test_what_the_command_line_starts_with_loads_nothing_heavy(module):
-    assert imported_by(f"import embeddings_orch.{module}") == []
-
-
-def test_the_modules_of_all_entry_points_load_without_torch_or_dagster():
-    targets = sorted(
-        {p.target.partition(":")[0] for g in plugins.GROUPS for p in plugins.list_plugins(g) if p.installed}
-    )
-    assert imported_by("\n".join(f"import {target}" for target in targets)) == []
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "pipeline.embeddings.embed",
-        "pipeline.indexes.build",
-        "pipeline.published.publish",
-        "pipeline.plan.plan",
-        "pipeline.automation.reconcile",
-        "search",
-        "server",
-    ],
-)
-def test_the_steps_are_free_of_dagster(module):
-    assert not {"dagster", "torch"} & set(imported_by(f"import embeddings_orch.{module}"))
-
-
-def test_the_component_is_found_although_importing_the_package_loads_no_dagster():
-    code = "import embeddings_orch; assert 'EmbeddingPipeline' in dir(embeddings_orch)"
-    assert imported_by(code) == []
-    from embeddings_orch import EmbeddingPipeline
-
-    assert EmbeddingPipeline.__name__ == "EmbeddingPipeline"
+@pytest.mark.process
+def test_the_steps_are_free_of_dagster(imported):
+    for name in FREE_OF_DAGSTER:
+        assert not {"dagster", "torch"} & set(imported[f"embeddings_orch.{name}"]), name
 
 
 @pytest.mark.parametrize("name", embeddings_orch.__all__)

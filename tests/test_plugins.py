@@ -60,7 +60,7 @@ def answers(site):
         from embeddings_orch.errors import PluginError
 
         listed = [[p.group, p.name, p.distribution, p.version, p.installed] for g in plugins.GROUPS
-                  for p in plugins.known(g)]
+                  for p in plugins.list_plugins(g)]
         imported = [name for name in sys.modules if name.startswith(("acme", "twin")) or "open_clip" in name]
         loaded = {}
         for name in ("acme", "acme-broken", "acme-lacking", "acme-raising", "twin", "acmee", "counting"):
@@ -80,10 +80,12 @@ def answers(site):
     return json.loads(done.stdout)
 
 
+@pytest.mark.process
 def test_a_third_partys_plugin_is_found_by_its_entry_point(answers):
     assert answers["loaded"]["acme"] == "Acme"
 
 
+@pytest.mark.process
 def test_listing_names_what_is_installed_with_its_distribution(answers):
     listed = {(group, name): rest for group, name, *rest in answers["listed"]}
     assert listed["embedders", "acme"] == ["acme-embeddings", "2.1", True]
@@ -93,10 +95,12 @@ def test_listing_names_what_is_installed_with_its_distribution(answers):
     assert listed["embedders", "twin"] == ["twin-one, twin-two", "1.0", True]
 
 
+@pytest.mark.process
 def test_listing_imports_no_plugin(answers):
     assert answers["imported"] == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -112,11 +116,13 @@ def test_a_broken_plugin_is_one_error_with_its_name_and_the_mend(answers, name, 
     assert "pip install --force-reinstall acme-embeddings" in said
 
 
+@pytest.mark.process
 def test_a_broken_plugin_does_not_stop_the_others(answers):
     assert answers["loaded"]["acme"] == "Acme"
     assert answers["loaded"]["counting"] == "CountingEmbedder"
 
 
+@pytest.mark.process
 def test_two_distributions_of_one_name_are_refused_by_their_names(answers):
     said = answers["loaded"]["twin"]
     assert said.startswith("two plugins register the embedder 'twin': ")
@@ -125,6 +131,7 @@ def test_two_distributions_of_one_name_are_refused_by_their_names(answers):
     assert "Uninstall one of them" in said
 
 
+@pytest.mark.process
 def test_a_misspelt_name_is_answered_with_the_nearest_and_all_others(answers):
     said = answers["loaded"]["acmee"]
     assert "there is no embedder 'acmee'; did you mean 'acme'? allowed: acme, " in said

@@ -40,6 +40,7 @@ PINS = (
 NAME = "minilm"
 
 pytestmark = [
+    pytest.mark.daemon,
     pytest.mark.skipif(not os.environ.get(ASKED), reason=f"installs and starts infinity-emb; set {ASKED}=1"),
     pytest.mark.filterwarnings("ignore"),
 ]

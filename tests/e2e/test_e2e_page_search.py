@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.browser
+
 EMOJI = Path(__file__).resolve().parents[2] / "definitions" / "data" / "emoji"
 GROUPS = {"Food & Drink": 24, "Animals & Nature": 24, "Travel & Places": 12}
 WANTED = ("1f34e.png", "1f352.png", "1f353.png", "1f436.png", "1f431.png", "1f697.png")

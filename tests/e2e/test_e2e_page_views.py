@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.browser
+
 SHELVES = ("low", "high", "<i>top</i>")
 
 

@@ -82,6 +82,7 @@ def test_what_has_no_vector_is_named(dog):
         compare(CountingConfig(broken=True), dog, ["a dog"])
 
 
+@pytest.mark.process
 def test_it_needs_no_dagster(dog):
     code = (
         "import sys; from embeddings_orch import compare\n"

@@ -304,6 +304,7 @@ def test_every_provider_is_made_again_from_what_a_table_keeps(create, provider, 
     assert get_registry().function_to_metadata(config)["name"] == "embeddings-orch"
 
 
+@pytest.mark.process
 def test_another_process_searches_with_the_same_model(tmp_path, create):
     function = create(provider="counting", source="text", name="mine", dim=5)
     text_table(tmp_path, function).add([{"text": "a dog"}, {"text": "a cat"}])

@@ -233,6 +233,7 @@ def test_the_emoji_index_answers_by_words_and_picture_with_a_real_model(make_gal
     assert found(table.search(Image.open(EMOJI / "1f34e.png")).limit(1)) == ["1f34e.png"]
 
 
+@pytest.mark.process
 def test_a_program_needs_the_store_alone_and_no_dagster(gallery):
     gallery.run()
     program = (

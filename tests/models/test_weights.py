@@ -22,6 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.process
 def test_the_digest_of_files_is_that_of_sha256sums_lines(tmp_path: Path) -> None:
     (tmp_path / "model" / "inside").mkdir(parents=True)
     (tmp_path / "model" / "a.json").write_text("one")

@@ -18,6 +18,7 @@ def store(tmp_path):
     return Store(str(tmp_path / "store"))
 
 
+@pytest.mark.process
 def test_a_process_that_has_ended_is_known_to_be_gone(store):
     code = "import sys; from embeddings_orch.store import Store; from embeddings_orch.pipeline.claims import Claims\n"
     code += "claims = Claims(Store(sys.argv[1])); claims.take(['a']); print(claims.holder); sys.stdout.flush()\n"

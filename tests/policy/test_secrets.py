@@ -220,6 +220,7 @@ def test_shows_secret_ends_where_causes_go_in_circles():
 # Accounts
 
 
+@pytest.mark.process
 def test_an_account_does_not_show_its_key_and_is_the_same_in_every_process():
     account = account_of("openai", "https://api.openai.com", KEY)
     code = """

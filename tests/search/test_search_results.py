@@ -148,7 +148,7 @@ def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right):
     found, ticks = asyncio.run(all_at_once())
 
     assert found == expected
-    assert ticks > 5
+    assert ticks > 1, "a search held the loop up to its end"
 
 
 def test_threads_share_an_index_and_load_each_model_once(words_gallery, right, monkeypatch):

@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.end_headers()
             self.close_connection = True
-            for _ in range(100):
+            for _ in range(1200):  # a minute
                 self.wfile.write(b"x")
                 time.sleep(0.05)
         elif kind == "silent":
@@ -157,7 +157,7 @@ def test_what_is_too_large_too_slow_or_not_there_is_said(server, path, options, 
     started = time.monotonic()
     with pytest.raises(EmbeddingsOrchError, match=message):
         fetch(url(server, path), permitted=here, **options)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
 
 
 def test_a_server_that_is_gone_is_said():
@@ -182,6 +182,7 @@ def test_a_password_is_neither_sent_nor_shown():
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.process
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
     made = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]

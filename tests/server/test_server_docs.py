@@ -30,6 +30,7 @@ def url(project, shared_served):
     return shared_served(project).url
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 @pytest.mark.parametrize("line", CURLS)
 def test_a_request_of_the_page_is_answered(project, url, line, tmp_path):

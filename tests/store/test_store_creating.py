@@ -9,40 +9,40 @@ import pytest
 
 from embeddings_orch.store import Store
 
+STORES = ("there", "new")
 SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])
-TABLES, PROCESSES = 12, 4
+TABLES, PROCESSES = 12, 3
 
 
-def make_and_add(uri, number, barrier):
-    store = Store(uri)
-    store.table_names()
-    for table in range(TABLES):
-        barrier.wait(30)
-        made = store.create(f"table{table}", SCHEMA, primary_key="key" if table % 2 else None)
-        made.add(pa.table({"key": [f"process {number}"]}, schema=SCHEMA))
+def make_and_add(folder, number, barrier):
+    for existing in STORES:
+        store = Store(f"{folder}/{existing}")
+        store.table_names()
+        for table in range(TABLES):
+            barrier.wait(100)
+            made = store.create(f"table{table}", SCHEMA, primary_key="key" if table % 2 else None)
+            made.add(pa.table({"key": [f"process {number}"]}, schema=SCHEMA))
 
 
-@pytest.mark.parametrize("existing", [True, False])
-def test_processes_that_make_a_table_at_once_lose_no_row(tmp_path, existing):
-    uri = str(tmp_path / "store")
-    if existing:
-        Store(uri).create("other", SCHEMA)
+@pytest.mark.process
+def test_processes_that_make_a_table_at_once_lose_no_row(tmp_path):
+    Store(str(tmp_path / "there")).create("other", SCHEMA)
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
-    processes = [context.Process(target=make_and_add, args=(uri, n, barrier)) for n in range(PROCESSES)]
+    processes = [context.Process(target=make_and_add, args=(str(tmp_path), n, barrier)) for n in range(PROCESSES)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(300)
     assert [process.exitcode for process in processes] == [0] * PROCESSES
-    store = Store(uri)
-    for table in range(TABLES):
-        rows = store.open(f"table{table}").to_arrow()["key"].to_pylist()
-        assert sorted(rows) == [f"process {number}" for number in range(PROCESSES)], f"table{table}"
-    assert sorted(store.table_names()) == sorted(
-        [*(f"table{table}" for table in range(TABLES)), "meta", *(["other"] if existing else [])]
-    )
-    assert sorted(path.suffix for path in (tmp_path / "store").iterdir()) == [".lance"] * len(store.table_names())
+    for existing in STORES:
+        store = Store(str(tmp_path / existing))
+        for table in range(TABLES):
+            rows = store.open(f"table{table}").to_arrow()["key"].to_pylist()
+            assert sorted(rows) == [f"process {number}" for number in range(PROCESSES)], f"{existing}: table{table}"
+        others = ["other"] if existing == "there" else []
+        assert sorted(store.table_names()) == sorted([*(f"table{table}" for table in range(TABLES)), "meta", *others])
+        assert sorted(path.suffix for path in (tmp_path / existing).iterdir()) == [".lance"] * len(store.table_names())
 
 
 def test_what_a_killed_process_left_aside_is_removed_after_a_day(tmp_path):

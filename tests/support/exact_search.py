@@ -108,7 +108,7 @@ def words_gallery(make_gallery):
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def words(shared_gallery):
-    """A `words_gallery` that all tests of a module read and none changes."""
+    """A `words_gallery` that many tests read and none changes."""
     return with_words(shared_gallery(pictures=60))

@@ -73,13 +73,13 @@ def test_the_fingerprints_are_pinned(name: str) -> None:
 def test_every_way_to_a_model_is_the_same_model(name: str) -> None:
     config = BedrockConfig(name=name)
     assert config.fingerprint() == GOLDEN["cohere.embed-v4:0"]
-    assert (config.called, config.dimensions) == (name, 1536)
+    assert (config.model_id, config.dimensions) == (name, 1536)
 
 
 def test_an_application_inference_profile_changes_nothing_and_provisioned_throughput_may() -> None:
     profile = BedrockConfig(name="cohere.embed-v4:0", arn=f"{ACCOUNT}:application-inference-profile/abc123")
     assert profile.fingerprint() == GOLDEN["cohere.embed-v4:0"]
-    assert profile.called == f"{ACCOUNT}:application-inference-profile/abc123"
+    assert profile.model_id == f"{ACCOUNT}:application-inference-profile/abc123"
     provisioned = BedrockConfig(name="cohere.embed-v4:0", arn=f"{ACCOUNT}:provisioned-model/abcdefgh1234")
     assert provisioned.fingerprint() != GOLDEN["cohere.embed-v4:0"]
 
@@ -187,6 +187,7 @@ def test_advice_is_about_batches_and_what_is_withdrawn() -> None:
     assert "withdrawn" in advice(name="twelvelabs.marengo-embed-2-7-v1:0")
 
 
+@pytest.mark.process
 def test_planning_imports_neither_botocore_nor_dagster() -> None:
     code = """
 import sys

@@ -58,6 +58,7 @@ def test_the_slower_container_gets_less(clock):
         assert vectors_sent(fast) > 2 * vectors_sent(slow)
 
 
+@pytest.mark.process
 def test_a_container_that_is_killed_and_comes_back(clock, container):
     doomed = container()
     doomed.start()
@@ -102,6 +103,7 @@ def test_one_that_is_down_from_the_start_costs_no_retry(clock):
     assert sum(outcome.usage.retries for outcome in outcomes) == 0
 
 
+@pytest.mark.process
 def test_one_that_goes_away_between_two_batches_costs_no_retry(clock, container):
     doomed = container()
     doomed.start()
@@ -163,6 +165,7 @@ def test_where_all_are_down_the_run_stops_as_one_that_may_succeed_later(clock):
     assert "cannot be reached" in str(raised.value)
 
 
+@pytest.mark.process
 def test_all_down_and_then_one_up_is_found_without_waiting_for_its_pause(clock, container):
     late, never = container(), container()
     attempts = []

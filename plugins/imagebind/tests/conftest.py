@@ -25,6 +25,12 @@ TINY: dict[str, Any] = {
 }
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """pip is a process: each test of the package has the mark."""
+    if "package" in getattr(item, "fixturenames", ()):
+        item.add_marker("process")
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache of hashes."""

@@ -138,6 +138,7 @@ def test_defaults_are_lancedbs() -> None:
     assert (theirs.device, ours.device) == ("cpu", "auto")
 
 
+@pytest.mark.process
 def test_weights_count_by_their_content(tiny: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(tiny.parent, tmp_path / "moved") / "tiny.pth"
     here = ImageBindConfig(name="own", weights=str(tiny))
@@ -175,6 +176,7 @@ def test_other_weights_than_the_pinned_or_fitting_are_not_used(tiny: Path, tmp_p
         vectors(embedder_of(broken), "text", ["a"])
 
 
+@pytest.mark.process
 def test_without_the_package_the_error_names_the_command_that_adds_it() -> None:
     code = """
 from embeddings_orch.models.base import Item
@@ -196,6 +198,7 @@ for call in (lambda: embedder.prepare(Item("0", "text", "a")), embedder._loaded)
         assert "use open-clip" in line
 
 
+@pytest.mark.process
 def test_planning_imports_neither_torch_nor_the_package(tiny: Path) -> None:
     code = f"""
 import sys

@@ -139,6 +139,7 @@ def test_dimensions_are_read_from_config_files(tiny: Path) -> None:
     assert (dimensions("hf-hub:org/name"), dimensions("local-dir:/nowhere")) == (None, None)
 
 
+@pytest.mark.process
 def test_planning_imports_neither_torch_nor_dagster(tiny: Path) -> None:
     code = f"""
 import sys

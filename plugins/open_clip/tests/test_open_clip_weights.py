@@ -58,6 +58,7 @@ def test_files_that_the_model_does_not_read_do_not(copy_tiny: CopyTiny, name: st
     assert fingerprint_of(folder) == before
 
 
+@pytest.mark.process
 def test_the_digest_of_a_folder_can_be_had_with_sha256sum(tiny: Path) -> None:
     recipe = "sha256sum open_clip_config.json open_clip_model.safetensors | sha256sum"
     printed = subprocess.run(recipe, shell=True, cwd=tiny, check=True, capture_output=True, text=True).stdout

@@ -170,7 +170,7 @@ def test_an_answer_that_drips_ends_with_the_timeout(server):
     started = time.monotonic()
     with pytest.raises(Exception, match="not whole within 1 s"):
         embedder.embed(Batch("text", ["a"] * 100))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 11
 
 
 def test_one_client_serves_many_threads(server):

@@ -99,6 +99,7 @@ def test_the_real_minilms_fingerprint_is_pinned() -> None:
     assert SentenceTransformersConfig(name=MINILM).fingerprint() == pinned
 
 
+@pytest.mark.process
 def test_planning_imports_neither_the_package_nor_torch(clip: Path) -> None:
     code = f"""
 import sys

@@ -95,6 +95,7 @@ def test_a_wrong_setting_is_refused(wrong: dict[str, object]) -> None:
         CrossEncoderConfig.model_validate(wrong)
 
 
+@pytest.mark.process
 def test_the_entry_point_names_the_class() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"]["embeddings_orch.rerankers"]["cross-encoder"].partition(":")

@@ -46,6 +46,7 @@ def test_an_exported_model_counts_for_its_backend(copy: Path) -> None:
     assert files.digest(copy, "onnx") != before
 
 
+@pytest.mark.process
 def test_the_digest_can_be_had_with_sha256sum(copy: Path) -> None:
     listed = " ".join(files.folder_files(copy))
     printed = subprocess.run(

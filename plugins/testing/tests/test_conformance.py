@@ -43,12 +43,14 @@ def broken_promises(suite, promises):
     return broken
 
 
+@pytest.mark.process
 def test_a_sound_embedder_passes(toys):
     # It takes the item that is bad for the others.
     sound = suite_of(toys.SoundConfig(), make_bad_items=lambda self: [])
     assert broken_promises(sound, PROMISES) == {}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("toy", "promise", "said"),
     [
@@ -90,6 +92,7 @@ def test_a_broken_promise_is_found(toys, toy, promise, said):
     assert said in broken_promises(suite_of(config), [promise])[promise]
 
 
+@pytest.mark.process
 def test_an_sdk_imported_with_the_module_is_found(toys):
     from toy_hasty import HastyConfig
 

@@ -72,6 +72,7 @@ def broken_promises(suite, promises):
     return broken, skipped
 
 
+@pytest.mark.process
 def test_a_sound_provider_passes(toys):
     import toy_remote
 

@@ -404,6 +404,7 @@ print({"torch", "open_clip", "onnxruntime"} & set(sys.modules))
 """
 
 
+@pytest.mark.process
 def test_a_real_model_is_loaded_by_the_first_query_and_by_no_run(ready):
     vectors = unit(np.random.default_rng(5).standard_normal((COUNT, 128))).astype(np.float32)
     write(ready, list(vectors))
