@@ -24,6 +24,7 @@ from embeddings_orch.pipeline.indexes.build import IndexReport, build_index
 from embeddings_orch.pipeline.plan.plan import AssetPlan, make_plan
 from embeddings_orch.pipeline.published.publish import PublishReport, publish
 from embeddings_orch.spec.yaml_file import load_pipeline
+from homes import make_home
 
 
 def png(seed: object, size: int = 8) -> bytes:
@@ -88,6 +89,8 @@ class Gallery:
     def write_captions(self) -> None:
         """Write ``metadata.csv``."""
         names = list(dict.fromkeys(name for columns in self.captions.values() for name in columns))
+        # A new file, as editors write it: the old one may be a link to what other tests have too.
+        (self.media / "metadata.csv").unlink(missing_ok=True)
         with (self.media / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.DictWriter(file, ["file_name", *names])
             rows.writeheader()
@@ -220,9 +223,7 @@ def gallery(make_gallery: Callable[..., Gallery]) -> Gallery:
 @pytest.fixture
 def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Dagster home of its own, without telemetry."""
-    home = tmp_path / "dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    home = make_home(tmp_path / "dagster_home")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     return home
 

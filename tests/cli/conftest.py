@@ -11,7 +11,9 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image
 
+import warm
 from embeddings_orch.cli import main
+from homes import make_home
 
 
 def write_pipeline(folder, name="photos", **attributes):
@@ -36,14 +38,14 @@ def write_pipeline(folder, name="photos", **attributes):
     return file
 
 
-def command(*arguments, cwd=None, home=None, **environment):
-    """The installed command, in a process of its own."""
-    script = Path(sys.executable).with_name("embeddings-orch")
+def command(*arguments, cwd=None, home=None, cold=False, **environment):
+    """The installed command in a process of its own; ``cold``: one that Python starts, as a person's."""
     if home is not None:
-        home.mkdir(exist_ok=True)
-        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-        environment["DAGSTER_HOME"] = str(home)
+        environment["DAGSTER_HOME"] = str(home if home.exists() else make_home(home))
     environment = {**os.environ, **environment}
+    if not cold:
+        return warm.run("embeddings-orch", *arguments, cwd=cwd, env=environment)
+    script = Path(sys.executable).with_name("embeddings-orch")
     return subprocess.run(
         [script, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -76,6 +78,6 @@ def published(tmp_path_factory):
     """A pipeline's YAML that was run once, by the command, from another folder; with what the command answered."""
     folder = tmp_path_factory.mktemp("published")
     file = write_pipeline(folder / "project")
-    done = command("run", "--file", file, "--json", cwd=folder, home=folder / "home")
+    done = command("run", "--file", file, "--json", cwd=folder, home=folder / "home", cold=True)
     assert done.returncode == 0, done.stderr
     return file, done, json.loads(done.stdout)
