@@ -87,8 +87,9 @@ def server(tmp_path_factory):
     (folder / "workspace.yaml").write_text(yaml.safe_dump({"load_from": load}))
     home = make_home(folder / "home")
     coordinator = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
+    launcher = {"module": "warm_launcher", "class": "WarmRunLauncher"}
     (home / "dagster.yaml").write_text(
-        yaml.safe_dump({"telemetry": {"enabled": False}, "run_coordinator": coordinator})
+        yaml.safe_dump({"telemetry": {"enabled": False}, "run_coordinator": coordinator, "run_launcher": launcher})
     )
     url = f"http://127.0.0.1:{free_port()}"
     with (folder / "log").open("w") as log:
@@ -103,7 +104,7 @@ def server(tmp_path_factory):
                 folder / "workspace.yaml",
             ],
             cwd=folder,
-            env={**os.environ, "DAGSTER_HOME": str(home)},
+            env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(Path(warm.__file__).parent)},
             stdout=log,
             stderr=log,
             start_new_session=True,
