@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -77,7 +78,8 @@ def cli(dagster_home):
 def published(tmp_path_factory):
     """A pipeline's YAML that was run once, by the command, from another folder; with what the command answered."""
     folder = tmp_path_factory.mktemp("published")
-    file = write_pipeline(folder / "project")
-    done = command("run", "--file", file, "--json", cwd=folder, home=folder / "home", cold=True)
-    assert done.returncode == 0, done.stderr
+    file, home = write_pipeline(folder / "project"), make_home(folder / "home")
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(main, ["run", "--file", str(file), "--json"], env={"DAGSTER_HOME": str(home)})
+    assert done.exit_code == 0, done.output
     return file, done, json.loads(done.stdout)

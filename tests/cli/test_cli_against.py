@@ -17,6 +17,8 @@ import warm
 
 COMMAND = Path(sys.executable).with_name("embeddings-orch")
 
+pytestmark = pytest.mark.process
+
 
 def heed_interrupts():
     """What a shell starts in the background ignores them, and so does what that starts."""

@@ -15,6 +15,16 @@ from homes import make_home
 pytestmark = pytest.mark.process
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, declare, process):
+    """As all tests of commands have it, by a command that was started cold."""
+    folder = tmp_path_factory.mktemp("published")
+    file = declare(folder / "project")
+    done = process("run", "--file", file, "--json", cwd=folder, home=folder / "home", cold=True)
+    assert done.returncode == 0, done.stderr
+    return file, done, json.loads(done.stdout)
+
+
 def test_standard_output_is_the_object_and_nothing_else(published):
     _, done, _ = published
     assert done.stdout.count("\n") == 1

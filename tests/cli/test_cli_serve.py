@@ -48,11 +48,20 @@ class Process:
         return time.perf_counter() - started, err
 
 
+def until_asked(gallery):
+    """Wait until the model was asked for a vector."""
+    deadline = time.monotonic() + 60
+    while not gallery.calls():
+        assert time.monotonic() < deadline, "nobody asks the model"
+        time.sleep(0.02)
+
+
 @pytest.mark.daemon
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, number):
     gallery = make_gallery()
     gallery.run()
+    gallery.forget_calls()
     gallery.model(delay=1.0)
     with Process(gallery.file, "--no-load") as one:
         assert "gallery/found" in one.out
@@ -63,7 +72,7 @@ def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, 
             target=lambda: answers.append(httpx.post(f"{one.url}/v1/search?api_key=abc", json=body, trust_env=False))
         )
         asking.start()
-        time.sleep(0.4)
+        until_asked(gallery)
         seconds, err = one.stopped(number, within=20)
         asking.join()
     assert one.process.returncode == 0, err
@@ -78,6 +87,7 @@ def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, 
 def test_a_request_that_takes_too_long_does_not_keep_the_server_from_stopping(make_gallery):
     gallery = make_gallery()
     gallery.run()
+    gallery.forget_calls()
     gallery.model(delay=60.0)
     with Process(gallery.file, "--no-load", "--grace", "1") as one:
 
@@ -87,7 +97,7 @@ def test_a_request_that_takes_too_long_does_not_keep_the_server_from_stopping(ma
 
         asking = threading.Thread(target=ask)
         asking.start()
-        time.sleep(0.5)
+        until_asked(gallery)
         seconds, err = one.stopped(signal.SIGTERM, within=30)
         asking.join()
     assert one.process.returncode == 0, err
