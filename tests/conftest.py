@@ -8,6 +8,7 @@ import pytest
 
 from exact_search import right, words, words_gallery
 from galleries import gallery, make_gallery, shared_gallery
+from homes import make_home
 from serving import served, shared_served
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
 @pytest.fixture
 def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Dagster home of its own, without telemetry."""
-    home = tmp_path / "dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    home = make_home(tmp_path / "dagster_home")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     return home

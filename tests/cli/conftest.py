@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,7 +12,9 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image
 
+import warm
 from embeddings_orch.cli import main
+from homes import make_home
 
 
 def write_pipeline(folder, name="photos", **attributes):
@@ -36,14 +39,14 @@ def write_pipeline(folder, name="photos", **attributes):
     return file
 
 
-def command(*arguments, cwd=None, home=None, **environment):
-    """The installed command, in a process of its own."""
-    script = Path(sys.executable).with_name("embeddings-orch")
+def command(*arguments, cwd=None, home=None, cold=False, **environment):
+    """The installed command in a process of its own; ``cold``: one that Python starts, as a person's."""
     if home is not None:
-        home.mkdir(exist_ok=True)
-        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-        environment["DAGSTER_HOME"] = str(home)
+        environment["DAGSTER_HOME"] = str(home if home.exists() else make_home(home))
     environment = {**os.environ, **environment}
+    if not cold:
+        return warm.run("embeddings-orch", *arguments, cwd=cwd, env=environment)
+    script = Path(sys.executable).with_name("embeddings-orch")
     return subprocess.run(
         [script, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -75,7 +78,8 @@ def cli(dagster_home):
 def published(tmp_path_factory):
     """A pipeline's YAML that was run once, by the command, from another folder; with what the command answered."""
     folder = tmp_path_factory.mktemp("published")
-    file = write_pipeline(folder / "project")
-    done = command("run", "--file", file, "--json", cwd=folder, home=folder / "home")
-    assert done.returncode == 0, done.stderr
+    file, home = write_pipeline(folder / "project"), make_home(folder / "home")
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(main, ["run", "--file", str(file), "--json"], env={"DAGSTER_HOME": str(home)})
+    assert done.exit_code == 0, done.output
     return file, done, json.loads(done.stdout)

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+import warm
+
 COMMAND = Path(sys.executable).with_name("embeddings-orch")
+
+pytestmark = pytest.mark.process
 
 
 def heed_interrupts():
@@ -63,14 +67,8 @@ class Repository:
         return files, git
 
     def process(self, *arguments, status=0, cwd=None, **environment):
-        done = subprocess.run(
-            [COMMAND, "plan", *map(str, arguments)],
-            cwd=cwd or self.project,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, **environment}
+        done = warm.run("embeddings-orch", "plan", *arguments, cwd=cwd or self.project, env=environment)
         assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pty
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pytest
 import yaml
+from click.testing import CliRunner
+
+import warm
+from embeddings_orch.cli import main
+from homes import make_home
 
 ROW = [
     *("generation", "rows", "created_at", "passed", "checks", "models", "number", "table", "version", "providers"),
@@ -32,13 +35,27 @@ def model(file, name):
     edit(file, embeddings={"toy": {"provider": "counting", "name": name}})
 
 
-@pytest.fixture
-def two(cli, declare, tmp_path):
-    """A pipeline's YAML with two generations of two models, the second published."""
-    file = declare(tmp_path / "project")
+@pytest.fixture(scope="module")
+def kept_two(declare, tmp_path_factory):
+    """The YAML of `two`, and a copy of its folder."""
+    folder = tmp_path_factory.mktemp("two")
+    file = declare(folder / "project")
     for name in ("first", "second"):
         model(file, name)
-        cli("run", "--file", file)
+        ran = CliRunner().invoke(
+            main, ["run", "--file", str(file)], env={"DAGSTER_HOME": str(make_home(folder / name))}
+        )
+        assert ran.exit_code == 0, ran.output
+    shutil.copytree(file.parent, folder / "kept")
+    return file, folder / "kept"
+
+
+@pytest.fixture
+def two(kept_two):
+    """A pipeline's YAML with two generations of two models, the second published."""
+    file, kept = kept_two
+    shutil.rmtree(file.parent)
+    shutil.copytree(kept, file.parent)
     return file
 
 
@@ -144,26 +161,19 @@ def test_gc_shows_first_and_removes_when_told(cli, two):
     assert cli("gc", "--yes", "--file", two).stderr == "photos: there is nothing to remove\n"
 
 
-def test_gc_asks_on_a_terminal(cli, two, dagster_home):
+@pytest.mark.process
+def test_gc_asks_on_a_terminal(cli, two):
     edit(two, store={"uri": "store", "gc_grace": 0}, indexes={"found": {"vectors": ["toy"], "keep_generations": 1}})
     model(two, "third")
     cli("run", "--file", two)
 
     def asked(reply):
         ours, theirs = pty.openpty()
-        script = Path(sys.executable).with_name("embeddings-orch")
-        with subprocess.Popen(
-            [script, "gc", "--file", two],
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "DAGSTER_HOME": str(dagster_home)},
-        ) as process:
-            os.close(theirs)
-            os.write(ours, reply)
-            _, errors = process.communicate(timeout=120)
-            os.close(ours)
+        process = warm.start("embeddings-orch", "gc", "--file", two, stdin=theirs)
+        os.close(theirs)
+        os.write(ours, reply)
+        _, errors = process.communicate(timeout=120)
+        os.close(ours)
         assert process.returncode == 0, errors
         return errors
 

@@ -69,6 +69,7 @@ def test_ready_made_vectors_are_planned_run_and_reported_without_cost(cli, decla
         ({"input": {"media": 3}}, "same vectors"),
     ],
 )
+@pytest.mark.process
 def test_against_a_revision_the_inputs_are_compared(cli, declare, tmp_path, declared, reason):
     file = declare(tmp_path / "p", embeddings=toy())
     user = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")

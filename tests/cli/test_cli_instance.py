@@ -1,25 +1,25 @@
 """A Dagster home that several commands begin to use in the same instant."""
 
-import multiprocessing
-from pathlib import Path
+import pytest
 
+import warm
+
+PROCESSES, HOMES = 4, 2
+FIRST_USE = """\
+import os, sys
+from pathlib import Path
 from embeddings_orch.dagster.runs.instance import dagster_instance
 
-PROCESSES, HOMES = 4, 3
+for home in sys.argv[1:]:
+    os.environ["DAGSTER_HOME"] = home
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with dagster_instance(Path(home)) as instance:
+        assert instance.get_runs_count() == 0
+"""
 
 
-def first_use(homes, barrier):
-    import os
-
-    import dagster  # noqa: F401 - so that all are as far when they meet
-
-    for home in homes:
-        os.environ["DAGSTER_HOME"] = home
-        barrier.wait(60)
-        with dagster_instance(Path(home)) as instance:
-            assert instance.get_runs_count() == 0
-
-
+@pytest.mark.process
 def test_commands_that_begin_at_once_share_a_fresh_home(tmp_path):
     homes = []
     for number in range(HOMES):
@@ -27,11 +27,13 @@ def test_commands_that_begin_at_once_share_a_fresh_home(tmp_path):
         home.mkdir()
         (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
         homes.append(str(home))
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
-    processes = [context.Process(target=first_use, args=(homes, barrier)) for _ in range(PROCESSES)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    processes = [warm.start_code(FIRST_USE, *homes) for _ in range(PROCESSES)]
+    for _ in homes:
+        for process in processes:
+            process.stdout.readline()
+        for process in processes:
+            if process.poll() is None:
+                process.stdin.write("\n")
+                process.stdin.flush()
+    said = [process.communicate(120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * PROCESSES, said

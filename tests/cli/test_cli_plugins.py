@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 import yaml
 
+import warm
 from embeddings_orch import plugins
 from embeddings_orch.cli.commands.plugins import pages, rows
 from embeddings_orch.errors import PluginError
@@ -68,12 +68,12 @@ def site(tmp_path_factory):
 
 
 def with_site(site, *arguments):
-    script = Path(sys.executable).with_name("embeddings-orch")
     path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run([script, *arguments], env=environment, capture_output=True, text=True, check=False)
+    return warm.run("embeddings-orch", *arguments, env=environment)
 
 
+@pytest.mark.process
 def test_a_third_partys_plugin_is_listed_beside_a_broken_one(site):
     done = with_site(site, "plugins")
     assert done.returncode == 0, done.stderr
@@ -85,6 +85,7 @@ def test_a_third_partys_plugin_is_listed_beside_a_broken_one(site):
     assert any(line.startswith("  folder ") for line in lines)
 
 
+@pytest.mark.process
 def test_json_tells_the_error_of_the_broken_one_and_no_other(site):
     done = with_site(site, "plugins", "--json")
     listed = {row["name"]: row for row in json.loads(done.stdout)["plugins"]}
@@ -94,6 +95,7 @@ def test_json_tells_the_error_of_the_broken_one_and_no_other(site):
     assert listed["acme"]["summary"] == "Acme's vectors."
 
 
+@pytest.mark.process
 def test_the_example_of_a_third_party_is_its_own(site):
     done = with_site(site, "plugins", "show", "acme", "--json")
     shown = json.loads(done.stdout)
@@ -102,12 +104,14 @@ def test_the_example_of_a_third_party_is_its_own(site):
     }
 
 
+@pytest.mark.process
 def test_a_broken_one_is_shown_with_its_mend(site):
     done = with_site(site, "plugins", "show", "acme-broken")
     assert done.returncode == 0
     assert "wrong: the embedder 'acme-broken' of acme 2.1 cannot be imported" in done.stdout
 
 
+@pytest.mark.process
 def test_listing_imports_no_sdk():
     code = (
         "import sys; from embeddings_orch.cli.commands.plugins import rows; rows()\n"

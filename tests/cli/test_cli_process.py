@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+
+import warm
+from homes import make_home
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, declare, process):
+    """As all tests of commands have it, by a command that was started cold."""
+    folder = tmp_path_factory.mktemp("published")
+    file = declare(folder / "project")
+    done = process("run", "--file", file, "--json", cwd=folder, home=folder / "home", cold=True)
+    assert done.returncode == 0, done.stderr
+    return file, done, json.loads(done.stdout)
 
 
 def test_standard_output_is_the_object_and_nothing_else(published):
@@ -73,9 +91,6 @@ def test_without_a_home_of_ones_own_the_runs_are_kept_beside_the_yaml(process, d
 
 
 def test_help_answers_without_loading_dagster_or_lancedb():
-    import subprocess
-    import sys
-
     code = (
         "import sys; from embeddings_orch.cli import main\n"
         "try: main(['--help'])\n"
@@ -91,7 +106,7 @@ def test_a_caption_that_the_terminal_cannot_show_ends_nothing(process, declare, 
     file = declare(tmp_path / "project")
     captions = file.parent / "media" / "metadata.csv"
     captions.write_text(captions.read_text().replace("a red picture", "a 🐕 picture"))
-    environment = {"home": tmp_path / "home", "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    environment = {"home": tmp_path / "home", "PYTHONIOENCODING": encoding}
     assert process("run", "--file", file, **environment).returncode == 0
     table = process("search", "x", "--file", file, **environment)
     assert table.returncode == 0, table.stderr
@@ -101,10 +116,6 @@ def test_a_caption_that_the_terminal_cannot_show_ends_nothing(process, declare, 
 
 
 def test_an_interrupted_run_says_so(declare, tmp_path):
-    import os
-    import subprocess
-    import sys
-
     file = declare(tmp_path / "project")
     code = (
         "import os, signal\n"
@@ -114,9 +125,8 @@ def test_an_interrupted_run_says_so(declare, tmp_path):
         "CountingEmbedder.embed = interrupted\n"
         f"main(['run', '--file', {str(file)!r}])"
     )
-    environment = {**os.environ, "DAGSTER_HOME": ""}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 1
-    assert "error: photos__embeddings__toy: interrupted; what was committed is kept" in done.stderr
-    assert "Traceback" not in done.stderr
+    interrupted = warm.start_code(code, env={**os.environ, "DAGSTER_HOME": str(make_home(tmp_path / "home"))})
+    _, err = interrupted.communicate(120)
+    assert interrupted.returncode == 1
+    assert "error: photos__embeddings__toy: interrupted; what was committed is kept" in err
+    assert "Traceback" not in err

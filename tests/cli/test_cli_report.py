@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+import warm
 from embeddings_orch.cli.output.report import write
 from embeddings_orch.pipeline.outcome import RunOutcome, Step
 
@@ -165,15 +163,15 @@ def test_a_report_that_cannot_be_written_is_an_error_before_the_run(cli, declare
     assert not (tmp_path / "project" / "store").exists()
 
 
+@pytest.mark.process
 def test_all_pipelines_are_run_and_one_that_is_broken_stops_no_other(declare, tmp_path, dagster_home):
     (tmp_path / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "definitions"\n')
     defs = tmp_path / "definitions" / "defs"
     declare(defs / "a", name="a", embeddings={"toy": {"provider": "nobody"}})
     declare(defs / "b", name="b", embeddings={"toy": {"provider": "counting", "broken": True}})
     declare(defs / "c", name="c")
-    command = [Path(sys.executable).with_name("embeddings-orch"), "run", "--all", "--json"]
     reports = ["--report", "r/all.xml", "--report", "r/all.json"]
-    done = subprocess.run([*command, *reports], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = warm.run("embeddings-orch", "run", "--all", "--json", *reports, cwd=tmp_path)
     assert done.returncode == 1
     made = json.loads(done.stdout)["pipelines"]
     assert [(one["pipeline"], one["success"]) for one in made] == [("a", False), ("b", False), ("c", True)]
@@ -187,6 +185,7 @@ def test_all_pipelines_are_run_and_one_that_is_broken_stops_no_other(declare, tm
     ]
 
 
+@pytest.mark.process
 def test_an_interrupted_run_begins_no_other(declare, tmp_path, dagster_home):
     (tmp_path / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "definitions"\n')
     for name in ("a", "b"):
@@ -200,9 +199,10 @@ def test_an_interrupted_run_begins_no_other(declare, tmp_path, dagster_home):
         "CountingEmbedder.embed = interrupted\n"
         "main(['run', '--all', '--json', '--report', 'report.xml'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert [one["pipeline"] for one in json.loads(done.stdout)["pipelines"]] == ["a"]
+    interrupted = warm.start_code(code, cwd=tmp_path)
+    out, _ = interrupted.communicate()
+    assert interrupted.returncode == 1
+    assert [one["pipeline"] for one in json.loads(out)["pipelines"]] == ["a"]
     assert (
         "interrupted; what was committed is kept"
         in failed(junit(tmp_path / "report.xml")["a/embeddings/toy"])["materialize"]

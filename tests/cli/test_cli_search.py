@@ -94,6 +94,7 @@ def test_small_scores_are_shown_with_the_digits_that_differ(cli, published):
     assert len(set(scores)) == len(scores) == 5
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="the browser of this test is a shell script")
 def test_open_draws_the_hits_and_gives_them_to_the_desktop(process, published, tmp_path):
     file, _, _ = published

@@ -1,10 +1,8 @@
 """The command ``serve``: what it tells, refuses, and does when it is stopped."""
 
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,19 +12,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+import warm
+
 
 class Process:
     """``embeddings-orch serve`` of a YAML."""
 
-    def __init__(self, file, *arguments, **environment):
-        script = Path(sys.executable).with_name("embeddings-orch")
-        self.process = subprocess.Popen(
-            [script, "serve", "--file", str(file), "--port", "0", *arguments],
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, file, *arguments, before=""):
+        """``before``: code that runs first."""
+        arguments = ["serve", "--file", str(file), "--port", "0", *arguments]
+        if before:
+            code = f"{before}\nfrom embeddings_orch.cli import main\nmain({arguments!r})"
+            self.process = warm.start_code(code, modules=warm.SERVE)
+        else:
+            self.process = warm.start("embeddings-orch", *arguments, modules=warm.SERVE)
         self.out = ""
         self.url = None
 
@@ -49,10 +48,20 @@ class Process:
         return time.perf_counter() - started, err
 
 
+def until_asked(gallery):
+    """Wait until the model was asked for a vector."""
+    deadline = time.monotonic() + 60
+    while not gallery.calls():
+        assert time.monotonic() < deadline, "nobody asks the model"
+        time.sleep(0.02)
+
+
+@pytest.mark.daemon
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, number):
     gallery = make_gallery()
     gallery.run()
+    gallery.forget_calls()
     gallery.model(delay=1.0)
     with Process(gallery.file, "--no-load") as one:
         assert "gallery/found" in one.out
@@ -63,7 +72,7 @@ def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, 
             target=lambda: answers.append(httpx.post(f"{one.url}/v1/search?api_key=abc", json=body, trust_env=False))
         )
         asking.start()
-        time.sleep(0.4)
+        until_asked(gallery)
         seconds, err = one.stopped(number, within=20)
         asking.join()
     assert one.process.returncode == 0, err
@@ -74,9 +83,11 @@ def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, 
     assert "Traceback" not in err
 
 
+@pytest.mark.daemon
 def test_a_request_that_takes_too_long_does_not_keep_the_server_from_stopping(make_gallery):
     gallery = make_gallery()
     gallery.run()
+    gallery.forget_calls()
     gallery.model(delay=60.0)
     with Process(gallery.file, "--no-load", "--grace", "1") as one:
 
@@ -86,19 +97,21 @@ def test_a_request_that_takes_too_long_does_not_keep_the_server_from_stopping(ma
 
         asking = threading.Thread(target=ask)
         asking.start()
-        time.sleep(0.5)
+        until_asked(gallery)
         seconds, err = one.stopped(signal.SIGTERM, within=30)
         asking.join()
     assert one.process.returncode == 0, err
     assert 1 < seconds < 10
 
 
+@pytest.mark.daemon
 def test_what_is_not_published_is_told_with_the_command(make_gallery):
     with Process(make_gallery().file) as one:
         assert "gallery/found is not published yet: embeddings-orch run --pipeline gallery" in one.out
         assert httpx.get(f"{one.url}/health", trust_env=False).status_code == 200
 
 
+@pytest.mark.process
 def test_a_port_in_use_is_one_clear_error(make_gallery, process):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -130,6 +143,7 @@ def test_what_would_be_unsafe_or_wrong_is_refused_with_what_to_do(make_gallery, 
     assert "aaaaaaaa" not in result.output
 
 
+@pytest.mark.process
 def test_without_the_extra_the_command_says_how_to_get_it(make_gallery, process, tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -140,12 +154,13 @@ def test_without_the_extra_the_command_says_how_to_get_it(make_gallery, process,
         "    return None if name == 'uvicorn' else find(name, *rest)\n"
         "machinery.PathFinder.find_spec = hide\n"
     )
-    done = process("serve", "--file", make_gallery().file, PYTHONPATH=str(hidden))
+    done = process("serve", "--file", make_gallery().file, cold=True, PYTHONPATH=str(hidden))
     assert done.returncode == 1
     assert "pip install 'embeddings-orch[serve]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.daemon
 def test_a_broken_pipeline_is_told_and_the_others_are_served(make_gallery):
     gallery = make_gallery()
     gallery.run()
@@ -163,7 +178,7 @@ def test_the_extra_names_whatever_the_server_imports():
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     named = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
     installed = {re.match(r"[\w-]+", one)[0].replace("-", "_") for one in named} | {"PIL", "embeddings_orch"}
-    for file in (root / "embeddings_orch" / "search" / "server").glob("*.py"):
+    for file in (root / "embeddings_orch" / "server").rglob("*.py"):
         imported = {
             name.partition(".")[0] for name in re.findall(r"^\s*(?:import|from) ([\w.]+)", file.read_text(), re.M)
         }
@@ -171,15 +186,16 @@ def test_the_extra_names_whatever_the_server_imports():
         assert imported - set(sys.stdlib_module_names) - installed <= {"anyio"}, file.name
 
 
-def test_a_plugin_that_fails_does_not_keep_the_server_from_starting(make_gallery, tmp_path):
+@pytest.mark.daemon
+def test_a_plugin_that_fails_does_not_keep_the_server_from_starting(make_gallery):
     gallery = make_gallery()
     gallery.run()
-    (tmp_path / "sitecustomize.py").write_text(
-        "from embeddings_orch_testing.counting import CountingEmbedder as one\n"
+    breaks = (
+        "from embeddings_orch_testing.counting import CountingEmbedder\n"
         "def reads(self): raise RuntimeError('a secret of the plugin')\n"
-        "one.modalities = property(reads)\n"
+        "CountingEmbedder.modalities = property(reads)\n"
     )
-    with Process(gallery.file, PYTHONPATH=str(tmp_path)) as one:
+    with Process(gallery.file, before=breaks) as one:
         assert "gallery/found" in one.out
         assert one.url is not None
         for _ in range(100):

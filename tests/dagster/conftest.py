@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
+
+import warm
+from homes import make_home
 
 DEFINITIONS = """\
 from pathlib import Path
@@ -35,9 +35,7 @@ class Project:
         (root / "pyproject.toml").write_text(
             '[tool.dg]\ndirectory_type = "project"\n\n[tool.dg.project]\nroot_module = "acme"\n'
         )
-        self.home = root / "home"
-        self.home.mkdir()
-        (self.home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        self.home = make_home(root / "home")
 
     def file(self, name):
         return self.root / "acme" / "defs" / name / "defs.yaml"
@@ -48,15 +46,8 @@ class Project:
 
     def command(self, *arguments, status=0, **environment):
         """Run ``dg`` or ``dagster`` of this environment in the project."""
-        script = Path(sys.executable).with_name(arguments[0])
-        done = subprocess.run(
-            [script, *arguments[1:]],
-            cwd=self.root,
-            env={**os.environ, "DAGSTER_HOME": str(self.home), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, "DAGSTER_HOME": str(self.home), **environment}
+        done = warm.run(*arguments, cwd=self.root, env=environment)
         assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 

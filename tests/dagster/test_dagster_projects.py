@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster.components.testing import create_defs_folder_sandbox
 
+import warm
 from embeddings_orch import EmbeddingPipeline
 from embeddings_orch.errors import SpecError
 from embeddings_orch.spec.yaml_file import load_pipelines
@@ -29,25 +28,25 @@ attributes:
 
 
 def dg_in(folder, *arguments):
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dg"), *arguments], cwd=folder, env=os.environ, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    done = warm.run("dg", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("dagster_home")
 def test_the_repositorys_own_definitions_load():
     assert "All definitions loaded successfully" in dg_in(ROOT, "check", "defs")
 
 
+@pytest.mark.process
 def test_the_component_is_listed_with_a_summary(project):
     listed = json.loads(dg_in(project.root, "list", "components", "--json"))["items"]
     summaries = {item["key"]: item["summary"] for item in listed}
     assert "assets" in summaries["embeddings_orch.EmbeddingPipeline"]
 
 
+@pytest.mark.process
 def test_a_scaffolded_pipeline_loads_and_its_assets_can_be_launched(project, in_process):
     """The whole path of a newcomer: scaffold, launch with `dg` and with `dagster`, look."""
     project.scaffold("photos")
@@ -75,30 +74,32 @@ def test_a_scaffolded_pipeline_loads_and_its_assets_can_be_launched(project, in_
         assert event.asset_materialization.metadata["dagster/row_count"].value == 3
 
 
+@pytest.mark.process
 def test_a_failed_launch_exits_with_an_error_and_the_reason(project, in_process):
     project.write("photos", PIPELINE.replace("path: media", "path: gone"))
     said = project.command("dg", "launch", "--assets", "photos/raw_media", "--config-json", in_process, status=1)
     assert "acme/defs/photos/gone does not exist" in said
 
 
+@pytest.mark.process
 def test_a_wrong_yaml_fails_the_check_with_file_line_and_the_nearest_key(project):
     project.write("photos", PIPELINE.replace("full_text", "fulltext"))
     said = project.command("dg", "check", "defs", "--no-check-yaml", status=1)
     assert "defs.yaml:6: indexes.found.fulltext: unknown key; did you mean 'full_text'?" in said
 
 
+@pytest.mark.process
 def test_a_wrong_yaml_fails_the_check_of_yaml_too(project):
     project.write("photos", PIPELINE.replace("full_text", "fulltext"))
     assert "fulltext" in project.command("dg", "check", "yaml", status=1)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("dagster_home")
 def test_a_second_code_location_with_the_typed_resource_is_valid():
     location = Path(__file__).parent / "second_location" / "definitions.py"
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dagster"), "definitions", "validate", "-f", location],
-        env={**os.environ, "CLIP_DEVICE": "cpu"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    environment = {**os.environ, "CLIP_DEVICE": "cpu"}
+    done = warm.run("dagster", "definitions", "validate", "-f", location, env=environment)
     assert done.returncode == 0, done.stderr
     assert re.search(r"Validation successful for code location .*definitions\.py", done.stdout + done.stderr)
 

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,13 +9,14 @@ import dagster as dg
 import numpy as np
 import pytest
 
+import warm
 from embeddings_orch.models.content import content_hash
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.claims import SECONDS
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
+pytestmark = pytest.mark.process
 STEPS = ["scan", "embed", "index", "check", "publish"]
-TRIALS = 20
 
 
 class Worker:
@@ -25,9 +24,7 @@ class Worker:
 
     def __init__(self):
         script = Path(__file__).with_name("step_worker.py")
-        self.process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process = warm.start_file(script)
 
     def start(self, gallery, steps):
         """``steps`` with the seconds to wait before each."""
@@ -158,11 +155,14 @@ def said_fault(kind, answers):
     return None if True in moved and (kind == "file between" or moved == [False, True]) else f"moved: {moved}"
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_two_runs_at_once_leave_no_row_twice_or_missing(make_gallery, workers, seed):
+@pytest.mark.parametrize(
+    ("seed", "trials"),
+    [(0, 4), pytest.param(0, 20, marks=pytest.mark.soak), pytest.param(1, 20, marks=pytest.mark.soak)],
+)
+def test_two_runs_at_once_leave_no_row_twice_or_missing(make_gallery, workers, seed, trials):
     gallery = make_gallery(40)
     edits, scans, seen = Edits(gallery, seed), [], set()
-    for trial in range(TRIALS // 2):
+    for trial in range(trials):
         kind = ["same", "same", "file between", "model"][(seed + trial) % 4]
         if kind == "model":
             gallery.model(name=f"model {trial}", dim=edits.random.choice([8, 16]))
@@ -184,7 +184,7 @@ def test_two_runs_at_once_leave_no_row_twice_or_missing(make_gallery, workers, s
         assert not faults(gallery, edits, scans, seen), about
         assert not published_fault(gallery), about
         assert not said_fault(kind, answers), about
-    assert len(seen) >= TRIALS // 2
+    assert len(seen) >= trials
 
 
 def test_two_runs_from_the_command_line_share_a_dagster_home(make_gallery, dagster_home):
@@ -194,10 +194,8 @@ def test_two_runs_from_the_command_line_share_a_dagster_home(make_gallery, dagst
         if trial:
             gallery.model(name="another", dim=16)
             edits.edit()
-        command = [Path(sys.executable).with_name("embeddings-orch"), "run", "--json", "--file", gallery.file]
         runs = [
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=gallery.root)
-            for _ in range(2)
+            warm.start("embeddings-orch", "run", "--json", "--file", gallery.file, cwd=gallery.root) for _ in range(2)
         ]
         ended = [(*run.communicate(timeout=120), run.returncode) for run in runs]
 

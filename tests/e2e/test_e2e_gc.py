@@ -2,19 +2,19 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import warm
 from embeddings_orch.pipeline.garbage.collect import collect
 from embeddings_orch.pipeline.garbage.listing import make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 
+pytestmark = pytest.mark.process
 READER = """\
 import json, sys, threading
 from pathlib import Path
@@ -68,13 +68,7 @@ def process():
     started = []
 
     def start(program, *arguments):
-        done = subprocess.Popen(
-            [sys.executable, "-c", program, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        done = warm.start_code(program, *arguments)
         started.append(done)
         return done
 
@@ -117,7 +111,7 @@ def test_a_reader_sees_nothing_of_gc_and_publishes_beside_it(gallery, process):
     assert {rows for _, rows in said["seen"]} <= set(range(12, 19))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 5))])
 def test_gc_that_is_killed_breaks_nothing_and_is_completed_by_the_next(gallery, process, seed):
     many_generations(gallery)
     before = gallery.pipeline().store.published.get("gallery", "found")

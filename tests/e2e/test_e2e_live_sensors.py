@@ -15,6 +15,8 @@ import pytest
 import requests
 import yaml
 
+from homes import make_home
+
 ROOT = Path(__file__).resolve().parents[2]
 EMOJI = ROOT / "definitions" / "data" / "emoji"
 NAMES = ("1f436", "1f431", "1f34e", "1f353", "1f697", "2600", "1f308", "1f40d", "1f3e0", "1f4a1", "1f511", "1f3b8")
@@ -43,7 +45,7 @@ query Look($sensor: SensorSelector!, $assets: [AssetKeyInput!]) {
 class Live:
     """``dg dev`` on a project of its own with one pipeline."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, model):
         self.folder = folder
         package = folder / "acme"
         self.media = package / "defs" / "emoji" / "media"
@@ -55,14 +57,13 @@ class Live:
         )
         for name in NAMES:
             shutil.copy(EMOJI / f"{name}.png", self.media)
-        (folder / "home").mkdir()
-        (folder / "home" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        make_home(folder / "home")
         self.file = package / "defs" / "emoji" / "defs.yaml"
         self.attributes = {
             "name": "emoji",
             "store": {"uri": "store"},
             "media": {"source": "folder", "path": "media"},
-            "embeddings": {"clip": {"provider": "open-clip", "name": "emoji-s", "batch_size": 64}},
+            "embeddings": {"clip": dict(model)},
             "indexes": {"found": {"vectors": ["clip"]}},
             "auto": {"interval": 2, "media": False},
         }
@@ -102,9 +103,8 @@ class Live:
         )
 
     def stop(self):
-        os.killpg(self.process.pid, signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
         for pid in self._family():
             os.kill(pid, signal.SIGKILL)
         self.log.close()
@@ -193,7 +193,7 @@ class Live:
         self.say(f"sensor: {self.skip(seen)}")
         return newest, tags
 
-    def quiet(self, runs, ticks=3):
+    def quiet(self, runs, ticks=2):
         """Let some ticks pass in which nothing is started."""
         last = self.ticks()[0]["tickId"]
         seen = self.wait(lambda seen: int(self.ticks(seen)[0]["tickId"]) >= int(last) + ticks, "ticks")
@@ -224,29 +224,18 @@ class Live:
 
 
 @pytest.fixture
-def live(tmp_path):
-    dev = Live(tmp_path)
-    dev.start()
-    try:
-        dev.wait_ready()
-        yield dev
-    finally:
-        dev.stop()
+def start(tmp_path):
+    """Starts ``dg dev`` on a pipeline with a model."""
+    with contextlib.ExitStack() as stack:
 
+        def start(model):
+            dev = Live(tmp_path, model)
+            dev.start()
+            stack.callback(dev.stop)
+            dev.wait_ready()
+            return dev
 
-def test_the_embeddings_follow_the_yaml(live):
-    """One server for all of it: its start takes longer than most of the steps."""
-    live.say("a new pipeline")
-    first, _ = live.settled(1)
-    assert first["status"] == "SUCCESS"
-
-    _another_model(live)
-    _no_other_vectors(live)
-    _there_and_back(live)
-    _a_broken_yaml(live)
-    _a_failing_model(live)
-    _a_model_out_of_reach(live)
-    _a_structural_edit(live)
+        yield start
 
 
 def _another_model(live):
@@ -339,3 +328,31 @@ def _a_structural_edit(live):
     live.attributes["embeddings"]["second"] = {"provider": "counting"}
     live.write()
     live.settled(count + 1)
+
+
+SHORT = (_another_model, _a_broken_yaml, _a_structural_edit)
+LONG = (
+    _another_model,
+    _no_other_vectors,
+    _there_and_back,
+    _a_broken_yaml,
+    _a_failing_model,
+    _a_model_out_of_reach,
+    _a_structural_edit,
+)
+COUNTING = {"provider": "counting", "name": "emoji-s"}
+CLIP = {"provider": "open-clip", "name": "emoji-s", "batch_size": 64}
+
+
+@pytest.mark.daemon
+@pytest.mark.parametrize(
+    ("model", "steps"), [(COUNTING, SHORT), pytest.param(CLIP, LONG, marks=pytest.mark.soak)], ids=["short", "long"]
+)
+def test_the_embeddings_follow_the_yaml(start, model, steps):
+    """One server for all of it: its start takes longer than most of the steps."""
+    live = start(model)
+    live.say("a new pipeline")
+    first, _ = live.settled(1)
+    assert first["status"] == "SUCCESS"
+    for step in steps:
+        step(live)

@@ -17,6 +17,10 @@ import requests
 import yaml
 from PIL import Image
 
+import warm
+from homes import make_home
+
+pytestmark = pytest.mark.daemon
 BIN = Path(sys.executable).parent
 LOCATION = """\
 from pathlib import Path
@@ -27,11 +31,6 @@ from embeddings_orch.spec.yaml_file import load_pipeline
 
 defs = dg.Definitions.merge(*(build_pipeline(load_pipeline(Path(file))) for file in {files!r}))
 """
-
-
-def heed_interrupts():
-    """What a shell starts in the background ignores them, and so does what that starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port():
@@ -85,11 +84,11 @@ def server(tmp_path_factory):
     load = [{"python_file": {"relative_path": f"{name}.py", "location_name": name}} for name in ("first", "second")]
     load.append({"python_file": {"relative_path": "wrong.py", "location_name": "wrong"}})
     (folder / "workspace.yaml").write_text(yaml.safe_dump({"load_from": load}))
-    home = folder / "home"
-    home.mkdir()
+    home = make_home(folder / "home")
     coordinator = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
+    launcher = {"module": "warm_launcher", "class": "WarmRunLauncher"}
     (home / "dagster.yaml").write_text(
-        yaml.safe_dump({"telemetry": {"enabled": False}, "run_coordinator": coordinator})
+        yaml.safe_dump({"telemetry": {"enabled": False}, "run_coordinator": coordinator, "run_launcher": launcher})
     )
     url = f"http://127.0.0.1:{free_port()}"
     with (folder / "log").open("w") as log:
@@ -104,7 +103,7 @@ def server(tmp_path_factory):
                 folder / "workspace.yaml",
             ],
             cwd=folder,
-            env={**os.environ, "DAGSTER_HOME": str(home)},
+            env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(Path(warm.__file__).parent)},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -122,15 +121,8 @@ def server(tmp_path_factory):
 
 
 def start(*arguments, cwd, **environment):
-    return subprocess.Popen(
-        [BIN / "embeddings-orch", "run", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "DAGSTER_HOME": str(cwd / "no_home"), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it runs nothing of ours
-    )
+    environment = {**os.environ, "DAGSTER_HOME": str(cwd / "no_home"), **environment}
+    return warm.start("embeddings-orch", "run", *arguments, cwd=cwd, env=environment)
 
 
 def run(*arguments, cwd, status=0, **environment):

@@ -3,21 +3,19 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import lancedb
 import pytest
 import yaml
 from pydantic import ValidationError
 
+import warm
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch_plugins.openai import OpenAIConfig
 from embeddings_orch_testing.servers import Fault
 from embeddings_orch_testing.servers.openai import OpenAIServer
+from homes import make_home
 
-COMMAND = Path(sys.executable).with_name("embeddings-orch")
 KEY = "sk-proj-Zq7Xw2Lk9Vb4Nm1Ty6Rd8Hs3"
 SAID = {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "x", "param": None, "code": "invalid"}}
 FAULTS = {
@@ -51,9 +49,9 @@ def project(tmp_path):
 
 def command(folder, *arguments):
     environment = {**os.environ, "A_KEY": KEY, "DAGSTER_HOME": str(folder / "home"), "PYTHONWARNINGS": "always"}
-    (folder / "home").mkdir(exist_ok=True)
-    done = subprocess.run([COMMAND, *arguments, "--file", folder / "defs.yaml"], cwd=folder, env=environment,
-                          capture_output=True, text=True, check=False, timeout=300)  # fmt: skip
+    if not (folder / "home").exists():
+        make_home(folder / "home")
+    done = warm.run("embeddings-orch", *arguments, "--file", folder / "defs.yaml", cwd=folder, env=environment)
     number = len(list(folder.glob("*.said")))
     (folder / f"{number}.said").write_text(f"{arguments}\n{done.stdout}\n{done.stderr}")
     return done
@@ -72,6 +70,7 @@ def everything(folder):
         yield f"the table {name}", str(store.open_table(name).to_arrow().to_pylist())
 
 
+@pytest.mark.process
 def test_no_key_is_left_anywhere(project):
     folder, server = project
     for fault in FAULTS.values():
@@ -93,6 +92,7 @@ def test_no_key_is_left_anywhere(project):
     assert not [request for request in server.requests if KEY in request.path or KEY in str(request.query)]
 
 
+@pytest.mark.process
 def test_a_key_in_the_declaration_is_refused_without_showing_it(project):
     folder, _ = project
     text = (folder / "defs.yaml").read_text()

@@ -39,6 +39,8 @@ if "--jq" in arguments and os.path.exists({earlier!r}):
     subprocess.run([shutil.which("jq"), "--raw-output", arguments[-1], {earlier!r}], check=True)
 """
 
+pytestmark = pytest.mark.process
+
 
 def documented():
     blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "ci.md").read_text(), re.MULTILINE | re.DOTALL)

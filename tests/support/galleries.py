@@ -87,6 +87,8 @@ class Gallery:
     def write_captions(self) -> None:
         """Write ``metadata.csv``."""
         names = list(dict.fromkeys(name for columns in self.captions.values() for name in columns))
+        # A new file, as editors write it: the old one may be a link to what other tests have too.
+        (self.media / "metadata.csv").unlink(missing_ok=True)
         with (self.media / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.DictWriter(file, ["file_name", *names])
             rows.writeheader()

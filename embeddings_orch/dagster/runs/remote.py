@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from embeddings_orch.dagster.runs.local import retry_config
 from embeddings_orch.dagster.runs.remote_answers import (
+    CodeLocation,
     GraphAnswer,
     GraphQLError,
     JobsAnswer,
     LaunchAnswer,
-    Location,
     StepsAnswer,
 )
 from embeddings_orch.dagster.runs.remote_event_answers import EventsAnswer
@@ -59,7 +59,7 @@ class RemoteJob:
             if location not in (None, entry.name):
                 continue
             loaded = entry.location_or_load_error
-            if not isinstance(loaded, Location):
+            if not isinstance(loaded, CodeLocation):
                 why = one_line(loaded.innermost.message) if loaded else "it is still being loaded; try again"
                 broken.append(f"the code location {entry.name!r} is not loaded: {why}")
                 continue

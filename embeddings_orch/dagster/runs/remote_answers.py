@@ -60,7 +60,7 @@ class Repository(GraphQLAnswer):
     jobs: tuple[Job, ...]
 
 
-class Location(GraphQLAnswer):
+class CodeLocation(GraphQLAnswer):
     """A code location that is loaded."""
 
     repositories: tuple[Repository, ...]
@@ -70,7 +70,7 @@ class LocationEntry(GraphQLAnswer):
     """A code location; nothing where it is still being loaded."""
 
     name: str
-    location_or_load_error: Location | GraphQLError | None
+    location_or_load_error: CodeLocation | GraphQLError | None
 
 
 class Workspace(GraphQLAnswer):
