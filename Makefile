@@ -21,7 +21,7 @@ SEARCH_PORT ?= 8080
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 # A file's tests stay in one worker: what they share is made once.
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 UNMARKED := not (process or daemon or browser or soak)
 

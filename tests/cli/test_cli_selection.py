@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import dagster as dg
 import pytest
 
 from embeddings_orch.errors import SpecError
@@ -87,5 +88,6 @@ def test_a_wrong_selection_is_wrong_usage_and_runs_nothing(cli, declare, tmp_pat
     file = declare(tmp_path / "project")
     shown = cli("run", "--file", file, "--select", "toi", status=2)
     assert "did you mean 'toy'?" in shown.stderr
-    assert [path.name for path in dagster_home.iterdir()] == ["dagster.yaml"]
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        assert instance.get_runs_count() == 0
     cli("run", "--file", file, "--select", "toy", "--all", status=2)

@@ -22,7 +22,7 @@ VALUES = {
     "vars.EMBEDDINGS_STORE": "the-store",
 }
 ACTIONS = {
-    *("actions/checkout", "actions/setup-python", "actions/upload-artifact"),
+    *("actions/checkout", "actions/setup-node", "actions/setup-python", "actions/upload-artifact"),
     *("actions/cache", "actions/cache/restore"),
 }
 # GitHub cannot be had here: this executable stands in for its client, and keeps what it is asked to do.

@@ -7,6 +7,15 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+# What a step prints is kept by two processes beside it, which no test of ours reads.
+_SETTINGS = """
+telemetry:
+  enabled: false
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
 
 @cache
 def _made_once() -> tempfile.TemporaryDirectory[str]:
@@ -15,7 +24,7 @@ def _made_once() -> tempfile.TemporaryDirectory[str]:
     import quick_sqlite  # noqa: F401 - for all databases of this process
 
     folder = tempfile.TemporaryDirectory(prefix="dagster_home_")
-    (Path(folder.name) / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (Path(folder.name) / "dagster.yaml").write_text(_SETTINGS)
     with dg.DagsterInstance.from_config(folder.name) as instance:
         instance.get_runs()
     return folder

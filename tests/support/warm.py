@@ -96,6 +96,11 @@ def server(modules: Sequence[str]) -> Server:
 class Process:
     """A program that runs; used as `subprocess.Popen` with text in pipes.
 
+    Args:
+        program: what it is (``function``, ``file`` or ``code``), and its name or text.
+        argv: what it finds in `sys.argv`.
+        modules: that are imported before it starts.
+
     Attributes:
         pid: its process id.
         returncode: its exit status, negative for the signal that ended it; None before `wait` or `poll` saw the end.
@@ -104,8 +109,7 @@ class Process:
 
     def __init__(
         self,
-        kind: str,
-        program: str,
+        program: tuple[str, str],
         argv: Sequence[object],
         *,
         cwd: Path | str | None = None,
@@ -133,8 +137,8 @@ class Process:
         its_err, self.stderr = pipe(stderr, "r")
         environment = dict(os.environ if env is None else env)
         request = {
-            "kind": kind,
-            "program": program,
+            "kind": program[0],
+            "program": program[1],
             "argv": [str(argument) for argument in argv],
             "cwd": str(cwd or Path.cwd()),
             "environment": {str(name): str(value) for name, value in environment.items()},
@@ -218,17 +222,17 @@ def start(name: str, *arguments: object, modules: Sequence[str] | None = None, *
     """Start an installed command: ``embeddings-orch``, ``dg`` or ``dagster``; options as of `Process`."""
     modules = modules or (COMMAND if name == "embeddings-orch" else DG)
     script = str(Path(sys.executable).with_name(name))
-    return Process("function", PROGRAMS[name], [script, *arguments], modules=modules, **options)  # type: ignore[arg-type]
+    return Process(("function", PROGRAMS[name]), [script, *arguments], modules=modules, **options)  # type: ignore[arg-type]
 
 
 def start_file(file: Path, *arguments: object, **options: object) -> Process:
     """Start a Python file."""
-    return Process("file", str(file), [file, *arguments], **options)  # type: ignore[arg-type]
+    return Process(("file", str(file)), [file, *arguments], **options)  # type: ignore[arg-type]
 
 
 def start_code(code: str, *arguments: object, **options: object) -> Process:
     """Start Python code, as ``python -c`` does."""
-    return Process("code", code, ["-c", *arguments], **options)  # type: ignore[arg-type]
+    return Process(("code", code), ["-c", *arguments], **options)  # type: ignore[arg-type]
 
 
 def run(name: str, *arguments: object, timeout: float = 300, **options: object) -> subprocess.CompletedProcess[str]:

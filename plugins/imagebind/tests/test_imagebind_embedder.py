@@ -179,11 +179,11 @@ def test_other_weights_than_the_pinned_or_fitting_are_not_used(tiny: Path, tmp_p
 @pytest.mark.process
 def test_without_the_package_the_error_names_the_command_that_adds_it() -> None:
     code = """
-from embeddings_orch.models.base import Item
+from embeddings_orch.models import Item
 from embeddings_orch.errors import TerminalError
 from embeddings_orch_plugins.imagebind import ImageBindConfig, ImageBindEmbedder
 embedder = ImageBindEmbedder(ImageBindConfig(device="cpu"))
-for call in (lambda: embedder.prepare(Item("0", "text", "a")), embedder._loaded):
+for call in (lambda: embedder.prepare(Item("0", "text", "a")), embedder._get_model):
     try:
         call()
     except TerminalError as error:

@@ -164,7 +164,9 @@ def test_an_export_with_other_vectors_is_refused_with_the_figure(
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
             return torch.ones(len(batch), 16) + torch.arange(16)
 
-    monkeypatch.setattr(onnx_export, "_verify", lambda config, _, *rest: verified(config, Other(), *rest))
+    monkeypatch.setattr(
+        onnx_export, "_verify", lambda config, _, *rest, **named: verified(config, Other(), *rest, **named)
+    )
     with pytest.raises(TerminalError, match=r"image tower .* gives other vectors as ONNX .*: cosine -?0\.\d{6}, at le"):
         vectors(embedder_of(f"local-dir:{tiny}", backend="onnx"), "text")
     assert not list((own_cache / "embeddings_orch" / "onnx").glob("*/export.json"))

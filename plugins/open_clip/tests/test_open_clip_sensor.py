@@ -44,6 +44,7 @@ def spec(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.process  # Dagster keeps what a step prints by processes of its own
 def test_weights_replaced_in_place_are_noticed_and_not_hashed_at_every_tick(spec, tmp_path, monkeypatch):
     hashed = []
     original = hashlib.file_digest
