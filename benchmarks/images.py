@@ -58,7 +58,7 @@ def save_random_model(name: str, folder: Path) -> str:
 
 def forward_rate(step: EmbedStep, count: int, batch: int) -> float:
     """Images a second of ``encode_image`` on normalised tensors that are there already."""
-    clip, _ = step.embedder._loaded()  # type: ignore[attr-defined]
+    clip, _ = step.embedder._get_model()  # type: ignore[attr-defined]
     size = clip.preprocess_cfg["size"]
     height, width = (size, size) if isinstance(size, int) else size
     pixels = torch.rand(batch, 3, height, width, device=clip.device, dtype=clip.dtype)

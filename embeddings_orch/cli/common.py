@@ -71,7 +71,7 @@ def pipeline_options(command: F) -> F:
     @click.option("--file", "-f", type=FILE, help="A pipeline's YAML, in any folder.")
     @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
     @wraps(command)
-    def wrapped(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
+    def wrapper(*args: Any, file: Path | None, pipeline: str | None, **options: Any) -> Any:
         from embeddings_orch.spec.project import find, select
 
         pipelines = find(file=file)
@@ -81,7 +81,7 @@ def pipeline_options(command: F) -> F:
             raise click.UsageError(str(error)) from error
         return command(*args, chosen=chosen.load(), **options)
 
-    return cast(F, wrapped)
+    return cast(F, wrapper)
 
 
 json_option = click.option(
@@ -126,10 +126,10 @@ def choice_options(command: F) -> F:
     @click.option("--pipeline", "-p", help="The pipeline's name, where there are several.")
     @click.option("--all", "-a", "every", is_flag=True, help="All pipelines; one that is broken stops no other.")
     @wraps(command)
-    def wrapped(*args: Any, file: Path | None, pipeline: str | None, every: bool, **options: Any) -> Any:
+    def wrapper(*args: Any, file: Path | None, pipeline: str | None, every: bool, **options: Any) -> Any:
         return command(*args, choice=Choice(file, pipeline, every), **options)
 
-    return cast(F, wrapped)
+    return cast(F, wrapper)
 
 
 def choose(choice: Choice) -> Sequence[Any]:

@@ -32,11 +32,11 @@ def guard(method: F) -> F:
     """A method of a table whose errors become `StoreError` with the table's name."""
 
     @wraps(method)
-    def wrapped(self: TableOf, *args: Any, **options: Any) -> Any:
+    def wrapper(self: TableOf, *args: Any, **options: Any) -> Any:
         with store_errors(f"table {self.name} of the store"):
             return method(self, *args, **options)
 
-    return cast(F, wrapped)
+    return cast(F, wrapper)
 
 
 def short(error: Exception) -> str:

@@ -65,12 +65,12 @@ def _remote_options(command: F) -> F:
                   help="Wait no longer for the remote run; it goes on.")  # fmt: skip
     @click.option("--no-wait", is_flag=True, help="Do not wait for the remote run.")
     @wraps(command)
-    def wrapped(
+    def wrapper(
         *, remote: str | None, location: str | None, timeout: float | None, no_wait: bool, **options: Any
     ) -> Any:
         return command(remote=_Remote(remote, location, timeout, no_wait), **options)
 
-    return cast(F, wrapped)
+    return cast(F, wrapper)
 
 
 @click.command(short_help="Materialize the assets: the same job as in the UI.")

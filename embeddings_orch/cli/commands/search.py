@@ -41,10 +41,10 @@ def _query_options(command: F) -> F:
     @click.option("--like", metavar="ID", help="Search for what is like an item of the index.")
     @click.option("--keyword", "-k", metavar="WORDS", help="Search the full text: alone, or beside another query.")
     @wraps(command)
-    def wrapped(*, text: str | None, image: Path | None, like: str | None, keyword: str | None, **options: Any) -> Any:
+    def wrapper(*, text: str | None, image: Path | None, like: str | None, keyword: str | None, **options: Any) -> Any:
         return command(query=_Query(text, image, like, keyword), **options)
 
-    return cast(F, wrapped)
+    return cast(F, wrapper)
 
 
 def _weights(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float] | None:

@@ -37,7 +37,7 @@ class RequestObserver:
         started = self._clock()
         status = 499  # the client went away before there was one
 
-        async def watched(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -45,7 +45,7 @@ class RequestObserver:
 
         with self._metrics.in_flight.track_inprogress():
             try:
-                await self.app(scope, receive, watched)
+                await self.app(scope, receive, send_and_watch)
             finally:
                 seconds = self._clock() - started
                 route = getattr(scope.get("route"), "path", None) or "other"
@@ -69,13 +69,13 @@ class Errors:
             return
         begun = False
 
-        async def watched(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal begun
             begun = begun or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send_and_watch)
         except Exception as error:
             if not isinstance(error, EmbeddingsOrchError | HTTPException):
                 record(f"{scope['method']} {_one_line_path(scope)}", error)
