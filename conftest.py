@@ -9,7 +9,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ.setdefault(_name, "1")
 
 import hypothesis  # noqa: E402
-import pytest  # noqa: E402
 
 pytest_plugins = ["process_guard"]
 
@@ -18,8 +17,3 @@ hypothesis.settings.register_profile(
     "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("busy")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of few and long tests, so that none is left to one worker when the others are done."""
-    items.sort(key=lambda item: item.path.parent.name != "e2e")
