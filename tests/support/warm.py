@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict, Unpack
 
 COMMAND = (
     "quick_sqlite",
@@ -91,6 +91,17 @@ def server(modules: Sequence[str]) -> Server:
         if modules not in _SERVERS:
             _SERVERS[modules] = Server(modules)
         return _SERVERS[modules]
+
+
+class Options(TypedDict, total=False):
+    """How a program is started; see `Process`."""
+
+    cwd: Path | str | None
+    env: Mapping[str, str] | None
+    stdin: int | None
+    stdout: int | None
+    stderr: int | None
+    modules: Sequence[str]
 
 
 class Process:
@@ -218,24 +229,26 @@ class Process:
         self.wait()
 
 
-def start(name: str, *arguments: object, modules: Sequence[str] | None = None, **options: object) -> Process:
+def start(name: str, *arguments: object, **options: Unpack[Options]) -> Process:
     """Start an installed command: ``embeddings-orch``, ``dg`` or ``dagster``; options as of `Process`."""
-    modules = modules or (COMMAND if name == "embeddings-orch" else DG)
+    options.setdefault("modules", COMMAND if name == "embeddings-orch" else DG)
     script = str(Path(sys.executable).with_name(name))
-    return Process(("function", PROGRAMS[name]), [script, *arguments], modules=modules, **options)  # type: ignore[arg-type]
+    return Process(("function", PROGRAMS[name]), [script, *arguments], **options)
 
 
-def start_file(file: Path, *arguments: object, **options: object) -> Process:
+def start_file(file: Path, *arguments: object, **options: Unpack[Options]) -> Process:
     """Start a Python file."""
-    return Process(("file", str(file)), [file, *arguments], **options)  # type: ignore[arg-type]
+    return Process(("file", str(file)), [file, *arguments], **options)
 
 
-def start_code(code: str, *arguments: object, **options: object) -> Process:
+def start_code(code: str, *arguments: object, **options: Unpack[Options]) -> Process:
     """Start Python code, as ``python -c`` does."""
-    return Process(("code", code), ["-c", *arguments], **options)  # type: ignore[arg-type]
+    return Process(("code", code), ["-c", *arguments], **options)
 
 
-def run(name: str, *arguments: object, timeout: float = 300, **options: object) -> subprocess.CompletedProcess[str]:
+def run(
+    name: str, *arguments: object, timeout: float = 300, **options: Unpack[Options]
+) -> subprocess.CompletedProcess[str]:
     """Run an installed command to its end, as `subprocess.run` does with its output captured."""
     process = start(name, *arguments, **options)
     out, err = process.communicate(timeout)

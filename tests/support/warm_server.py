@@ -104,8 +104,8 @@ def become(request: Request, streams: list[int]) -> None:
     for folder in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):
         if folder and folder not in sys.path:
             sys.path.insert(0, folder)
-    if action := os.environ.get("PYTHONWARNINGS"):
-        warnings.simplefilter(action)  # type: ignore[arg-type]
+    if os.environ.get("PYTHONWARNINGS") == "always":
+        warnings.simplefilter("always")
     importlib.invalidate_caches()
 
 
