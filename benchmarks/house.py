@@ -1,4 +1,4 @@
-"""Figures of a tree: modules, lines, functions, names. ``python benchmarks/house.py [ROOT]``
+"""Figures of a tree: modules, lines, functions and their names. ``python benchmarks/house.py [ROOT]``
 
 A participle is a function whose name begins with one (``written``, ``loading``), properties among them: it says what
 a thing is, and not what the function does.
@@ -10,7 +10,6 @@ import ast
 import re
 import statistics
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,21 +43,16 @@ def main() -> None:
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}
     longest = max(lines, key=lambda file: lines[file])
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
-    classes: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("__"):
                 functions.append(node)
-            elif isinstance(node, ast.ClassDef):
-                classes[node.name].append(file.relative_to(root))
     lengths = [(function.end_lineno or function.lineno) - function.lineno + 1 for function in functions]
     participles = [function.name for function in functions if is_participle(function.name)]
     print(f"modules      {len(files)}, {sum(lines.values()):,} lines, median {statistics.median(lines.values()):.0f}")
     print(f"longest      {lines[longest]} lines, {longest.relative_to(root)}")
     print(f"functions    {len(functions):,}, median {statistics.median(lengths):.0f} lines")
     print(f"participles  {len(participles)}, {len(participles) / len(functions):.1%}")
-    doubled = {name: places for name, places in classes.items() if len(places) > 1}
-    print(f"classes      {len(classes)}, doubled names {len(doubled)} {' '.join(sorted(doubled))}")
 
 
 if __name__ == "__main__":
