@@ -68,25 +68,29 @@ def check_pattern(pattern: str) -> str:
     """The pattern itself.
 
     Raises:
-        ValueError: no path relative to the folder can match it, or it has too many alternatives.
+        ValueError: no path relative to the folder can match it or one of its alternatives, or these are too many.
     """
     if not pattern:
         raise ValueError("a pattern is empty")
-    if pattern.startswith("/") or ".." in pattern.split("/"):
+    # Each alternative, as braces may hide a slash or dots.
+    if any(path.startswith("/") or ".." in path.split("/") for path in _expand_braces(pattern)):
         raise ValueError(f"the pattern {pattern!r} leaves the folder; patterns are relative to it")
-    _expand(pattern)
     return pattern
 
 
 def _expand(pattern: str) -> list[str]:
+    """The alternatives of a pattern, without ``.`` and doubled slashes, and with ``**`` after a last slash."""
+    return [_normalize(alternative) for alternative in _expand_braces(pattern)]
+
+
+def _expand_braces(pattern: str) -> list[str]:
     """The alternatives of a pattern, as wcmatch reads them."""
     # A backslash and a `^` in a class are characters like others, as in Python's own glob.
     escaped = pattern.replace("\\", "\\\\").replace("[^", "[\\^")
     try:
-        alternatives = bracex.expand(escaped, keep_escapes=True, limit=_MOST_ALTERNATIVES)
+        return list(bracex.expand(escaped, keep_escapes=True, limit=_MOST_ALTERNATIVES))
     except bracex.ExpansionLimitException as error:
         raise ValueError(f"the pattern {pattern!r} has more than {_MOST_ALTERNATIVES} alternatives") from error
-    return [_normalize(alternative) for alternative in alternatives]
 
 
 def _normalize(pattern: str) -> str:
