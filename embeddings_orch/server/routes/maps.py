@@ -54,7 +54,7 @@ def _column(one: ServedIndex, generation: Generation, wanted: str | None) -> str
     """The vector column that is meant.
 
     Raises:
-        Problem: 404, there is none of that name, or the index declares that it has no maps.
+        HttpProblem: 404, there is none of that name, or the index declares that it has no maps.
     """
     if one.spec.indexes[one.index.name].map == "none":
         raise HttpProblem(

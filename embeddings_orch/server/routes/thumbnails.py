@@ -75,7 +75,7 @@ def _make_thumbnail(one: ServedIndex, place: ItemFile, item: str, side: int) -> 
     """The encoded thumbnail.
 
     Raises:
-        Problem: 404, there is no picture to show.
+        HttpProblem: 404, there is no picture to show.
     """
     if place.modality != "image":
         raise HttpProblem(404, f"{item} is {place.modality} and has no picture")

@@ -58,7 +58,7 @@ def config_of(served: Served, name: str) -> EmbedderConfig:
     """What a model is declared as, by name; see `model_names`.
 
     Raises:
-        Problem: 404 there is no such model.
+        HttpProblem: 404 there is no such model.
     """
     names = model_names(served)
     if name not in names:
@@ -72,7 +72,7 @@ def model_of(served: Served, name: str) -> PooledModel:
     """The model of a name; see `model_names`.
 
     Raises:
-        Problem: 404 there is no such model.
+        HttpProblem: 404 there is no such model.
         EmbeddingsOrchError: it cannot be had.
     """
     return served.pool.model(config_of(served, name))
@@ -82,7 +82,7 @@ def clip_model(own: State) -> PooledModel:
     """The model behind the routes of CLIP servers: the settings', else the first that reads texts and pictures.
 
     Raises:
-        Problem: 404 there is none.
+        HttpProblem: 404 there is none.
         EmbeddingsOrchError: it cannot be had.
     """
     if own.settings.model is not None:
@@ -118,7 +118,7 @@ async def embed_contents(
         names: what to call them in messages.
 
     Raises:
-        Problem: 400 the model does not read the modality, 504 it took too long.
+        HttpProblem: 400 the model does not read the modality, 504 it took too long.
         TerminalError: the model cannot be had, or the provider refuses.
     """
     own = state(request)

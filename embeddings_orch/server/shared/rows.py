@@ -44,7 +44,7 @@ class ItemFiles:
         """The place of an item.
 
         Raises:
-            Problem: 404, there is no such item.
+            HttpProblem: 404, there is no such item.
         """
         with self._lock:
             found = self._kept.get((*one.identity(generation), item))
@@ -84,7 +84,7 @@ def read_row(
     """Columns of an item's row, or all but the vectors.
 
     Raises:
-        Problem: 404, there is no such item, or the generation's table is gone.
+        HttpProblem: 404, there is no such item, or the generation's table is gone.
     """
     if is_gone(one, generation):
         raise gone_problem(one, generation)

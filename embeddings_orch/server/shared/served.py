@@ -71,7 +71,7 @@ class ServedIndex:
         """A generation of this index by id, or the published one.
 
         Raises:
-            Problem: 404 there is no such one, 409 nothing is published.
+            HttpProblem: 404 there is no such one, 409 nothing is published.
             StoreError: the store cannot be read.
         """
         name = wanted if wanted is not None else self.pointer().generation
@@ -135,7 +135,7 @@ class Served:
         """The index of a name (``index`` or ``pipeline/index``), or the only one.
 
         Raises:
-            Problem: 404 there is no such index, 400 there are several.
+            HttpProblem: 404 there is no such index, 400 there are several.
         """
         if name is not None and "/" in name and pipeline is None:
             pipeline, _, name = name.partition("/")

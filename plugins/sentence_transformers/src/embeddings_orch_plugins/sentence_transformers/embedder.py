@@ -106,7 +106,7 @@ class SentenceModelEmbedder(Embedder[ConfigT]):
                 size = self._forward[batch.modality] = size // 2
 
     def classify(self, error: Exception) -> ProviderError:
-        """See `embeddings_orch.models.local.classify`."""
+        """See `embeddings_orch.models.classify_local_error`."""
         return classify_local_error(self.config.name, error)
 
     def close(self) -> None:
