@@ -187,15 +187,6 @@ def is_pipeline(document: Document) -> bool:
     return document.kind == COMPONENT_TYPE
 
 
-def load_pipelines(file: Path) -> list[PipelineSpec]:
-    """The pipelines that a YAML file declares, in order; documents of other types are passed over.
-
-    Raises:
-        SpecError: what is wrong, with file and line.
-    """
-    return [load_document(document) for document in read_documents(file) if is_pipeline(document)]
-
-
 def load_pipeline(file: Path, number: int = 0) -> PipelineSpec:
     """The pipeline that the YAML document ``number`` (from 0) of a file declares.
 
