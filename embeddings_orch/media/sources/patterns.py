@@ -30,10 +30,12 @@ class Patterns:
         included = [alternative for pattern in include for alternative in _expand(pattern)]
         excluded = [alternative for pattern in exclude for alternative in _expand(pattern)]
         self._include = _compile(included, hidden=False)
-        self._included = [_compile([one], hidden=False) for one in included]
+        self._included = [_compile([alternative], hidden=False) for alternative in included]
         self._exclude = _compile(excluded, hidden=True)
-        self._exclude_below = _compile([one for one in excluded if one.endswith("/**")], hidden=True)
-        self._names_hidden = any(part.startswith(".") for one in included for part in one.split("/"))
+        self._exclude_below = _compile(
+            [alternative for alternative in excluded if alternative.endswith("/**")], hidden=True
+        )
+        self._names_hidden = any(part.startswith(".") for alternative in included for part in alternative.split("/"))
 
     def match(self, path: str) -> bool:
         """Whether a file counts."""
@@ -50,7 +52,7 @@ class Patterns:
         stem, dot, extension = path.rpartition(".")
         # Of the same length, as `???` names no extension; of letters, as `[a-z]*` names none either.
         other = f"{stem}{dot}{'z' * len(extension)}"
-        return any(one.fullmatch(path) and not one.fullmatch(other) for one in self._included)
+        return any(pattern.fullmatch(path) and not pattern.fullmatch(other) for pattern in self._included)
 
     def excludes(self, path: str) -> bool:
         """Whether a file is excluded by name."""
