@@ -33,11 +33,11 @@ async def index_map(
     served_index = app_state.served.index(index, pipeline)
 
     def find() -> tuple[Generation, IndexedModel, str]:
-        picked = served_index.generation(generation)
-        model = _model(served_index, picked, column)
-        return picked, model, _tag(served_index, picked, model)
+        index_generation = served_index.generation(generation)
+        model = _model(served_index, index_generation, column)
+        return index_generation, model, _tag(served_index, index_generation, model)
 
-    picked, model, tag = await app_state.lanes.light(find)
+    index_generation, model, tag = await app_state.lanes.light(find)
     # To be asked again each time: the published generation may be another, and its map made by another method.
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if tag in request.headers.get("if-none-match", ""):
@@ -45,7 +45,7 @@ async def index_map(
 
     def read() -> bytes:
         key = (served_index.key, model.column, tag)
-        return app_state.maps.get_or_make(key, lambda: _json(_map(served_index, picked, model)))
+        return app_state.maps.get_or_make(key, lambda: _json(_map(served_index, index_generation, model)))
 
     data = await app_state.lanes.run(" maps", read, at_once=_AT_ONCE)
     return Response(data, media_type="application/json", headers=headers)
