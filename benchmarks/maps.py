@@ -72,7 +72,7 @@ def measure(folder: Path, method: Method) -> dict[str, float]:
     generation = store.generations.all()[-1]
     before = _memory("VmRSS")
     began, worked = time.perf_counter(), time.process_time()
-    made = make_map(store, generation, "model", method)
+    made = make_map(store, generation, generation.models[0], method)
     store.maps.put(made)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     peak = _memory("VmHWM")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from embeddings_orch.cli.output import tables as output
+from embeddings_orch.cli.output import terminal
 from embeddings_orch.dagster.runs.local import execute
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.search import Index
@@ -34,10 +34,10 @@ def main() -> int:
     """Run, search, draw the contact sheet; the exit status."""
     pipeline = select(load_declared(start=ROOT), "emoji")
     print("materializing the pipeline 'emoji' through Dagster", flush=True)
-    with output.progress():
+    with terminal.progress():
         outcome = execute(pipeline)
-    output.run_table(outcome)
-    output.warnings(outcome)
+    terminal.run_table(outcome)
+    terminal.warnings(outcome)
     for line in outcome.errors:
         print(f"error: {line}", file=sys.stderr)
     if not outcome.success:
@@ -50,7 +50,7 @@ def main() -> int:
     strips.append(Strip("a picture", index.search(image=picture), picture.read_bytes()))
     for strip in strips:
         print(f"\nsearch: {strip.query}")
-        output.hits_table(strip.results, limit=5)
+        terminal.hits_table(strip.results, limit=5)
     read = source_for(pipeline.spec.media.config).read
     print(f"\ncontact sheet: {contact_sheet(strips, read, ROOT / 'out' / 'demo.png')}")
     print("next: make serve, and search with your own words and pictures at http://127.0.0.1:8080")

@@ -55,10 +55,10 @@ def plugins(context: click.Context, as_json: bool) -> None:
         return
     from dataclasses import asdict
 
-    from embeddings_orch.cli.commands import plugins as told
+    from embeddings_orch.cli.commands import plugins as plugin_pages
     from embeddings_orch.cli.output import plugins as plugins_output
 
-    rows = told.rows()
+    rows = plugin_pages.rows()
     print_json({"plugins": [asdict(row) for row in rows]}) if as_json else plugins_output.rows(rows)
 
 
@@ -67,10 +67,10 @@ def plugins(context: click.Context, as_json: bool) -> None:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Print the keys of the plugin NAME, which of them change the vectors, and an example that validates."""
-    from embeddings_orch.cli.commands import plugins as told
+    from embeddings_orch.cli.commands import plugins as plugin_pages
     from embeddings_orch.cli.output import plugins as plugins_output
 
-    for page in told.pages(name):
+    for page in plugin_pages.pages(name):
         print_json(page.to_json()) if as_json else plugins_output.page(page)
 
 
@@ -92,14 +92,14 @@ def doctor(chosen: Any, as_json: bool) -> None:
     picture, a text and a query, as far as it reads them: one small call each, which a provider may charge for.
     """
     from embeddings_orch.cli.commands.doctor import examine
-    from embeddings_orch.cli.output import tables as output
+    from embeddings_orch.cli.output import terminal
 
     if as_json:
-        findings = list(examine(chosen))
-        print_json({"pipeline": chosen.spec.name, "findings": [finding.__dict__ for finding in findings]})
-        well = all(finding.ok for finding in findings)
+        diagnoses = list(examine(chosen))
+        print_json({"pipeline": chosen.spec.name, "findings": [diagnosis.__dict__ for diagnosis in diagnoses]})
+        well = all(diagnosis.ok for diagnosis in diagnoses)
     else:
-        well = output.findings(examine(chosen))
+        well = terminal.print_diagnoses(examine(chosen))
     sys.exit(0 if well else 1)
 
 

@@ -63,18 +63,18 @@ def _embed_both(
 ) -> Vectors:
     before = step.side
     try:
-        one = _unit(vectors_of(step, subject_type, [subject], "document"))
+        subjects = _unit(vectors_of(step, subject_type, [subject], "document"))
         others = _unit(vectors_of(step, prompt_type, prompts, "query"))
     finally:
         step.side = before
-    similarities: Vectors = np.clip(others @ one[0], -1, 1) if len(others) else np.empty(0, dtype=np.float32)
+    similarities: Vectors = np.clip(others @ subjects[0], -1, 1) if len(others) else np.empty(0, dtype=np.float32)
     return similarities
 
 
-def _prompts(given: Any) -> Iterable[Any]:
+def _prompts(prompts: Any) -> Iterable[Any]:
     # A text is a sequence of texts to Python, and an array one of arrays.
-    single = isinstance(given, str | bytes | Path | np.ndarray) or not isinstance(given, Iterable)
-    return [given] if single else given
+    single = isinstance(prompts, str | bytes | Path | np.ndarray) or not isinstance(prompts, Iterable)
+    return [prompts] if single else prompts
 
 
 def _unit(vectors: Vectors) -> Vectors:

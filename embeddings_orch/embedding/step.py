@@ -67,8 +67,8 @@ class EmbedStep:
         self._answered: Prepared | None = None  # one that the provider has embedded
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("config", "side", "_clock", "_sleep", "_uniform", "_largest")
-        return {name: getattr(self, name) for name in kept}
+        names = ("config", "side", "_clock", "_sleep", "_uniform", "_largest")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -221,7 +221,7 @@ class EmbedStep:
             if not answered:
                 # The others would have no answer either: the next run tries them.
                 rest = waiting[number + 1 :]
-                doubts.suspects += [Failure(other.key, other.uri, str(said)) for other, said in rest]
+                doubts.suspects += [Failure(other.key, other.uri, str(cause)) for other, cause in rest]
                 self._verdicts.count_suspects(error, 1 + len(rest))
                 return
 

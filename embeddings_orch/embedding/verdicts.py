@@ -114,5 +114,5 @@ class Verdicts:
             # A server that fails may have been well before: what counts is the time since.
             (doubts.suspects, self.answers_since(doubts)),
         ):
-            settled += failures if cleared else [replace(one, kind="transient") for one in failures]
+            settled += failures if cleared else [replace(failure, kind="transient") for failure in failures]
         return settled

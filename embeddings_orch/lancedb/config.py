@@ -46,19 +46,19 @@ def explain(error: ValidationError, allowed: Sequence[str]) -> str:
     return "; ".join(lines)
 
 
-def pin(config: EmbedderConfig, given: Mapping[str, Any]) -> dict[str, Any]:
+def pin(config: EmbedderConfig, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What a table keeps of a config, as plain values: all that makes the vectors, and else what was given.
 
     Args:
         config: whose secrets are names of environment variables.
-        given: the arguments; one that is a variable of LanceDB's registry (``$var:NAME``) stays one.
+        arguments: what was given; one that is a variable of LanceDB's registry (``$var:NAME``) stays one.
 
     Raises:
         EmbeddingsOrchError: a local file that is part of the fingerprint cannot be read.
     """
     settings = config.settings()
     fields = type(config).model_fields
-    kept = {name: value for name, value in settings.items() if role_of(fields[name]) == "identity"}
-    for name in settings.keys() & given.keys() - kept.keys():
-        kept[name] = given[name] if str(given[name]).startswith("$var:") else settings[name]
-    return {"provider": config.provider, **kept, "fingerprint": config.fingerprint()}
+    pinned = {name: value for name, value in settings.items() if role_of(fields[name]) == "identity"}
+    for name in settings.keys() & arguments.keys() - pinned.keys():
+        pinned[name] = arguments[name] if str(arguments[name]).startswith("$var:") else settings[name]
+    return {"provider": config.provider, **pinned, "fingerprint": config.fingerprint()}

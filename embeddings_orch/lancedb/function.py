@@ -70,12 +70,12 @@ class EmbeddingsOrchFunction(EmbeddingFunction):  # type: ignore[misc]
                 raise SpecError("give max_retries or retry, not both")
             settings["retry"] = {"max_retries": settings.pop("max_retries")}
         try:
-            made: Self = super().create(**settings)
+            function: Self = super().create(**settings)
         except ValidationError as error:
             raise SpecError(f"the function {NAME!r} cannot be made: {explain(error, OWN)}") from error
-        make = config_from if made.fingerprint else make_config  # the one that knows kept settings
-        made._config = make(made.provider, made.model_extra or {})
-        return made
+        make = config_from if function.fingerprint else make_config  # the one that knows kept settings
+        function._config = make(function.provider, function.model_extra or {})
+        return function
 
     @property
     def config(self) -> EmbedderConfig:

@@ -121,14 +121,14 @@ class FunctionModel:
             self.stopped = error
             self._discard("document", step)
             raise
-        failed.update((keys[int(one.key)], replace(one, key=keys[int(one.key)])) for one in failures)
+        failed.update((keys[int(failure.key)], replace(failure, key=keys[int(failure.key)])) for failure in failures)
         self._remember(keys, failed)
-        found: list[Vectors | None] = [None] * count
+        row_vectors: list[Vectors | None] = [None] * count
         for number, vector in vectors.items():
             self._dimensions = len(vector)
             for place in places[number]:
-                found[place] = vector
-        return found
+                row_vectors[place] = vector
+        return row_vectors
 
     def query(self, modality: Modality, content: str | bytes) -> Vectors:
         """The vector of a query, shape (dimensions,).

@@ -97,20 +97,20 @@ def _source(modality: Modality, value: Any, number: int, allow_urls: bool) -> So
 
 
 def _file(modality: Modality, place: str, allow_urls: bool) -> SourceValue | Failure:
-    key, shown = content_hash(place), _short(place)
+    key, name = content_hash(place), _short(place)
     if is_url(place):
         if not allow_urls:
-            return Failure(key, shown, "it is a URL, and URLs are off; allow them with allow_urls=True")
+            return Failure(key, name, "it is a URL, and URLs are off; allow them with allow_urls=True")
         try:
             return SourceValue(key, fetch(place), place)
         except EmbeddingsOrchError as error:
-            return Failure(key, shown, str(error))
+            return Failure(key, name, str(error))
     try:
         return SourceValue(key, _path(place).read_bytes(), place)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         hint = "; where the column holds texts, say so with source='text'" if modality == "image" else ""
-        return Failure(key, shown, f"the file cannot be read: {reason}{hint}")
+        return Failure(key, name, f"the file cannot be read: {reason}{hint}")
 
 
 def _path(place: str) -> Path:

@@ -39,8 +39,8 @@ def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = No
         >>> table = open_table(".embeddings_orch", "emoji_search")  # doctest: +SKIP
         >>> table.search("dog").limit(3).to_list()  # doctest: +SKIP
     """
-    found = Index.open(index, pipeline=pipeline, store=uri)
-    return PublishedTable.at(found.store, found.generation())
+    opened = Index.open(index, pipeline=pipeline, store=uri)
+    return PublishedTable.at(opened.store, opened.generation())
 
 
 class PublishedTable(LanceTable):  # type: ignore[misc]
@@ -64,8 +64,8 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
             table: Self = cls.open(lancedb.connect(store.uri), generation.table)
             super(PublishedTable, table).checkout(generation.version)
         except (ValueError, RuntimeError, OSError) as error:
-            gone = f"version {generation.version} of index table {generation.table} cannot be opened"
-            raise StoreError(f"{gone}: {short(error)}") from error
+            what = f"version {generation.version} of index table {generation.table} cannot be opened"
+            raise StoreError(f"{what}: {short(error)}") from error
         table.generation = generation
         return table
 
@@ -97,8 +97,8 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         Raises:
             EmbeddingsOrchError: the query cannot be embedded, or a model is not the one that made the generation.
         """
-        given = query is None or isinstance(query, list | np.ndarray | FullTextQuery)
-        if vector_column_name is None and not given and query_type != "fts":
+        needs_no_model = query is None or isinstance(query, list | np.ndarray | FullTextQuery)
+        if vector_column_name is None and not needs_no_model and query_type != "fts":
             vector_column_name = self._column_for("text" if isinstance(query, str) else "image")
         builder = super().search(query, vector_column_name, query_type, **options)
         if isinstance(builder, LanceVectorQueryBuilder | LanceHybridQueryBuilder):

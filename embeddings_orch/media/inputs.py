@@ -43,7 +43,7 @@ class Inputs:
         total = sum(weight / largest for weight in weights.values())
         shares = {name: max(weight / largest / total, _LEAST) for name, weight in weights.items()}
         rounded = [(name, float(f"{share:.{_DIGITS}g}")) for name, share in shares.items()]
-        return cls(tuple(sorted(rounded, key=lambda one: (-one[1], one[0]))))
+        return cls(tuple(sorted(rounded, key=lambda part: (-part[1], part[0]))))
 
     @classmethod
     def ready(cls, column: str) -> Self:

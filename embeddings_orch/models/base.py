@@ -79,8 +79,8 @@ class EmbedderConfig(BaseModel):
         """Provider and identity as a person declared them, for messages: a bundled model's name beside its digest."""
         fields = type(self).model_fields
         declared = {name: getattr(self, name) for name, field in fields.items() if role_of(field) == "identity"}
-        given = {name: value for name, value in declared.items() if value is not None}
-        return {"provider": self.provider, **self.identity(), **given}
+        filled = {name: value for name, value in declared.items() if value is not None}
+        return {"provider": self.provider, **self.identity(), **filled}
 
     def settings(self) -> dict[str, Any]:
         """All settings as plain JSON values; secrets are never among them, only the names of their variables."""

@@ -62,11 +62,11 @@ def retry_after_in(headers: Mapping[str, str], now: Callable[[], float] = time.t
     lower = {str(name).lower(): str(value).strip() for name, value in headers.items()}
     if (milliseconds := _number(lower.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
-    if given := lower.get("retry-after"):
-        if (seconds := _number(given)) is not None:
+    if wait := lower.get("retry-after"):
+        if (seconds := _number(wait)) is not None:
             return seconds
         try:
-            return max(0.0, parsedate_to_datetime(given).timestamp() - now())
+            return max(0.0, parsedate_to_datetime(wait).timestamp() - now())
         except (TypeError, ValueError):
             pass  # neither: as if it were not there
     resets = [
@@ -96,14 +96,14 @@ def message_in(body: str | bytes) -> str:
     """
     text = body.decode(errors="replace") if isinstance(body, bytes) else body
     try:
-        found = _words(json.loads(text))
+        message = _words(json.loads(text))
     except ValueError:
-        found = ""
-    if not found:
+        message = ""
+    if not message:
         title = _TITLE.search(text)
         if title or text.lstrip()[:1] == "<":
-            found = f"an HTML page, not the provider's answer: {' '.join(title[1].split()) if title else 'no title'}"
-    return (found or " ".join(text.split()) or "no message")[:_LONGEST]
+            message = f"an HTML page, not the provider's answer: {' '.join(title[1].split()) if title else 'no title'}"
+    return (message or " ".join(text.split()) or "no message")[:_LONGEST]
 
 
 def _words(value: Any) -> str:

@@ -38,16 +38,16 @@ class LocalModelConfig(EmbedderConfig):
     @field_validator("weights_sha256", mode="before")
     @classmethod
     def _hex(cls, value: Any) -> Any:
-        given = plain_text(value)
-        if given and not re.fullmatch(r"[0-9a-fA-F]{64}", given):
+        digest = plain_text(value)
+        if digest and not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
             raise ValueError("a sha256 has 64 hex digits")
-        return given.lower() or value
+        return digest.lower() or value
 
     @field_validator("device", mode="before")
     @classmethod
     def _check_device(cls, value: Any) -> Any:
-        if (given := plain_text(value)) and not DEVICE.fullmatch(given):
-            raise ValueError(f"there is no device {given!r}; allowed: auto, cpu, mps, cuda, cuda:N")
+        if (device := plain_text(value)) and not DEVICE.fullmatch(device):
+            raise ValueError(f"there is no device {device!r}; allowed: auto, cpu, mps, cuda, cuda:N")
         return value
 
 
@@ -88,11 +88,11 @@ def out_of_memory(error: Exception) -> bool:
     """Whether torch, ONNX Runtime or Python could not get memory: each device says so in its own way."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    said = str(error)
+    message = str(error)
     if type(error).__module__.startswith("onnxruntime."):
-        return "Failed to allocate memory" in said or "bad_alloc" in said or "out of memory" in said
+        return "Failed to allocate memory" in message or "bad_alloc" in message or "out of memory" in message
     return isinstance(error, RuntimeError) and (
-        "not enough memory" in said or "can't allocate memory" in said or "out of memory" in said
+        "not enough memory" in message or "can't allocate memory" in message or "out of memory" in message
     )
 
 

@@ -61,9 +61,11 @@ def reranker(plugin: str, /, **settings: Any) -> Reranker[Any]:
     Example:
         >>> reranker("cross-encoder", name="cross-encoder/ms-marco-MiniLM-L6-v2")  # doctest: +SKIP
     """
-    found = cast(type[Reranker[Any]], load("rerankers", plugin))
+    reranker_class = cast(type[Reranker[Any]], load("rerankers", plugin))
     try:
-        return found(found.config_class(**settings))
+        return reranker_class(reranker_class.config_class(**settings))
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc'])) or plugin}: {one['msg']}" for one in error.errors())
-        raise SpecError(f"the reranker {plugin!r} cannot be made: {said}") from error
+        reasons = "; ".join(
+            f"{'.'.join(map(str, detail['loc'])) or plugin}: {detail['msg']}" for detail in error.errors()
+        )
+        raise SpecError(f"the reranker {plugin!r} cannot be made: {reasons}") from error

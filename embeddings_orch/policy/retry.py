@@ -82,8 +82,8 @@ class Retrier:
             error = state.outcome.exception() if state.outcome else None
             # The exponent is bounded so that a very large max_retries cannot overflow a float.
             ceiling = min(policy.max_wait, policy.initial_wait * 2 ** min(state.attempt_number - 1, 62))
-            asked = error.retry_after if isinstance(error, TransientError) and error.retry_after else 0.0
-            return max(asked, self.uniform(0.0, ceiling))
+            least = error.retry_after if isinstance(error, TransientError) and error.retry_after else 0.0
+            return max(least, self.uniform(0.0, ceiling))
 
         def used_up(state: tenacity.RetryCallState) -> bool:
             # tenacity has computed the wait already: an attempt that would start after the deadline is not made.

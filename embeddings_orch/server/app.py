@@ -65,7 +65,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
     """
     settings = settings or ServeSettings()
     keys = Keys(read_secret(settings.api_key_env, "the server's API key")) if settings.api_key_env else None
-    own = State(
+    app_state = State(
         served,
         settings,
         Metrics(),
@@ -75,18 +75,18 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
         ByteCache(settings.thumbnail_cache),
     )
 
-    served.listeners.append(lambda report: own.metrics.batch(served.model_name(report.fingerprint), report.items))
+    served.listeners.append(lambda report: app_state.metrics.batch(served.model_name(report.fingerprint), report.items))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Of the handlers that are plain functions; ours have lanes of their own.
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         if settings.load:
-            load_models(served, own.loading)
+            load_models(served, app_state.loading)
         try:
             yield
         finally:
-            own.lanes.close()
+            app_state.lanes.close()
             end_within(min(_CLOSING, settings.graceful), served.close)
 
     app = FastAPI(
@@ -98,7 +98,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
         docs_url=None,
         redoc_url=None,
         middleware=[
-            Middleware(RequestObserver, metrics=own.metrics),
+            Middleware(RequestObserver, metrics=app_state.metrics),
             Middleware(Heads),
             Middleware(SecurityHeaders),
             Middleware(GZipMiddleware, minimum_size=2048, compresslevel=5),
@@ -108,7 +108,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
             Middleware(BodyKeys, keys=keys),
         ],
     )
-    app.state.own = own
+    app.state.own = app_state
     app.state.served = served
     app.state.settings = settings
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -62,9 +62,9 @@ class _PluginSpec(Spec):
         value = dict(value)
         if isinstance(config := value.get("config"), BaseModel):
             return {cls.plugin_key: getattr(config, cls.plugin_key), **value}
-        own = {key: value.pop(key) for key in cls.own_keys if key in value}
+        outer = {key: value.pop(key) for key in cls.own_keys if key in value}
         default = cls.model_fields[cls.plugin_key].get_default()
-        name = own.get(cls.plugin_key, default)
+        name = outer.get(cls.plugin_key, default)
         if not isinstance(name, str):
             known = ", ".join(plugin.name for plugin in plugins.list_plugins(cls.plugin_group))
             raise PydanticCustomError(
@@ -75,14 +75,14 @@ class _PluginSpec(Spec):
         except PluginError as error:
             raise PydanticCustomError("plugin", "{reason}", {"reason": str(error), "key": cls.plugin_key}) from error
         # A ValidationError raised here keeps its own locations below this one.
-        return {**own, "config": config_class.model_validate(value, context=info.context)}
+        return {**outer, "config": config_class.model_validate(value, context=info.context)}
 
     @model_serializer(mode="wrap")
     def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        own: dict[str, Any] = handler(self)
-        own.pop("config")
+        outer: dict[str, Any] = handler(self)
+        outer.pop("config")
         config: BaseModel = getattr(self, "config")  # noqa: B009 - declared by the subclasses
-        return {**own, **config.model_dump(mode="json")}
+        return {**outer, **config.model_dump(mode="json")}
 
 
 class MediaSpec(_PluginSpec):

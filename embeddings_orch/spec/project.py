@@ -93,10 +93,10 @@ def find(*, file: Path | None = None, start: Path | None = None) -> list[Found]:
     """
     if file is not None:
         root = find_root(file.resolve().parent) or file.resolve().parent
-        found = [Found(d.name, file, root, d) for d in read_documents(file) if is_pipeline(d)]
-        if not found:
+        declarations = [Found(d.name, file, root, d) for d in read_documents(file) if is_pipeline(d)]
+        if not declarations:
             raise SpecError(f"{file}: declares no pipeline (type: {COMPONENT_TYPE})")
-        return _distinct(found)
+        return _distinct(declarations)
     start = (start or Path.cwd()).resolve()
     project_root = find_root(start)
     if project_root is None:
@@ -104,10 +104,10 @@ def find(*, file: Path | None = None, start: Path | None = None) -> list[Found]:
             f"{start} is in no dg project (pyproject.toml with [tool.dg.project]); name a pipeline's YAML with --file"
         )
     folder = _defs_folder(project_root)
-    found = list(_in_folder(folder, project_root))
-    if not found:
+    declarations = list(_in_folder(folder, project_root))
+    if not declarations:
         raise SpecError(f"{folder} declares no pipeline; make one with: dg scaffold defs {COMPONENT_TYPE} NAME")
-    return _distinct(found)
+    return _distinct(declarations)
 
 
 def load_declared(*, file: Path | None = None, start: Path | None = None) -> list[Declared]:
@@ -116,7 +116,7 @@ def load_declared(*, file: Path | None = None, start: Path | None = None) -> lis
     Raises:
         SpecError: there are none, one of them is wrong, or two have one name.
     """
-    return [one.load() for one in find(file=file, start=start)]
+    return [declaration.load() for declaration in find(file=file, start=start)]
 
 
 def _defs_folder(root: Path) -> Path:
@@ -147,35 +147,36 @@ def _in_folder(folder: Path, root: Path) -> Iterator[Found]:
             below.clear()
 
 
-def _distinct(found: list[Found]) -> list[Found]:
+def _distinct(declarations: list[Found]) -> list[Found]:
     seen: dict[str, Path] = {}
-    for one in found:
-        if one.name in seen:
-            raise SpecError(f"{one.file}: the pipeline {one.name!r} is declared in {seen[one.name]} too; rename one")
-        if one.name is not None:
-            seen[one.name] = one.file
-    return found
+    for declaration in declarations:
+        name, file = declaration.name, declaration.file
+        if name in seen:
+            raise SpecError(f"{file}: the pipeline {name!r} is declared in {seen[name]} too; rename one")
+        if name is not None:
+            seen[name] = file
+    return declarations
 
 
-_One = TypeVar("_One", Found, Declared)
+_PipelineT = TypeVar("_PipelineT", Found, Declared)
 
 
-def select(pipelines: list[_One], name: str | None) -> _One:
+def select(pipelines: list[_PipelineT], name: str | None) -> _PipelineT:
     """The pipeline of a name, or the only one.
 
     Raises:
         SpecError: there is no such one, or several and no name.
     """
-    names = [one.name for one in pipelines if one.name is not None]
-    unnamed = [one for one in pipelines if one.name is None]
+    names = [pipeline.name for pipeline in pipelines if pipeline.name is not None]
+    unnamed = [pipeline for pipeline in pipelines if pipeline.name is None]
     if name is None:
         if len(names) > 1:
             raise SpecError(f"there are several pipelines; choose one with --pipeline: {', '.join(names)}")
         # The one that cannot be read may be the only one, or the one that was meant.
         return (unnamed or pipelines)[0]
-    for one in pipelines:
-        if one.name == name:
-            return one
+    for pipeline in pipelines:
+        if pipeline.name == name:
+            return pipeline
     if unnamed:
         return unnamed[0]
     raise SpecError(f"there is no pipeline {name!r}{suggestion(name, names)}")

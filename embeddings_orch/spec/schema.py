@@ -66,5 +66,5 @@ def _flat(spec: type[_PluginSpec], name: str, definitions: dict[str, Any]) -> di
 
 def _describe(spec: type[_PluginSpec], key: str) -> dict[str, Any]:
     field = spec.model_fields[key]
-    own = field.json_schema_extra
-    return {**(own if isinstance(own, dict) else {"type": "string"}), "description": field.description}
+    schema = field.json_schema_extra
+    return {**(schema if isinstance(schema, dict) else {"type": "string"}), "description": field.description}

@@ -130,10 +130,8 @@ def _plain(node: yaml.Node, location: Location, document: Document) -> Any:
                 raise SpecError(f"{document.file}:{line}: '<<' merges nothing here; write the keys out")
             key = _construct(key_node, document)
             if not isinstance(key, str):
-                shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else repr(key)
-                raise SpecError(
-                    f"{document.file}:{key_node.start_mark.line + 1}: the key {shown} is not text; quote it"
-                )
+                name = key_node.value if isinstance(key_node, yaml.ScalarNode) else repr(key)
+                raise SpecError(f"{document.file}:{key_node.start_mark.line + 1}: the key {name} is not text; quote it")
             below = (*location, key)
             if key in data:
                 first = document.lines[below]
@@ -185,15 +183,6 @@ def _render(text: str, location: Location, document: Document) -> str:
 def is_pipeline(document: Document) -> bool:
     """Whether a document declares an embedding pipeline."""
     return document.kind == COMPONENT_TYPE
-
-
-def load_pipelines(file: Path) -> list[PipelineSpec]:
-    """The pipelines that a YAML file declares, in order; documents of other types are passed over.
-
-    Raises:
-        SpecError: what is wrong, with file and line.
-    """
-    return [load_document(document) for document in read_documents(file) if is_pipeline(document)]
 
 
 def load_pipeline(file: Path, number: int = 0) -> PipelineSpec:
@@ -248,16 +237,16 @@ def _messages(error: ValidationError, document: Document) -> Iterator[str]:
         else:
             message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
             message = _PATTERNS.get(str(context.get("pattern")), message)
-            given = detail["input"]
-            shown = ""
+            value = detail["input"]
+            hint = ""
             if detail["type"] == "string_type" and texts.get(location):
                 message = "text is expected; quote it"
-                shown = f" (given: {texts[location]})"
-            elif isinstance(given, str | int | float | bool) and detail["type"] not in ("plugin", SECRET):
-                shown = f" (given: {given!r})"
-            elif isinstance(given, date):
-                shown = f" (given: {given})"
-            yield f"{place}: {path}: {message}{shown}"
+                hint = f" (given: {texts[location]})"
+            elif isinstance(value, str | int | float | bool) and detail["type"] not in ("plugin", SECRET):
+                hint = f" (given: {value!r})"
+            elif isinstance(value, date):
+                hint = f" (given: {value})"
+            yield f"{place}: {path}: {message}{hint}"
 
 
 def _keys_at(location: Location, data: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,6 +10,7 @@ import pytest
 
 from embeddings_orch.dagster.automation.reload import reload_location
 from embeddings_orch.dagster.runs.remote import RemoteJob
+from embeddings_orch.dagster.runs.remote_answers import JobsAnswer
 from embeddings_orch.dagster.runs.remote_event_answers import EventsAnswer, MaterializationEvent
 from embeddings_orch.dagster.runs.remote_queries import EVENTS, JOBS
 from embeddings_orch.dagster.runs.webserver import Webserver
@@ -90,7 +92,7 @@ def test_a_redirect_is_not_followed(page):
     page.status, page.headers = 307, {"Location": f"{page.url}/elsewhere"}
     with pytest.raises(EmbeddingsOrchError, match="sends on to .*/elsewhere; give that URL"):
         RemoteJob.find(Webserver(page.url), "photos")
-    assert "it answers 307 Temporary Redirect" in reload_location(page.url, "here")
+    assert "sends on to" in reload_location(page.url, "here")
     assert len(page.asked) == 2
 
 
@@ -146,7 +148,7 @@ def test_why_a_webserver_cannot_be_reached_is_told_without_what_wraps_it(page):
         Webserver(page.url).ask(JOBS, EventsAnswer, policy=ONCE)
     assert str(raised.value) == f"{page.url} cannot be reached: [Errno 111] Connection refused"
     told = reload_location(page.url, "here")
-    assert told == f"{page.url} cannot be asked to reload here: [Errno 111] Connection refused"
+    assert told == f"here could not be reloaded: {page.url} cannot be reached: [Errno 111] Connection refused"
 
 
 def test_a_reload_tells_what_went_wrong(page):
@@ -155,3 +157,47 @@ def test_a_reload_tells_what_went_wrong(page):
     page.answer = {"data": {"reloadRepositoryLocation": {"locationOrLoadError": {"__typename": "RepositoryLocation"}}}}
     assert reload_location(page.url, "here") == ""
     assert page.asked[-1][2]["variables"] == {"location": "here"}
+    page.answer = {"data": {"reloadRepositoryLocation": {"message": "it is not there"}}}
+    assert reload_location(page.url, "here") == "here could not be reloaded: it is not there"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "reason"),
+    [
+        (200, {"data": {"reloadRepositoryLocation": None}}, "answers in a shape that is not known"),
+        (200, {"data": None}, "answers in a shape that is not known"),
+        (200, {"errors": []}, "answers in a shape that is not known"),
+        (200, {"errors": [{"message": "no such field"}]}, "does not understand the question: no such field"),
+        (200, [], "does not answer as a Dagster webserver does"),
+        (503, {}, "answers 503"),
+    ],
+)
+def test_a_reload_that_fails_is_told_and_not_tried_again(page, status, answer, reason):
+    page.status, page.answer = status, answer
+    told = reload_location(page.url, "here")
+    assert told.startswith("here could not be reloaded: ")
+    assert reason in told
+    assert len(page.asked) == 1
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:3000", "http://[::1", "http://host:port", "ftp://host"])
+def test_a_url_that_is_none_is_told_without_its_password(url):
+    told = reload_location(url.replace("//", "//me:secret@"), "here")
+    assert told == "here could not be reloaded: the URL of a Dagster webserver is like http://127.0.0.1:3000"
+
+
+def test_a_bundle_of_certificates_that_is_gone_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    assert "https://127.0.0.1:1 cannot be asked: " in reload_location("https://127.0.0.1:1", "here")
+
+
+def test_the_machines_certificates_are_loaded_once_and_each_question_has_a_new_connection(page, monkeypatch):
+    contexts = []
+    create = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda: contexts.append(create()) or contexts[-1])
+    server = Webserver(page.url)
+    page.answer = EMPTY
+    for _ in range(3):
+        server.ask(JOBS, JobsAnswer, policy=ONCE)
+    assert len(contexts) == 1
+    assert [headers["Connection"] for _, headers, _ in page.asked] == ["close"] * 3

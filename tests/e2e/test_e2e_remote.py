@@ -395,4 +395,4 @@ def test_a_wrong_url_is_told(tmp_path):
     _, err = run("--remote", nobody, "--pipeline", "photos", cwd=tmp_path, status=1)
     assert f"error: {nobody} cannot be reached: [Errno 111] Connection refused" in err
     _, err = run("--remote", "localhost:3000", "--pipeline", "photos", cwd=tmp_path, status=1)
-    assert "--remote takes the URL of a Dagster webserver, as http://127.0.0.1:3000" in err
+    assert "the URL of a Dagster webserver is like http://127.0.0.1:3000" in err

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from embeddings_orch.errors import SpecError
 from embeddings_orch.spec.pipeline import PipelineSpec
-from embeddings_orch.spec.yaml_file import load_document, load_pipeline, load_pipelines, read_documents
+from embeddings_orch.spec.yaml_file import is_pipeline, load_document, load_pipeline, read_documents
 
 WHOLE = """\
 type: embeddings_orch.EmbeddingPipeline
@@ -33,6 +33,10 @@ attributes:
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "defs.yaml"
+
+
+def load_pipelines(file):
+    return [load_document(document) for document in read_documents(file) if is_pipeline(document)]
 
 
 def refused(file, text):

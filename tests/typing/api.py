@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar, assert_type
 
 import dagster as dg
 import numpy as np
+import pyarrow as pa
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from pydantic import BaseModel
@@ -21,14 +23,27 @@ from embeddings_orch import (
     build_pipeline,
     compare,
 )
-from embeddings_orch.embedding.outcome import Outcome, Prepared
-from embeddings_orch.embedding.step import EmbedStep
-from embeddings_orch.errors import ItemError, ProviderError, TransientError
+from embeddings_orch.embedding.runners import Content, EmbedStep, Outcome, Prepared, Read, Runner
 from embeddings_orch.lancedb import PublishedTable, open_table
-from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, EmbedResult, config_from, embedder_for
-from embeddings_orch.models.content import Failure, Item, Modality
-from embeddings_orch.models.identity import identity, operational
-from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
+from embeddings_orch.media import CATALOG_SCHEMA, Scan, Source, SourceConfig
+from embeddings_orch.models import (
+    Batch,
+    Embedder,
+    EmbedderConfig,
+    EmbedResult,
+    Failure,
+    Item,
+    ItemError,
+    Modality,
+    ProviderError,
+    RetryPolicy,
+    TransientError,
+    config_from,
+    embedder_for,
+    identity,
+    operational,
+)
+from embeddings_orch.policy.retry import Attempts, Retrier
 from embeddings_orch.search import Hit, Results
 from embeddings_orch.server import ServeSettings
 from embeddings_orch.server.app import create_app
@@ -148,6 +163,53 @@ if isinstance(prepared, Prepared):
     vectors: list[NDArray[np.float32]] = outcome.vectors
 embedder_for(config_from("length", {"unit": "words"})).close()
 EmbedStep(LengthConfig(), side="both")  # type: ignore[arg-type]
+
+# Writing a source
+
+
+class EmptyConfig(SourceConfig):
+    """Settings of a source without media."""
+
+    source: ClassVar[str] = "empty"
+
+
+class EmptySource(Source[EmptyConfig]):
+    """Has no media."""
+
+    config_class = EmptyConfig
+
+    def scan(self, previous: pa.Table | None, progress: Callable[[int], None] = lambda _: None) -> Scan:
+        """Nothing."""
+        assert_type(self.config, EmptyConfig)
+        return Scan(CATALOG_SCHEMA.empty_table())
+
+    def read(self, uri: str) -> bytes:
+        """No item has a URI."""
+        raise FileNotFoundError(uri)
+
+
+# Writing a runner
+
+
+class OneByOne(Runner):
+    """Carries a content at a time."""
+
+    def run(
+        self,
+        step: EmbedStep,
+        contents: Iterable[Content],
+        read: Read,
+        commit: Callable[[Outcome], None],
+        *,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Read, prepare, embed, commit."""
+        for content in contents:
+            ready = step.prepare(read(content))
+            if isinstance(ready, Prepared):
+                commit(step([ready]))
+            progress(1)
+
 
 # Comparing
 

@@ -49,16 +49,16 @@ def plan(
 
 
 def _plans(choice: Choice, *, retry_failed: bool, as_json: bool, markdown: bool) -> tuple[bool, bool]:
-    from embeddings_orch.cli.output import tables as output
+    from embeddings_orch.cli.output import terminal
     from embeddings_orch.cli.output.markdown import plan_markdown
 
     pipelines = choose(choice)
     plans = []
-    with output.progress():
+    with terminal.progress():
         for pipeline in pipelines:
             plans.append(_plan_one(pipeline, retry_failed=retry_failed, every=choice.every))
     for planned in plans:
-        output.problems(planned.plan.problems if planned.plan else [])
+        terminal.problems(planned.plan.problems if planned.plan else [])
     if as_json:
         objects = [planned.to_json() for planned in plans]
         print_json({"pipelines": objects} if choice.every else objects[0])
@@ -68,7 +68,7 @@ def _plans(choice: Choice, *, retry_failed: bool, as_json: bool, markdown: bool)
         for number, planned in enumerate(planned for planned in plans if planned.plan):
             click.echo("\n" if number else "", nl=False)
             assert planned.plan is not None
-            output.plan_table(planned.plan, priced=planned.priced)
+            terminal.plan_table(planned.plan, priced=planned.priced)
     for planned in plans:
         if planned.error:
             say_error(planned.error, planned.pipeline)
@@ -92,7 +92,7 @@ def _plan_one(pipeline: Any, *, retry_failed: bool, every: bool) -> Planned:
 
 def _against(ref: str, choice: Choice, *, as_json: bool, markdown: bool, exit_code: bool) -> tuple[bool, bool]:
     from embeddings_orch.cli.commands.against import compare_with
-    from embeddings_orch.cli.output import tables as output
+    from embeddings_orch.cli.output import terminal
     from embeddings_orch.cli.output.markdown import against_markdown
 
     comparison = compare_with(ref, file=choice.file, pipeline=choice.pipeline)
@@ -101,7 +101,7 @@ def _against(ref: str, choice: Choice, *, as_json: bool, markdown: bool, exit_co
     elif markdown:
         click.echo(against_markdown(comparison))
     else:
-        output.against_table(comparison)
+        terminal.against_table(comparison)
     for difference in comparison.pipelines:
         if difference.error:
             say_error(difference.error, difference.pipeline)

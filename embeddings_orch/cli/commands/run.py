@@ -110,13 +110,13 @@ def run(
             raise click.BadParameter(
                 f"{path}: a report ends with {' or '.join(report.SUFFIXES)}", param_hint="--report"
             )
-    execute = _runs(choice, _RunOptions(retry_failed, selections, remote))
+    starts = _list_starts(choice, _RunOptions(retry_failed, selections, remote))
     for path in reports:
         report.prepare(path)
 
     outcomes: list[RunOutcome] = []
     try:
-        for name, start in execute:
+        for name, start in starts:
             outcomes.append(_outcome(name, start))
             if outcomes[-1].interrupted:
                 break
@@ -129,15 +129,16 @@ def run(
     sys.exit(max([_status(outcome) for outcome in outcomes] + [int(any(failed))]))
 
 
-def _runs(choice: Choice, work: _RunOptions) -> list[tuple[str, Callable[[], RunOutcome]]]:
+def _list_starts(choice: Choice, options: _RunOptions) -> list[tuple[str, Callable[[], RunOutcome]]]:
     """What to call for each pipeline; a selection that names nothing is a usage error."""
-    if work.remote.url is None:
+    if options.remote.url is None:
         pipelines = choose(choice)
         if choice.every:
             return [
-                (pipeline.name or str(pipeline.file), partial(_load_and_run, pipeline, work)) for pipeline in pipelines
+                (pipeline.name or str(pipeline.file), partial(_load_and_run, pipeline, options))
+                for pipeline in pipelines
             ]
-        return [(pipeline.name or str(pipeline.file), _select_runs(pipeline, work)) for pipeline in pipelines]
+        return [(pipeline.name or str(pipeline.file), _select_runs(pipeline, options)) for pipeline in pipelines]
     if choice.pipeline is not None and choice.file is None and not choice.every:
         names = [choice.pipeline]  # no project is needed here
     else:
@@ -146,49 +147,49 @@ def _runs(choice: Choice, work: _RunOptions) -> list[tuple[str, Callable[[], Run
             if pipeline.name is None:
                 pipeline.load()  # raises: why its name cannot be told
         names = [pipeline.name for pipeline in pipelines]
-    return [(name, partial(_run_remotely, name, work)) for name in names]
+    return [(name, partial(_run_remotely, name, options)) for name in names]
 
 
-def _select_runs(pipeline: Any, work: _RunOptions) -> Callable[[], RunOutcome]:
+def _select_runs(pipeline: Any, options: _RunOptions) -> Callable[[], RunOutcome]:
     try:
         declared = pipeline.load()
     except EmbeddingsOrchError as error:
         return partial(_raise, error)
-    if not work.selections:
-        return partial(_run_here, declared, work, [])
+    if not options.selections:
+        return partial(_run_here, declared, options, [])
     from embeddings_orch.pipeline.plan.selection import graph, select_assets
 
     try:
-        chosen = select_assets(graph(declared.spec), declared.name, work.selections)
+        chosen = select_assets(graph(declared.spec), declared.name, options.selections)
     except SpecError as error:
         raise click.UsageError(str(error)) from error
-    return partial(_run_here, declared, work, chosen)
+    return partial(_run_here, declared, options, chosen)
 
 
 def _raise(error: EmbeddingsOrchError) -> RunOutcome:
     raise error
 
 
-def _load_and_run(pipeline: Any, work: _RunOptions) -> RunOutcome:
-    return _run_here(pipeline.load(), work, [])
+def _load_and_run(pipeline: Any, options: _RunOptions) -> RunOutcome:
+    return _run_here(pipeline.load(), options, [])
 
 
-def _run_here(declared: Any, work: _RunOptions, selection: list[str]) -> RunOutcome:
-    from embeddings_orch.cli.output import tables as output
+def _run_here(declared: Any, options: _RunOptions, selection: list[str]) -> RunOutcome:
+    from embeddings_orch.cli.output import terminal
     from embeddings_orch.dagster.runs.local import execute
 
-    with output.progress():
-        return execute(declared, retry_failed=work.retry_failed, selection=selection)
+    with terminal.progress():
+        return execute(declared, retry_failed=options.retry_failed, selection=selection)
 
 
-def _run_remotely(name: str, work: _RunOptions) -> RunOutcome:
+def _run_remotely(name: str, options: _RunOptions) -> RunOutcome:
     from embeddings_orch.dagster.runs.remote import RemoteJob
     from embeddings_orch.dagster.runs.webserver import Webserver
 
-    remote = work.remote
+    remote = options.remote
     assert remote.url is not None
     job = RemoteJob.find(Webserver(remote.url), name, remote.location)
-    outcome = job.launch(work.selections, retry_failed=work.retry_failed)
+    outcome = job.launch(options.selections, retry_failed=options.retry_failed)
     if not remote.no_wait:
         job.wait(outcome, timeout=remote.timeout, say=lambda line: click.echo(line, err=True))
     return outcome
@@ -204,7 +205,7 @@ def _outcome(name: str, start: Callable[[], RunOutcome]) -> RunOutcome:
 
 
 def _show(outcomes: list[RunOutcome], every: bool, as_json: bool) -> None:
-    from embeddings_orch.cli.output import tables as output
+    from embeddings_orch.cli.output import terminal
 
     if as_json and (every or outcomes[0].run_id):
         objects = [outcome.to_json() for outcome in outcomes]
@@ -212,8 +213,8 @@ def _show(outcomes: list[RunOutcome], every: bool, as_json: bool) -> None:
     for outcome in outcomes:
         if outcome.run_id:
             if not as_json:
-                output.run_table(outcome)
-            output.warnings(outcome)
+                terminal.run_table(outcome)
+            terminal.warnings(outcome)
         for line in outcome.errors:
             say_error(line, outcome.pipeline if every else "")
 

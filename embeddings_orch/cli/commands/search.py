@@ -88,7 +88,7 @@ def search(
     **options: Any,
 ) -> None:
     """Search a published index by TEXT, by a picture, by keywords, or for what is like an item."""
-    from embeddings_orch.cli.output import tables as output
+    from embeddings_orch.cli.output import terminal
 
     queries = [part for part in (query.text, query.image, query.like) if part is not None]
     if len(queries) > 1 or not (queries or query.keyword is not None):
@@ -100,7 +100,7 @@ def search(
     results = opened.search(
         query.text, image=query.image, id=query.like, keyword=query.keyword, column=column, **options
     )
-    print_json(results.to_json()) if as_json else output.hits_table(results)
+    print_json(results.to_json()) if as_json else terminal.hits_table(results)
     if sheet is not None or opens:
         path = _draw(chosen, results, query, sheet)
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)

@@ -161,7 +161,7 @@ def _tell(served: Served, settings: ServeSettings, url: str) -> None:
     """What is served and where, a line an index."""
     from rich.text import Text
 
-    from embeddings_orch.cli.output.tables import plain_console, plain_table
+    from embeddings_orch.cli.output.terminal import plain_console, plain_table
     from embeddings_orch.server.shared.listing import IndexListing
 
     console = plain_console()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from embeddings_orch.cli.output.tables import count_of_contents, plain_console, plain_table
+from embeddings_orch.cli.output.terminal import count_of_contents, plain_console, plain_table
 from embeddings_orch.pipeline.garbage.collect import GcReport
 from embeddings_orch.pipeline.garbage.listing import GcPlan
 from embeddings_orch.pipeline.published.publish import PublishReport

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from embeddings_orch.cli.output.tables import plain_console
+from embeddings_orch.cli.output.terminal import plain_console
 
 if TYPE_CHECKING:
     from embeddings_orch.cli.commands.plugins import Field, Page, Row

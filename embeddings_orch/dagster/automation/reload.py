@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 
-from embeddings_orch.dagster.runs.webserver import find_cause, post_question
+from embeddings_orch.dagster.runs.remote_answers import ReloadAnswer
+from embeddings_orch.dagster.runs.remote_queries import RELOAD
+from embeddings_orch.dagster.runs.webserver import Webserver
+from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.policy.retry import RetryPolicy
 
 WEBSERVER_URL = "EMBEDDINGS_ORCH_WEBSERVER_URL"
 """Environment variable with the URL of a webserver that the sensors may ask to reload their code location."""
 
-_MUTATION = """
-mutation Reload($location: String!) {
-  reloadRepositoryLocation(repositoryLocationName: $location) {
-    __typename
-    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
-    ... on ReloadNotSupported { message }
-    ... on RepositoryLocationNotFound { message }
-    ... on UnauthorizedError { message }
-    ... on PythonError { message }
-  }
-}
-"""
+_ONCE = RetryPolicy(max_retries=0)
+"""A tick of a sensor has no time for more."""
 
 
 def webserver_url() -> str | None:
@@ -32,7 +26,7 @@ def reload_location(url: str, location: str, timeout: float = 30.0) -> str:
     """Ask a webserver to reload a code location (``reloadRepositoryLocation`` of Dagster's GraphQL API).
 
     Args:
-        url: of the webserver.
+        url: of the webserver; user and password may stand before the host.
         location: name of the code location.
         timeout: seconds.
 
@@ -40,12 +34,8 @@ def reload_location(url: str, location: str, timeout: float = 30.0) -> str:
         What went wrong, empty where nothing did.
     """
     try:
-        response = post_question(url, _MUTATION, {"location": location}, timeout=timeout)
-        if response.status_code != 200:
-            return f"{url} cannot be asked to reload {location}: it answers {response.status_code} {response.reason}"
-        data = response.json()["data"]["reloadRepositoryLocation"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{url} cannot be asked to reload {location}: {find_cause(error)}"
-    entry = data.get("locationOrLoadError") or {}
-    message = data.get("message") or entry.get("message") or ""
-    return f"{location} could not be reloaded: {message.strip().splitlines()[0]}" if message else ""
+        answer = Webserver(url, timeout=timeout).ask(RELOAD, ReloadAnswer, {"location": location}, policy=_ONCE)
+    except EmbeddingsOrchError as error:
+        return f"{location} could not be reloaded: {error}"
+    problem = answer.reload_repository_location.problem
+    return f"{location} could not be reloaded: {problem.splitlines()[0]}" if problem else ""

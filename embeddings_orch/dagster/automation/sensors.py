@@ -223,5 +223,8 @@ def _reload_location(
     if url is None or origin is None or definition in (declaration.loaded, cursor.reloaded):
         return cursor
     problem = reload_location(url, origin.location_name)
-    context.log.info(problem or f"{origin.location_name} is reloaded: the YAML changed")
+    if problem:
+        context.log.warning(problem)
+    else:
+        context.log.info(f"{origin.location_name} is reloaded: the YAML changed")
     return replace(cursor, reloaded=definition)

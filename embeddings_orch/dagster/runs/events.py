@@ -48,24 +48,24 @@ def report_gc(declared: Declared, report: GcReport) -> None:
     def events() -> list[dg.AssetObservation]:
         import dagster as dg
 
-        found: list[dg.AssetObservation] = []
+        observations: list[dg.AssetObservation] = []
         for key, lost in indexes_that_lost(report).items():
             name, _, index = key.partition("/")
-            gone = [one.name for one in lost if one.kind == "generation"]
-            found.append(
+            generations = [garbage.name for garbage in lost if garbage.kind == "generation"]
+            observations.append(
                 dg.AssetObservation(
                     asset_key=dg.AssetKey([name, "index", index]),
                     description="gc by the command line.",
                     metadata={
-                        "generations_removed": ", ".join(gone) or "none",
-                        "tables_removed": sum(1 for one in lost if one.kind == "table"),
-                        "versions_removed": sum(one.versions for one in lost if one.kind == "versions"),
-                        "bytes_freed": sum(one.bytes or 0 for one in lost),
+                        "generations_removed": ", ".join(generations) or "none",
+                        "tables_removed": sum(1 for garbage in lost if garbage.kind == "table"),
+                        "versions_removed": sum(garbage.versions for garbage in lost if garbage.kind == "versions"),
+                        "bytes_freed": sum(garbage.bytes or 0 for garbage in lost),
                         "by": "command line",
                     },
                 )
             )
-        return found
+        return observations
 
     _report(declared, events)
 

@@ -82,14 +82,18 @@ def _steps(
     instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, keys: list[str], failed: dict[str, str]
 ) -> Iterator[Step]:
     """The planned steps; those that were never begun are skipped ones."""
-    stats = {one.step_key: one for one in instance.get_run_step_stats(result.run_id)}
+    stats = {step_stats.step_key: step_stats for step_stats in instance.get_run_step_stats(result.run_id)}
     planned = {definition.name for definition in result.job_def.nodes_in_topological_order}
     for name, (asset, kind) in ((name, step) for key in keys for name, step in step_keys(key).items()):
         if name not in planned:
             continue
-        one = stats.get(name)
-        seconds = (one.end_time or 0.0) - (one.start_time or 0.0) if one and one.start_time and one.end_time else 0.0
-        succeeded = one is not None and one.status is not None and one.status.value == "SUCCESS"
+        step_stats = stats.get(name)
+        seconds = (
+            (step_stats.end_time or 0.0) - (step_stats.start_time or 0.0)
+            if step_stats and step_stats.start_time and step_stats.end_time
+            else 0.0
+        )
+        succeeded = step_stats is not None and step_stats.status is not None and step_stats.status.value == "SUCCESS"
         status: Status = "failure" if name in failed else "success" if succeeded else "skipped"
         yield Step(asset, kind, status, round(seconds, 3), failed.get(name, ""))
 

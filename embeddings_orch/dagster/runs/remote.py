@@ -51,8 +51,8 @@ class RemoteJob:
         names = [entry.name for entry in workspace.location_entries]
         if location is not None and location not in names:
             raise EmbeddingsOrchError(f"{server.url} has no code location {location!r}{suggestion(location, names)}")
-        wanted = f"{pipeline}_pipeline"
-        found: list[RemoteJob] = []
+        job_name = f"{pipeline}_pipeline"
+        matching: list[RemoteJob] = []
         jobs: list[str] = []
         broken: list[str] = []
         for entry in workspace.location_entries:
@@ -66,18 +66,18 @@ class RemoteJob:
             for repository in loaded.repositories:
                 names_of_jobs = [job.name for job in repository.jobs]
                 jobs += [name for name in names_of_jobs if not name.startswith("__")]
-                if wanted in names_of_jobs:
-                    found.append(cls(server, pipeline, entry.name, repository.name))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            where = ", ".join(one.location for one in found)
+                if job_name in names_of_jobs:
+                    matching.append(cls(server, pipeline, entry.name, repository.name))
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            where = ", ".join(job.location for job in matching)
             raise EmbeddingsOrchError(
-                f"several code locations have the job {wanted!r}; choose with --location: {where}"
+                f"several code locations have the job {job_name!r}; choose with --location: {where}"
             )
         if broken:
-            raise EmbeddingsOrchError(f"{server.url} has no job {wanted!r}; {'; '.join(broken)}")
-        raise EmbeddingsOrchError(f"{server.url} has no job {wanted!r}{suggestion(wanted, jobs)}")
+            raise EmbeddingsOrchError(f"{server.url} has no job {job_name!r}; {'; '.join(broken)}")
+        raise EmbeddingsOrchError(f"{server.url} has no job {job_name!r}{suggestion(job_name, jobs)}")
 
     def launch(self, selections: Sequence[str] = (), *, retry_failed: bool = False) -> RunOutcome:
         """Begin a run of all assets, or of those that are selected.
@@ -114,8 +114,8 @@ class RemoteJob:
             raise EmbeddingsOrchError(f"interrupted. {self._unknown}") from error
         if result.run is None:
             details = [result.message, *(error.message for error in result.errors)]
-            said = "; ".join(one_line(text) for text in details if text) or result.typename
-            raise EmbeddingsOrchError(f"{self.server.url} does not launch {self.pipeline}_pipeline: {said}")
+            reasons = "; ".join(one_line(text) for text in details if text) or result.typename
+            raise EmbeddingsOrchError(f"{self.server.url} does not launch {self.pipeline}_pipeline: {reasons}")
         run_id = result.run.run_id
         return RunOutcome(self.pipeline, None, run_id, url=self.server.run_page(run_id))
 

@@ -160,3 +160,31 @@ class StepsAnswer(GraphQLAnswer):
     """The answer to ``STEPS``."""
 
     run_or_error: RunSteps
+
+
+# RELOAD
+
+
+class ReloadedLocation(GraphQLAnswer):
+    """A code location after a reload; with a message where it could not be loaded."""
+
+    message: str | None = None
+
+
+class Reload(GraphQLAnswer):
+    """A reload; with a message where the webserver did not try it."""
+
+    location_or_load_error: ReloadedLocation | None = None
+    message: str | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why the location is not loaded anew, empty where it is."""
+        location = self.location_or_load_error
+        return (self.message or (location.message if location else None) or "").strip()
+
+
+class ReloadAnswer(GraphQLAnswer):
+    """The answer to ``RELOAD``."""
+
+    reload_repository_location: Reload

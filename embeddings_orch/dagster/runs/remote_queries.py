@@ -1,4 +1,4 @@
-"""The GraphQL documents that a remote run needs, as of Dagster 1.13."""
+"""The GraphQL documents of a remote run and of a reload, as of Dagster 1.13."""
 
 JOBS = """
 query Jobs {
@@ -90,6 +90,18 @@ query Steps($id: ID!) {
       stepStats { stepKey status startTime endTime }
       executionPlan { steps { key } }
     }
+  }
+}
+"""
+
+RELOAD = """
+mutation Reload($location: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $location) {
+    ... on WorkspaceLocationEntry { locationOrLoadError { ... on PythonError { message } } }
+    ... on ReloadNotSupported { message }
+    ... on RepositoryLocationNotFound { message }
+    ... on UnauthorizedError { message }
+    ... on PythonError { message }
   }
 }
 """

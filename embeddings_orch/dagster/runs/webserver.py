@@ -20,7 +20,6 @@ from embeddings_orch.errors import EmbeddingsOrchError, TransientError
 from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
 
 TOKEN = "DAGSTER_CLOUD_API_TOKEN"  # the variable's name, as Dagster's own tools call it
-_TIMEOUT = 60.0
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 ASKING = RetryPolicy(max_retries=2, initial_wait=0.5, deadline=60)
@@ -39,80 +38,60 @@ class _NoAuth(AuthBase):
 
 
 class _MachinesCertificates(HTTPAdapter):
-    """Trusts the certificates that this machine trusts, beside those that requests brings along."""
+    """Trusts the certificates that this machine trusts, beside those that requests brings along.
+
+    Loading them takes some 20 ms, so that it happens once and not for each question.
+    """
+
+    def __init__(self) -> None:
+        self._context = ssl.create_default_context()
+        super().__init__()
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=ssl.create_default_context(), **options)
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **options)
 
     def proxy_manager_for(self, proxy: str, **options: object) -> object:
-        return super().proxy_manager_for(proxy, ssl_context=ssl.create_default_context(), **options)
-
-
-def post_question(
-    url: str,
-    document: str,
-    variables: Mapping[str, object],
-    *,
-    headers: Mapping[str, str] | None = None,
-    auth: AuthBase | None = None,
-    timeout: float = _TIMEOUT,
-) -> requests.Response:
-    """The answer to a GraphQL question, whatever its status; proxies are those of the environment.
-
-    Args:
-        url: of the webserver.
-        document: the GraphQL query or mutation.
-        variables: its variables.
-        headers: further ones.
-        auth: user and password.
-        timeout: seconds.
-
-    Raises:
-        requests.RequestException: there is no answer.
-    """
-    with requests.Session() as session:
-        session.mount("https://", _MachinesCertificates())
-        return session.post(
-            f"{url}/graphql",
-            data=json.dumps({"query": document, "variables": dict(variables)}).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
-            auth=auth or _NoAuth(),
-            timeout=timeout,
-            # A redirect would carry the token to another host, and turn the question into a GET.
-            allow_redirects=False,
-        )
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **options)
 
 
 class Webserver:
-    """Asks one webserver.
+    """Asks one webserver, through the proxies of the environment.
 
     Args:
         url: of its page, as a browser shows it; user and password may stand before the host.
+        timeout: seconds that a connection may take, and as many that an answer may.
 
     Raises:
         EmbeddingsOrchError: this is no URL.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
         try:
+            parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
-            host, port = None, None
+            parts, host, port = urlsplit(""), None, None
         if parts.scheme not in ("http", "https") or not host:
-            raise EmbeddingsOrchError("--remote takes the URL of a Dagster webserver, as http://127.0.0.1:3000")
+            # Without the URL itself, as a password may stand in it.
+            raise EmbeddingsOrchError("the URL of a Dagster webserver is like http://127.0.0.1:3000")
         path = parts.path.rstrip("/").removesuffix("/graphql")
         place = f"[{host}]" if ":" in host else host
         self.url = urlunsplit((parts.scheme, f"{place}:{port}" if port else place, path, "", ""))
-        self._headers: dict[str, str] = {}
-        self._auth: AuthBase | None = None
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.mount("https://", _MachinesCertificates())
+        # Each question has a new connection: a launch is not tried again, and one that was kept open may have died.
+        self._session.headers.update(
+            {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+        )
+        self._session.auth = _NoAuth()
         if parts.username:
             # As bytes, as requests takes text for Latin-1.
-            self._auth = HTTPBasicAuth(unquote(parts.username).encode(), unquote(parts.password or "").encode())
+            self._session.auth = HTTPBasicAuth(unquote(parts.username).encode(), unquote(parts.password or "").encode())
         if token := os.environ.get(TOKEN, "").strip():
             if not (token.isascii() and token.isprintable()):
                 raise EmbeddingsOrchError(f"the environment variable {TOKEN} holds characters that no token has")
-            self._headers["Dagster-Cloud-Api-Token"] = token
+            self._session.headers["Dagster-Cloud-Api-Token"] = token
 
     def run_page(self, run_id: str) -> str:
         """The URL of a run's page."""
@@ -152,9 +131,11 @@ class Webserver:
 
     def _answer(self, document: str, variables: Mapping[str, object]) -> object:
         try:
-            response = post_question(self.url, document, variables, headers=self._headers, auth=self._auth)
-        except requests.RequestException as error:
-            cause = find_cause(error)
+            response = self._post_question(document, variables)
+        except OSError as error:  # all errors of requests are such
+            cause = _find_cause(error)
+            if not isinstance(error, requests.RequestException):
+                raise EmbeddingsOrchError(f"{self.url} cannot be asked: {cause}") from error
             if isinstance(cause, socket.gaierror):
                 raise EmbeddingsOrchError(f"{self.url} cannot be reached: {cause.strerror}") from error
             raise TransientError(f"{self.url} cannot be reached: {str(cause) or type(cause).__name__}") from error
@@ -167,16 +148,25 @@ class Webserver:
         if not isinstance(answer, dict) or not ({"data", "errors"} & set(answer)):
             raise EmbeddingsOrchError(f"{self.url} does not answer as a Dagster webserver does; look at the URL")
         if errors := answer.get("errors"):
-            said = "; ".join(str(error.get("message", error)) for error in errors if isinstance(error, dict))
-            raise EmbeddingsOrchError(f"Dagster at {self.url} does not understand: {said[:600]}")
-        return answer["data"]
+            messages = "; ".join(str(error.get("message", error)) for error in errors if isinstance(error, dict))
+            raise EmbeddingsOrchError(f"Dagster at {self.url} does not understand the question: {messages[:600]}")
+        return answer.get("data")
+
+    def _post_question(self, document: str, variables: Mapping[str, object]) -> requests.Response:
+        return self._session.post(
+            f"{self.url}/graphql",
+            data=json.dumps({"query": document, "variables": dict(variables)}).encode(),
+            timeout=self._timeout,
+            # A redirect would carry the token to another host, and turn the question into a GET.
+            allow_redirects=False,
+        )
 
     def _explain_refusal(self, response: requests.Response) -> EmbeddingsOrchError:
         code = response.status_code
         status = f"{code} {response.reason}".strip()
         if code in _AGAIN:
-            asked = response.headers.get("Retry-After") or ""
-            return TransientError(f"{self.url} answers {status}", retry_after=float(asked) if asked.isdigit() else None)
+            wait = response.headers.get("Retry-After") or ""
+            return TransientError(f"{self.url} answers {status}", retry_after=float(wait) if wait.isdigit() else None)
         if code in (401, 403):
             return EmbeddingsOrchError(f"{self.url} refuses access ({status}); set the environment variable {TOKEN}")
         if 300 <= code < 400:
@@ -187,7 +177,7 @@ class Webserver:
         )
 
 
-def find_cause(error: BaseException) -> BaseException:
+def _find_cause(error: BaseException) -> BaseException:
     """The error that others were raised from: the network's own, without what requests and urllib3 wrap around it."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause

@@ -79,8 +79,8 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise _closed_error()
-            for key, asked in by_lane.items():
-                self._lanes.setdefault(key, BatchLane(*key)).add(asked, self._clock())
+            for key, entries in by_lane.items():
+                self._lanes.setdefault(key, BatchLane(*key)).add(entries, self._clock())
             self._staff()
             self._changed.notify_all()
         return futures
@@ -218,14 +218,14 @@ class Batcher:
 
     def _settle(self, lane: BatchLane, entries: list[Entry], outcome: Outcome, error: BaseException | None) -> int:
         """Give all who wait their vector or failure, or else the error; how many they are."""
-        found: dict[str, Embedded] = dict(zip(outcome.keys, outcome.vectors, strict=True))
-        found |= {failure.key: failure for failure in outcome.failures}
+        answers: dict[str, Embedded] = dict(zip(outcome.keys, outcome.vectors, strict=True))
+        answers |= {failure.key: failure for failure in outcome.failures}
         with self._changed:
             futures = lane.settle(entries, self._clock())
         callers = 0
         for entry, waiting in zip(entries, futures, strict=True):
             key, uri = entry.prepared.key, entry.prepared.uri
-            result = found.get(key) if error is not None else found.get(key, Failure(key, uri, "it has no vector"))
+            result = answers.get(key) if error is not None else answers.get(key, Failure(key, uri, "it has no vector"))
             for future in waiting:
                 if not future.set_running_or_notify_cancel():
                     continue

@@ -78,8 +78,8 @@ class BatchLane:
         waiting = [entry.prepared for queue in self._callers for entry in queue]
         return (
             len(waiting) >= limits.items
-            or (limits.tokens is not None and sum(one.tokens for one in waiting) >= limits.tokens)
-            or (limits.size is not None and sum(one.size for one in waiting) >= limits.size)
+            or (limits.tokens is not None and sum(content.tokens for content in waiting) >= limits.tokens)
+            or (limits.size is not None and sum(content.size for content in waiting) >= limits.size)
         )
 
     def take(self, limits: Limits) -> list[Entry]:
@@ -89,12 +89,12 @@ class BatchLane:
         tokens = size = 0
         while self._callers and len(taken) < limits.items:
             queue = self._callers[0]
-            one = queue[0].prepared
+            content = queue[0].prepared
             if not queue[0].wanted:
-                del self._entries[one.key]
+                del self._entries[content.key]
                 queue.popleft()
             else:
-                tokens, size = tokens + one.tokens, size + one.size
+                tokens, size = tokens + content.tokens, size + content.size
                 over = (limits.tokens is not None and tokens > limits.tokens) or (
                     limits.size is not None and size > limits.size
                 )

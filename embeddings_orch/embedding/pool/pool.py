@@ -73,18 +73,18 @@ class PooledModel:
             TerminalError: the model cannot be had, or the provider refuses; the next call tries anew.
             TimeoutError: the model took longer than ``timeout`` seconds.
         """
-        asked = [one for one in prepared if isinstance(one, Prepared)]
+        contents = [content for content in prepared if isinstance(content, Prepared)]
         try:
-            return self._answers(prepared, self._batcher.embed(asked, timeout=timeout) if asked else [])
+            return self._answers(prepared, self._batcher.embed(contents, timeout=timeout) if contents else [])
         except TerminalError:
             self._forget_failure()
             raise
 
     async def aembed(self, prepared: Sequence[Prepared | Embedded]) -> list[Embedded]:
         """`embed` for an event loop; a task that is cancelled frees its places."""
-        asked = [one for one in prepared if isinstance(one, Prepared)]
+        contents = [content for content in prepared if isinstance(content, Prepared)]
         try:
-            return self._answers(prepared, await self._batcher.aembed(asked) if asked else [])
+            return self._answers(prepared, await self._batcher.aembed(contents) if contents else [])
         except TerminalError:
             self._forget_failure()
             raise
@@ -105,7 +105,7 @@ class PooledModel:
         """
         names = names or [f"the {modality}"] * len(contents)
         try:
-            return [self._prepare(modality, one, side, name) for one, name in zip(contents, names, strict=True)]
+            return [self._prepare(modality, content, side, name) for content, name in zip(contents, names, strict=True)]
         except TerminalError:
             self._forget_failure()
             raise
@@ -148,17 +148,17 @@ class PooledModel:
     def _answers(self, prepared: Sequence[Prepared | Embedded], embedded: list[Embedded]) -> list[Embedded]:
         answers: list[Embedded] = []
         results = iter(embedded)
-        for one in prepared:
-            if not isinstance(one, Prepared):
-                answers.append(one)
+        for content in prepared:
+            if not isinstance(content, Prepared):
+                answers.append(content)
                 continue
             answer = next(results)
             if isinstance(answer, Failure):
-                answer = replace(answer, uri=one.uri)  # of the caller who asked first, perhaps
+                answer = replace(answer, uri=content.uri)  # of the caller who asked first, perhaps
             else:
                 self._worked = True
-                if one.side == "query":
-                    self._recent.put((self.fingerprint, one.modality, one.key), answer)
+                if content.side == "query":
+                    self._recent.put((self.fingerprint, content.modality, content.key), answer)
             answers.append(answer)
         return answers
 

@@ -32,7 +32,7 @@ class Recent:
 
     def put(self, key: Hashable, vector: Vectors) -> None:
         """Keep a copy of a vector; the one that was not used for the longest time goes."""
-        kept = vector.copy()  # else it holds the whole batch in memory
-        kept.setflags(write=False)
+        copy = vector.copy()  # else it holds the whole batch in memory
+        copy.setflags(write=False)
         with self._lock, suppress(ValueError):  # it is larger than all that may be kept
-            self._vectors[key] = kept
+            self._vectors[key] = copy

@@ -62,7 +62,7 @@ def check_name(name: str, where: str) -> None:
         raise SourceError(f"{where}: a column has no name (pandas writes one unless told index=False)")
     if not _NAME.fullmatch(name):
         raise SourceError(f"{where}: the column {name!r} cannot be used; rename it to letters, digits and underscores")
-    same = next((own for own in CATALOG_SCHEMA.names if own == name.lower()), None)
+    same = next((column for column in CATALOG_SCHEMA.names if column == name.lower()), None)
     if same is not None:
         raise SourceError(f"{where}: the column {name!r} collides with the catalog's own {same!r}; rename or drop it")
 
@@ -129,11 +129,11 @@ def convert_column(name: str, column: pa.ChunkedArray, where: str) -> pa.Chunked
     return column.cast(scalar, safe=not pa.types.is_temporal(scalar))
 
 
-def catalog_table(columns: Mapping[str, Any], own: Mapping[str, Any], stats: Sequence[str]) -> pa.Table:
+def catalog_table(columns: Mapping[str, Any], user_columns: Mapping[str, Any], stats: Sequence[str]) -> pa.Table:
     """A catalog from the columns of `CATALOG_SCHEMA`, the user's own and `STAT_COLUMN`, sorted by id."""
     arrays = {field.name: _array(columns[field.name], field.type) for field in CATALOG_SCHEMA}
     schema = CATALOG_SCHEMA
-    for name, values in own.items():
+    for name, values in user_columns.items():
         arrays[name] = values
         schema = schema.append(pa.field(name, values.type))
     arrays[STAT_COLUMN] = pa.array(stats, pa.string())

@@ -140,8 +140,8 @@ class ContentColumns(NamedTuple):
 def media_content(table: pa.Table) -> ContentColumns:
     """The items themselves."""
     # Of a picture, `text` is a column of the user's.
-    own = pc.equal(table["modality"], "text")
-    texts = pc.if_else(own, table["text"], pa.scalar(None, pa.string()))
+    has_text = pc.equal(table["modality"], "text")
+    texts = pc.if_else(has_text, table["text"], pa.scalar(None, pa.string()))
     return ContentColumns(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
 
 

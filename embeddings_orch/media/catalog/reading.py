@@ -21,10 +21,10 @@ def read_contents(table: pa.Table, inputs: Inputs) -> pa.Table:
     """
     if inputs.vectors:
         return ready_contents(table, inputs.vectors)
-    found = [contents(table, name) for name in inputs.names]
-    if len(found) == 1:
-        return found[0]
-    together = pa.concat_tables(found).combine_chunks()
+    parts = [contents(table, name) for name in inputs.names]
+    if len(parts) == 1:
+        return parts[0]
+    together = pa.concat_tables(parts).combine_chunks()
     # Stable, so that of one item the heavier input comes first.
     order = np.argsort(together["id"].to_numpy(), kind="stable")
     together = together.take(pa.array(order))

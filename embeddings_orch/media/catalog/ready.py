@@ -164,8 +164,8 @@ class _Reasons:
             return ""
         if self.length is None:
             return f"its {self.column!r} is empty"
-        wanted = f"{self.told} {self.length:,}: `vectors` has to name what the declared model made"
-        return f"its {self.column!r} has {length:,} numbers, {wanted}"
+        due = f"{self.told} {self.length:,}: `vectors` has to name what the declared model made"
+        return f"its {self.column!r} has {length:,} numbers, {due}"
 
     def _of_numbers(self, lists: pa.ChunkedArray) -> list[str]:
         vectors = _matrix(lists, self.length or 1)
@@ -201,8 +201,8 @@ def _lists(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _numbers(value: Any) -> list[float] | None:
     try:
-        found = json.loads(value) if isinstance(value, str) else value
-        return [float(number) for number in found] if isinstance(found, list) else None
+        numbers = json.loads(value) if isinstance(value, str) else value
+        return [float(number) for number in numbers] if isinstance(numbers, list) else None
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 

@@ -124,8 +124,8 @@ def decode_text(data: bytes) -> str:
         return data[start:].decode("utf-8")
     except UnicodeDecodeError as error:
         offset = start + error.start
-        found = f"byte {data[offset]:#04x} at offset {offset}"
-        raise ItemError(f"not UTF-8 text: {found}; save it as UTF-8") from error
+        culprit = f"byte {data[offset]:#04x} at offset {offset}"
+        raise ItemError(f"not UTF-8 text: {culprit}; save it as UTF-8") from error
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:

@@ -80,7 +80,7 @@ class FileFacts:
 
     def look(self, files: Sequence[File], progress: Callable[[int], None]) -> list[Facts | OSError]:
         """The facts of each file, or why it cannot be read."""
-        found: list[Facts | OSError] = []
+        all_facts: list[Facts | OSError] = []
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="scan") as pool:
             # In slices: a million waiting tasks would take a gigabyte.
             for start in range(0, len(files), _SLICE):
@@ -88,9 +88,9 @@ class FileFacts:
                 facts = [self._reuse(file) for file in some]
                 unknown = [file for file, fact in zip(some, facts, strict=True) if fact is None]
                 read = iter(pool.map(self._read, unknown) if len(unknown) > 1 else map(self._read, unknown))
-                found += [next(read) if fact is None else fact for fact in facts]
-                progress(len(found))
-        return found
+                all_facts += [next(read) if fact is None else fact for fact in facts]
+                progress(len(all_facts))
+        return all_facts
 
     def _reuse(self, file: File) -> Facts | OSError | None:
         try:

@@ -79,22 +79,22 @@ class FolderSource(Source[FolderConfig]):
         started = self._now()
         root = _folder(self.config.path)
         patterns = Patterns(self.config.include, self.config.exclude)
-        found = walk(root, patterns, metadata_names(self.config.metadata))
-        problems = found.problems
+        below = walk(root, patterns, metadata_names(self.config.metadata))
+        problems = below.problems
         files: list[File] = []
         facts: list[Facts] = []
-        listed = sorted(found.files, key=lambda file: file.id)
+        listed = sorted(below.files, key=lambda file: file.id)
         for file, fact in zip(listed, FileFacts(previous, started).look(listed, progress), strict=True):
             if isinstance(fact, OSError):
                 problems.append(Problem(file.id, f"it cannot be read: {reason(fact)}"))
             else:
                 files.append(file)
                 facts.append(fact)
-        metadata = read_metadata(root, found.metadata, [file.id for file in files], self.config.types)
+        metadata = read_metadata(root, below.metadata, [file.id for file in files], self.config.types)
         table = _table(files, facts, metadata.columns)
         # The order in which a folder is listed is the file system's.
         problems.sort(key=lambda problem: problem.where)
-        return Scan(table, problems + metadata.problems, found.ignored)
+        return Scan(table, problems + metadata.problems, below.ignored)
 
     def list_items(self) -> Listing:
         """The files by size, time and inode, and the metadata files.
@@ -103,10 +103,10 @@ class FolderSource(Source[FolderConfig]):
             SourceError: the folder cannot be listed.
         """
         root = _folder(self.config.path)
-        found = walk(root, Patterns(self.config.include, self.config.exclude), metadata_names(self.config.metadata))
+        below = walk(root, Patterns(self.config.include, self.config.exclude), metadata_names(self.config.metadata))
         return Listing(
-            {file.id: stat_of(file.path) for file in found.files},
-            {name: stat_of(os.path.join(root, name)) for name in found.metadata},
+            {file.id: stat_of(file.path) for file in below.files},
+            {name: stat_of(os.path.join(root, name)) for name in below.metadata},
         )
 
     def read(self, uri: str) -> bytes:
@@ -152,5 +152,5 @@ def _table(files: list[File], facts: list[Facts], metadata: dict[str, pa.Array])
         "caption": metadata.get("caption", nothing),
         "text": texts,
     }
-    own = {name: values for name, values in metadata.items() if name not in OWN_TEXTS}
-    return catalog_table(columns, own, [fact.stat for fact in facts])
+    user_columns = {name: values for name, values in metadata.items() if name not in OWN_TEXTS}
+    return catalog_table(columns, user_columns, [fact.stat for fact in facts])

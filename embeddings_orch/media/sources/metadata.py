@@ -53,8 +53,8 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
     Raises:
         SourceError: a file is malformed, lacks ``file_name``, or has a column that the catalog cannot take.
     """
-    found = Metadata()
-    rows = _Rows(root, ids, found.problems)
+    metadata = Metadata()
+    rows = _Rows(root, ids, metadata.problems)
     parts: dict[str, list[Cells]] = {}
     read: dict[str, Records] = {}
     ordered = sorted(paths, key=lambda path: (path.count("/"), path))
@@ -63,20 +63,20 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
             raise SourceError(f"{root / folder} has {files} metadata files; keep one of them")
     for path in ordered:
         records = _records(root / path)
-        kept, positions = rows.resolve(records, posixpath.dirname(path))
+        resolved, positions = rows.resolve(records, posixpath.dirname(path))
         for name in records.columns:
             if name != FILE_NAME:
                 values = records.values(name)
-                cells = Cells(positions, [values[row] for row in kept], records.untyped)
+                cells = Cells(positions, [values[row] for row in resolved], records.untyped)
                 parts.setdefault(name, []).append(cells)
                 read.setdefault(name, records)
     check_pinned(types, parts, str(root))
     for name, cells_of in parts.items():
         pinned: ColumnType | None = "string" if name in OWN_TEXTS else types.get(name)
         column, misfits = make_column(name, cells_of, len(ids), where=read[name].name, pinned=pinned)
-        found.columns[name] = column
-        found.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
-    return found
+        metadata.columns[name] = column
+        metadata.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
+    return metadata
 
 
 def _records(path: Path) -> Records:

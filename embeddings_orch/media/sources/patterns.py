@@ -30,10 +30,12 @@ class Patterns:
         included = [alternative for pattern in include for alternative in _expand(pattern)]
         excluded = [alternative for pattern in exclude for alternative in _expand(pattern)]
         self._include = _compile(included, hidden=False)
-        self._included = [_compile([one], hidden=False) for one in included]
+        self._included = [_compile([alternative], hidden=False) for alternative in included]
         self._exclude = _compile(excluded, hidden=True)
-        self._exclude_below = _compile([one for one in excluded if one.endswith("/**")], hidden=True)
-        self._names_hidden = any(part.startswith(".") for one in included for part in one.split("/"))
+        self._exclude_below = _compile(
+            [alternative for alternative in excluded if alternative.endswith("/**")], hidden=True
+        )
+        self._names_hidden = any(part.startswith(".") for alternative in included for part in alternative.split("/"))
 
     def match(self, path: str) -> bool:
         """Whether a file counts."""
@@ -50,7 +52,7 @@ class Patterns:
         stem, dot, extension = path.rpartition(".")
         # Of the same length, as `???` names no extension; of letters, as `[a-z]*` names none either.
         other = f"{stem}{dot}{'z' * len(extension)}"
-        return any(one.fullmatch(path) and not one.fullmatch(other) for one in self._included)
+        return any(pattern.fullmatch(path) and not pattern.fullmatch(other) for pattern in self._included)
 
     def excludes(self, path: str) -> bool:
         """Whether a file is excluded by name."""
@@ -68,25 +70,29 @@ def check_pattern(pattern: str) -> str:
     """The pattern itself.
 
     Raises:
-        ValueError: no path relative to the folder can match it, or it has too many alternatives.
+        ValueError: no path relative to the folder can match it or one of its alternatives, or these are too many.
     """
     if not pattern:
         raise ValueError("a pattern is empty")
-    if pattern.startswith("/") or ".." in pattern.split("/"):
+    # Each alternative, as braces may hide a slash or dots.
+    if any(path.startswith("/") or ".." in path.split("/") for path in _expand_braces(pattern)):
         raise ValueError(f"the pattern {pattern!r} leaves the folder; patterns are relative to it")
-    _expand(pattern)
     return pattern
 
 
 def _expand(pattern: str) -> list[str]:
+    """The alternatives of a pattern, without ``.`` and doubled slashes, and with ``**`` after a last slash."""
+    return [_normalize(alternative) for alternative in _expand_braces(pattern)]
+
+
+def _expand_braces(pattern: str) -> list[str]:
     """The alternatives of a pattern, as wcmatch reads them."""
     # A backslash and a `^` in a class are characters like others, as in Python's own glob.
     escaped = pattern.replace("\\", "\\\\").replace("[^", "[\\^")
     try:
-        alternatives = bracex.expand(escaped, keep_escapes=True, limit=_MOST_ALTERNATIVES)
+        return list(bracex.expand(escaped, keep_escapes=True, limit=_MOST_ALTERNATIVES))
     except bracex.ExpansionLimitException as error:
         raise ValueError(f"the pattern {pattern!r} has more than {_MOST_ALTERNATIVES} alternatives") from error
-    return [_normalize(alternative) for alternative in alternatives]
 
 
 def _normalize(pattern: str) -> str:

@@ -89,10 +89,10 @@ class TableSource(Source[TableConfig]):
         records = self._records()
         listing = self._list_records(records)
         files = [item.file for item in listing.items if item.file is not None]
-        found = iter(FileFacts(previous, started).look(files, progress))
+        facts_of_files = iter(FileFacts(previous, started).look(files, progress))
         items = []
         for item in listing.items:
-            facts = next(found) if item.file else _text_facts(item.text or "")
+            facts = next(facts_of_files) if item.file else _text_facts(item.text or "")
             if isinstance(facts, OSError):
                 uri = item.file.path if item.file else ""
                 missing = isinstance(facts, FileNotFoundError)
@@ -101,8 +101,8 @@ class TableSource(Source[TableConfig]):
             else:
                 item.facts = facts
                 items.append(item)
-        own = self._own_columns(records, items, listing.problems)
-        return Scan(self._table(items, own), records.problems + listing.problems)
+        user_columns = self._own_columns(records, items, listing.problems)
+        return Scan(self._table(items, user_columns), records.problems + listing.problems)
 
     def list_items(self) -> Listing:
         """The table's file and the files it names, by size, time and inode.
@@ -159,7 +159,7 @@ class TableSource(Source[TableConfig]):
 
     def _list_records(self, records: Records) -> _Listing:
         config = self.config
-        found = _Listing()
+        listing = _Listing()
         seen: dict[str, int] = {}
         columns = [records.values(name) for name in (config.id, config.uri, config.text, config.caption)]
         for row, (raw_id, uri, text, caption) in enumerate(zip(*columns, strict=True)):
@@ -174,11 +174,11 @@ class TableSource(Source[TableConfig]):
                 if file is None and not _text(text):
                     raise ValueError(f"it has neither {config.uri!r} nor {config.text!r}")
             except ValueError as error:
-                found.problems.append(Problem(records.where(row), str(error)))
+                listing.problems.append(Problem(records.where(row), str(error)))
                 continue
             seen[key] = row
-            found.items.append(_Item(key, row, _text(text), _text(caption), file))
-        return found
+            listing.items.append(_Item(key, row, _text(text), _text(caption), file))
+        return listing
 
     def _file(self, key: str, uri: Any) -> File:
         path = local_file(uri, self._path.parent)
@@ -189,21 +189,21 @@ class TableSource(Source[TableConfig]):
 
     def _own_columns(self, records: Records, items: Sequence[_Item], problems: list[Problem]) -> dict[str, Any]:
         rows = [item.row for item in items]
-        own: dict[str, Any] = {}
+        user_columns: dict[str, Any] = {}
         for name in self._own_names(records):
             values = records.columns[name]
             if isinstance(values, pa.ChunkedArray):
-                own[name] = convert_column(name, values, records.name).take(pa.array(rows, pa.int64()))
+                user_columns[name] = convert_column(name, values, records.name).take(pa.array(rows, pa.int64()))
                 continue
             every = records.values(name)
             cells = Cells(range(len(rows)), [every[row] for row in rows], records.untyped)
             pinned = self.config.types.get(name)
-            own[name], misfits = make_column(name, [cells], len(rows), where=records.name, pinned=pinned)
+            user_columns[name], misfits = make_column(name, [cells], len(rows), where=records.name, pinned=pinned)
             why = f"its {name!r} is not of type {pinned}"
             problems += [Problem(records.where(rows[position]), why) for position in misfits]
-        return own
+        return user_columns
 
-    def _table(self, items: Sequence[_Item], own: dict[str, Any]) -> pa.Table:
+    def _table(self, items: Sequence[_Item], user_columns: dict[str, Any]) -> pa.Table:
         facts = [item.facts for item in items if item.facts is not None]
         kinds = [kind_of(item.file.path) if item.file else KINDS[".txt"] for item in items]
         columns = {
@@ -222,7 +222,7 @@ class TableSource(Source[TableConfig]):
                 for item, fact in zip(items, facts, strict=True)
             ],
         }
-        return catalog_table(columns, own, [fact.stat for fact in facts])
+        return catalog_table(columns, user_columns, [fact.stat for fact in facts])
 
 
 def _text_facts(text: str) -> Facts:

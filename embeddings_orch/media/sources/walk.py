@@ -34,7 +34,7 @@ def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk
     Raises:
         SourceError: the folder itself cannot be listed.
     """
-    found = Walk()
+    listing = Walk()
     todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while todo:
         folder, above = todo.pop()
@@ -49,7 +49,7 @@ def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk
         except OSError as error:
             if not folder:
                 raise SourceError(f"the media folder {path} cannot be listed: {reason(error)}") from error
-            found.problems.append(Problem(_printable(folder), f"the folder cannot be listed: {reason(error)}"))
+            listing.problems.append(Problem(_printable(folder), f"the folder cannot be listed: {reason(error)}"))
             continue
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
@@ -58,25 +58,25 @@ def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk
                     todo.append((name, above | {identity}))
             elif entry.name in metadata_names:
                 if not patterns.excludes(name):
-                    found.metadata.append(name)
+                    listing.metadata.append(name)
             elif patterns.match(name):
-                _add(found, entry, name, patterns)
-    return found
+                _add(listing, entry, name, patterns)
+    return listing
 
 
-def _add(found: Walk, entry: os.DirEntry[str], name: str, patterns: Patterns) -> None:
+def _add(listing: Walk, entry: os.DirEntry[str], name: str, patterns: Patterns) -> None:
     kind = kind_of(name)
     # Most models read no sounds: one among a folder's pictures must not count as a failure by itself.
     if kind is None or (kind.modality == "audio" and not patterns.name_extension(name)):
-        found.ignored += 1
+        listing.ignored += 1
     elif _printable(name) != name:
-        found.problems.append(Problem(_printable(name), "its name is not UTF-8; rename it"))
+        listing.problems.append(Problem(_printable(name), "its name is not UTF-8; rename it"))
     elif entry.is_symlink() and not os.path.exists(entry.path):
-        found.problems.append(Problem(name, f"a link to a missing file: {os.readlink(entry.path)}"))
+        listing.problems.append(Problem(name, f"a link to a missing file: {os.readlink(entry.path)}"))
     elif not _is_file(entry):
-        found.ignored += 1
+        listing.ignored += 1
     else:
-        found.files.append(File(name, entry.path, kind.modality))
+        listing.files.append(File(name, entry.path, kind.modality))
 
 
 def _printable(name: str) -> str:

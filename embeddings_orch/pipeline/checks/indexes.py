@@ -17,6 +17,7 @@ from embeddings_orch.pipeline.checks.embeddings import VectorFaults
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.join import without_vector
 from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
+from embeddings_orch.store.vector_column import VectorColumn
 from embeddings_orch.store.vectors import matrix_of
 
 _CONTENT_COLUMNS = ("modality", "content_hash", "text")
@@ -88,18 +89,14 @@ class _Column:
 
 
 def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> _Column:
-    table = pipeline.store.index(generation.table)
+    vectors = VectorColumn(pipeline.store.index(generation.table), generation, model)
     inputs = Inputs.parse(model.input)
     read = ["id", *_read_columns(inputs)]
-    column = _Column(
-        model,
-        dimensions=int(table.schema(generation.version).field(model.column).type.list_size),
-        declared=_declared_dimensions(pipeline, generation, model),
-    )
+    column = _Column(model, vectors.dimensions, declared=_declared_dimensions(pipeline, generation, model))
     catalog = keys = None
-    for batch in table.scan(generation.version, [model.column, *read]):
-        has = pc.is_valid(batch[model.column])
-        column.faults.add(matrix_of(batch[model.column].filter(has)))
+    for batch in vectors.scan(*read):
+        has = pc.is_valid(batch[vectors.name])
+        column.faults.add(matrix_of(batch[vectors.name].filter(has)))
         lacking = pa.table(batch.select(read).filter(pc.invert(has)))
         if not lacking.num_rows:
             continue

@@ -9,9 +9,9 @@ from typing import Any
 
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.indexes.recall import SAMPLE, K, farthest_exact, queries, recall
-from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.generations import CheckResult, Generation
 from embeddings_orch.store.index_table import IndexTable
+from embeddings_orch.store.vector_column import VectorColumn
 
 _TIMED = 10
 """Searches whose time is taken, one after another."""
@@ -68,14 +68,6 @@ def _latency(column: VectorColumn, queries: Vectors, clock: Callable[[], float])
     taken = []
     for query in queries:
         started = clock()
-        column.table.nearest(
-            query,
-            column.name,
-            version=column.version,
-            metric=column.metric,
-            limit=K,
-            columns=["id"],
-            search=column.generation.search,
-        )
+        column.nearest(query, K)
         taken.append(clock() - started)
     return statistics.median(taken) if taken else 0.0

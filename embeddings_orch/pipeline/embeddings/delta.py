@@ -23,7 +23,7 @@ class EmbeddingDelta:
     """The difference between what an embedding covers and what it should; counts are of distinct contents.
 
     Attributes:
-        wanted: every content of the catalog (columns of `media.catalog.contents`).
+        wanted: every content of the catalog (columns of `media.catalog.diff.contents`).
         todo: those to embed; none of ready-made vectors.
         new: to embed (or ready-made and not taken yet), of items that were not there when the asset was last
             materialized.

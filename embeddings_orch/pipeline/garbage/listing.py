@@ -1,4 +1,4 @@
-"""What gc would remove: a list to look at first; `pipeline.collect` removes it."""
+"""What gc would remove: a list to look at first; `pipeline.garbage.collect` removes it."""
 
 from __future__ import annotations
 

@@ -10,15 +10,14 @@ import pyarrow.compute as pc
 
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.indexes.recall import distances
-from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.base import in_list
+from embeddings_orch.store.vector_column import VectorColumn
 from embeddings_orch.store.vectors import matrix_of
 
 
 def ids_with_vector(column: VectorColumn) -> pa.Array:
     """The ids of the rows that have a vector."""
-    batches = column.table.scan(column.version, ["id"], where=f"`{column.name}` IS NOT NULL")
-    return pa.concat_arrays([pa.array([], pa.string()), *(batch["id"].cast(pa.string()) for batch in batches)])
+    return pa.concat_arrays([pa.array([], pa.string()), *column.ids()])
 
 
 def nearest_items(column: VectorColumn, items: Sequence[str], k: int, without: pa.Array) -> list[list[str]]:
@@ -37,7 +36,7 @@ def nearest_items(column: VectorColumn, items: Sequence[str], k: int, without: p
     item_ids = pa.array(items, pa.string())
     best: list[list[tuple[float, str]]] = [[] for _ in items]
     limits = np.full(len(items), np.inf, dtype=np.float32)
-    for batch in column.table.scan(column.version, ["id", column.name]):
+    for batch in column.scan("id"):
         rows = batch.filter(pc.is_valid(batch[column.name]))
         if len(without):
             rows = rows.filter(pc.invert(pc.is_in(rows["id"], without)))
@@ -69,6 +68,6 @@ def _near(far: Vectors, k: int, limits: Vectors) -> list[tuple[int, Vectors]]:
 def _vectors(column: VectorColumn, items: Sequence[str]) -> Vectors:
     """The vectors of some items, shape (items, dimensions), in their order."""
     vectors: dict[str, Vectors] = {}
-    for batch in column.table.scan(column.version, ["id", column.name], where=in_list("id", items)):
+    for batch in column.scan("id", where=in_list("id", items)):
         vectors.update(zip(batch["id"].to_pylist(), matrix_of(batch[column.name]), strict=True))
     return np.stack([vectors[item] for item in items])

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.index_table import IndexTable
+from embeddings_orch.store.vector_column import VectorColumn
 from embeddings_orch.store.vectors import matrix_of
 
 SAMPLE = 100
@@ -25,7 +25,7 @@ _NOT_FINITE = np.errstate(invalid="ignore", over="ignore")
 @_NOT_FINITE
 def queries(column: VectorColumn, count: int = SAMPLE) -> Vectors:
     """Up to ``count`` stored vectors with a little seeded noise, shape (n, dimensions): none is in the index itself."""
-    vectors = matrix_of(column.table.sample(column.version, column.name, count)[column.name])
+    vectors = column.sample(count)
     if not len(vectors):
         return vectors
     noise = np.random.default_rng(0).standard_normal(vectors.shape).astype(np.float32)
@@ -50,7 +50,7 @@ def distances(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
 def farthest_exact(column: VectorColumn, queries: Vectors, k: int = K) -> Vectors:
     """The exact distance of each query's k-th neighbour, shape (queries,), by brute force over all stored vectors."""
     best = np.full((len(queries), 0), np.inf, dtype=np.float32)
-    for batch in column.table.scan(column.version, [column.name]):
+    for batch in column.scan():
         stored = batch[column.name].drop_null()
         if len(stored):
             both = np.concatenate([best, distances(queries, matrix_of(stored), column.metric)], axis=1)
@@ -64,19 +64,11 @@ def recall(column: VectorColumn, queries: Vectors, limits: Iterable[float], k: i
     Returns:
         A value in [0, 1]; 1 where there is nothing to find.
     """
-    due = len(queries) * min(k, column.table.count(column.version, column.name))
+    due = len(queries) * min(k, column.count())
     if due == 0:
         return 1.0
-    nearest = column.table.nearest_distances(
-        queries,
-        column.name,
-        version=column.version,
-        metric=column.metric,
-        limit=k,
-        search=column.generation.search,
-    )
     hits = 0
-    for hit_distances, limit in zip(nearest, limits, strict=True):
+    for hit_distances, limit in zip(column.nearest_distances(queries, k), limits, strict=True):
         tolerance = 1e-5 * max(1.0, abs(float(limit)))
         hits += sum(distance <= float(limit) + tolerance for distance in hit_distances)
     return hits / due
@@ -85,9 +77,9 @@ def recall(column: VectorColumn, queries: Vectors, limits: Iterable[float], k: i
 def tune(table: IndexTable, generation: Generation, min_recall: float) -> Generation:
     """The generation with search parameters that reach the wanted recall; unchanged where search is exact."""
     for model in generation.models:
-        if not table.approximate(model.column, generation.version):
-            continue
         column = VectorColumn(table, generation, model)
+        if not column.approximate:
+            continue
         sampled = queries(column)
         limits = farthest_exact(column, sampled)
         # Not less than what an earlier column needs.

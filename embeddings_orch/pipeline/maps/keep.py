@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.maps.layout import effective, make_map
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.maps import MapHeader, Method
 
 
@@ -49,16 +49,18 @@ def keep_maps(pipeline: Pipeline, index: str, generation: Generation, *, anew: b
     maps, problems = [], []
     for model in generation.models:
         try:
-            maps.append(_find_kept(pipeline, generation, model.column, method, anew=anew))
+            maps.append(_find_or_make(pipeline, generation, model, method, anew=anew))
         except Exception as error:
             problems.append(f"{model.column}: no map could be made: {str(error) or type(error).__name__}")
     return MapReport(tuple(maps), tuple(problems))
 
 
-def _find_kept(pipeline: Pipeline, generation: Generation, column: str, method: Method, *, anew: bool) -> MapHeader:
-    there = None if anew else pipeline.store.maps.header(generation.id, column)
+def _find_or_make(
+    pipeline: Pipeline, generation: Generation, model: IndexedModel, method: Method, *, anew: bool
+) -> MapHeader:
+    there = None if anew else pipeline.store.maps.header(generation.id, model.column)
     if there is not None and there.method == effective(method, there.vectors) and there.rows == generation.rows:
         return there
-    new_map = make_map(pipeline.store, generation, column, method)
+    new_map = make_map(pipeline.store, generation, model, method)
     pipeline.store.maps.put(new_map)
     return new_map.header

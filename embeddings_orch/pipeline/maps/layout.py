@@ -12,8 +12,9 @@ from embeddings_orch.pipeline.maps.projection import Places, comparable, fit, pr
 from embeddings_orch.pipeline.maps.rows import MapRows
 from embeddings_orch.pipeline.maps.umap import FEWEST, umap_points
 from embeddings_orch.store import Store
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.maps import Basis, Map, MapHeader, Method
+from embeddings_orch.store.vector_column import VectorColumn
 
 MAX_POINTS = 200_000
 """Points of a map; of more rows a sample is shown."""
@@ -26,28 +27,28 @@ _KEPT_UNTIL = 2
 """A layout is made anew when the vectors have become so many times more, or fewer, than it was made for."""
 
 
-def make_map(store: Store, generation: Generation, column: str, method: Method) -> Map:
+def make_map(store: Store, generation: Generation, model: IndexedModel, method: Method) -> Map:
     """Lay out the map of a vector column; store nothing.
 
     Args:
         store: where the generation is.
         generation: the generation.
-        column: one of its vector columns.
+        model: the one of it that made the vectors.
         method: ``pca``, or ``umap``, which takes the extra of that name.
 
     Raises:
         StoreError: the generation's table is gone, or the store cannot be read.
         ImportError: ``umap-learn`` is not installed.
     """
-    rows = MapRows(store.index(generation.table), generation, column)
+    rows = MapRows(VectorColumn(store.index(generation.table), generation, model))
     count = rows.count
     method = effective(method, count)
-    before = store.maps.latest(generation.table, column, method)
+    before = store.maps.latest(generation.table, model.column, method)
     if before is not None and not _lasts(before.header, count):
         before = None
     header = MapHeader(
         generation=generation.id,
-        column=column,
+        column=model.column,
         table=generation.table,
         version=generation.version,
         method=method,
@@ -79,16 +80,16 @@ def _lasts(header: MapHeader, count: int) -> bool:
 
 
 def _basis(rows: MapRows) -> Basis:
-    model = next(model for model in rows.generation.models if model.column == rows.column)
-    _, vectors = rows.sample(max(FEWEST, min(_FIT_ROWS, _FIT_NUMBERS // model.dimensions)))
+    dimensions = rows.column.model.dimensions
+    _, vectors = rows.sample(max(FEWEST, min(_FIT_ROWS, _FIT_NUMBERS // dimensions)))
     if not len(vectors):
-        vectors = np.zeros((0, model.dimensions), dtype=np.float32)
-    return fit(comparable(vectors, rows.generation.metric))
+        vectors = np.zeros((0, dimensions), dtype=np.float32)
+    return fit(comparable(vectors, rows.column.metric))
 
 
 def _project_rows(rows: MapRows, basis: Basis) -> tuple[pa.Array, Places]:
     ids, places = [pa.array([], pa.string())], [np.zeros((0, 2), dtype=np.uint16)]
     for some, vectors in rows.batches(MAX_POINTS):
         ids.append(some)
-        places.append(project(comparable(vectors, rows.generation.metric), basis))
+        places.append(project(comparable(vectors, rows.column.metric), basis))
     return pa.concat_arrays(ids), np.concatenate(places)

@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_table import IndexTable
+from embeddings_orch.store.vector_column import VectorColumn
 from embeddings_orch.store.vectors import matrix_of
 
 _ALL = 2**64 - 1
@@ -23,14 +22,12 @@ _ALL = 2**64 - 1
 class MapRows:
     """The rows of a generation that have a vector in a column."""
 
-    table: IndexTable
-    generation: Generation
-    column: str
+    column: VectorColumn
 
     @cached_property
     def count(self) -> int:
         """How many there are."""
-        return self.table.count(self.generation.version, self.column)
+        return self.column.count()
 
     def batches(self, most: int) -> Iterator[tuple[pa.Array, Vectors]]:
         """Ids and finite vectors, shape (n, dimensions), of at most so many rows in the table's order.
@@ -39,11 +36,11 @@ class MapRows:
         that new ones displace; and fewer rows are always among more.
         """
         limit = self._limit(most)
-        for batch in self.table.scan(self.generation.version, ["id", self.column]):
-            rows = batch.filter(batch[self.column].is_valid())
+        for batch in self.column.scan("id"):
+            rows = batch.filter(batch[self.column.name].is_valid())
             if limit < _ALL:
                 rows = rows.filter(pa.array(_hashes(rows["id"]) <= limit))
-            vectors = matrix_of(rows[self.column])
+            vectors = matrix_of(rows[self.column.name])
             finite = np.isfinite(vectors).all(axis=1)
             if finite.any():
                 yield rows["id"].filter(pa.array(finite)), vectors[finite]
@@ -64,8 +61,7 @@ class MapRows:
 
     @cached_property
     def _all_hashes(self) -> npt.NDArray[np.uint64]:
-        scan = self.table.scan(self.generation.version, ["id"], where=f"`{self.column}` IS NOT NULL")
-        return np.concatenate([_hashes(batch["id"]) for batch in scan])
+        return np.concatenate([_hashes(ids) for ids in self.column.ids()])
 
 
 def _hashes(ids: pa.Array) -> npt.NDArray[np.uint64]:

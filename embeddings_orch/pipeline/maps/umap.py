@@ -59,7 +59,7 @@ def umap_points(rows: MapRows, most: int, before: Map | None) -> tuple[pa.Array,
     known = _same(rows, most, before) if before is not None else {}
     same_layout = 2 * len(known) > min(most, rows.count)
     anchors, vectors = rows.sample(ANCHORS)
-    matrix = comparable(vectors, rows.generation.metric)
+    matrix = comparable(vectors, rows.column.metric)
     if not same_layout:
         plane = lay_out(matrix)
         known = dict(zip(anchors.to_pylist(), place(plane, *frame(plane)), strict=True))
@@ -71,7 +71,7 @@ def umap_points(rows: MapRows, most: int, before: Map | None) -> tuple[pa.Array,
         here = np.zeros((len(some), 2), dtype=np.uint16)
         new = np.array([item not in known for item in some.to_pylist()])
         here[~new] = [known[item] for item in some.to_pylist() if item in known] or np.zeros((0, 2), np.uint16)
-        here[new] = nearby.places(comparable(vectors[new], rows.generation.metric))
+        here[new] = nearby.places(comparable(vectors[new], rows.column.metric))
         ids.append(some)
         places.append(here)
         checks.append(checksums(vectors))

@@ -81,8 +81,8 @@ class Bodies:
             return
         # Not from a page of another site: `Gate` has refused that.
         if scope["path"].startswith(self._untyped) and kind in ("", "application/x-www-form-urlencoded"):
-            kept = [pair for pair in scope["headers"] if pair[0].lower() != b"content-type"]
-            scope["headers"] = [*kept, (b"content-type", b"application/json")]
+            others = [pair for pair in scope["headers"] if pair[0].lower() != b"content-type"]
+            scope["headers"] = [*others, (b"content-type", b"application/json")]
             return
         raise HttpProblem(415, "send JSON, with `Content-Type: application/json`")
 

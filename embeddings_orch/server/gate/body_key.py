@@ -58,8 +58,8 @@ class BodyKeys:
 
 def _key_in(body: bytes) -> str:
     try:
-        found = json.loads(body)
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    given = found.get("api_key") if isinstance(found, dict) else None
-    return given if isinstance(given, str) else ""
+    key = fields.get("api_key") if isinstance(fields, dict) else None
+    return key if isinstance(key, str) else ""

@@ -31,10 +31,10 @@ class Keys:
         self._sessions: TTLCache[bytes, bool] = TTLCache(_SESSIONS, SESSION_SECONDS, timer=clock)
         self._lock = threading.Lock()
 
-    def is_key(self, given: str) -> bool:
+    def is_key(self, key: str) -> bool:
         """Whether this is the key."""
         # Digests are all of one length, which a comparison's time would tell otherwise.
-        return hmac.compare_digest(_digest(given), self._digest)
+        return hmac.compare_digest(_digest(key), self._digest)
 
     def open_session(self) -> str:
         """The token of a new session."""
@@ -62,8 +62,8 @@ def cookie_name(host: str, port: int | None) -> str:
         host: the request's Host header.
         port: the one that the server listens on, where the header has none.
     """
-    found = _PORT.search(host)
-    return f"embeddings_orch_session_{found[1] if found else port}"
+    match = _PORT.search(host)
+    return f"embeddings_orch_session_{match[1] if match else port}"
 
 
 def _digest(text: str) -> bytes:

@@ -98,7 +98,7 @@ def problem_of(error: Exception) -> HttpProblem:
 
 def invalid(errors: Sequence[Any]) -> HttpProblem:
     """What is wrong with a request's fields, as pydantic tells it; named is the first."""
-    told = [(_place(one.get("loc", ())), str(one.get("msg", "is wrong"))) for one in errors] or [("", "is wrong")]
+    told = [(_place(error.get("loc", ())), str(error.get("msg", "is wrong"))) for error in errors] or [("", "is wrong")]
     if errors and errors[0].get("type") == "json_invalid":
         return HttpProblem(400, f"the body is not JSON: {errors[0].get('ctx', {}).get('error', 'it cannot be read')}")
     message = "; ".join(f"{place}: {why}" if place else why for place, why in told[:5])

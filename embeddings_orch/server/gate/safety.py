@@ -72,30 +72,30 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = _take_keys(scope)
+        query_keys = _take_keys(scope)
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
         if scope["method"] not in _READING:
             _check_origin(headers)
         needed = self._keys is not None and not _open(scope["method"], scope["path"])
-        if needed and not self._has_key(headers, given, cookie_of(scope)) and not put_off(scope):
+        if needed and not self._has_key(headers, query_keys, cookie_of(scope)) and not put_off(scope):
             raise no_key()
         await self.app(scope, receive, send)
 
-    def _check_host(self, given: str) -> None:
-        name = _host(given)
+    def _check_host(self, host: str) -> None:
+        name = _host(host)
         if name in self._names or (self._by_address and _is_address(name)):
             return
         raise HttpProblem(403, f"the server is not called {name[:100]!r}; allow the name with --allowed-host")
 
-    def _has_key(self, headers: Headers, given: list[str], cookie: str) -> bool:
+    def _has_key(self, headers: Headers, query_keys: list[str], cookie: str) -> bool:
         assert self._keys is not None
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._keys.is_key(token.strip()):
             return True
         if self._keys.is_key(headers.get("x-api-key", "")):
             return True
-        if any(self._keys.is_key(one) for one in given):
+        if any(self._keys.is_key(key) for key in query_keys):
             return True
         # The standard library's parser drops all of them for one of another program that it cannot read.
         return self._keys.is_session(cookie_parser(headers.get("cookie", "")).get(cookie, ""))
@@ -138,12 +138,12 @@ def _names(settings: ServeSettings) -> frozenset[str]:
     return frozenset(_host(name) for name in names if name)
 
 
-def _host(given: str) -> str:
+def _host(header: str) -> str:
     """The name in a Host header, without its port."""
-    given = given.strip().lower()
-    if given.startswith("["):
-        return given[1:].partition("]")[0]
-    name, _, _ = given.partition(":") if given.count(":") == 1 else (given, "", "")
+    header = header.strip().lower()
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    name, _, _ = header.partition(":") if header.count(":") == 1 else (header, "", "")
     return name.rstrip(".")
 
 
@@ -159,8 +159,8 @@ def _take_keys(scope: Scope) -> list[str]:
     """The keys in the query string, which is left without them: whatever logs it later shows none."""
     query = scope.get("query_string", b"")
     parts = query.split(b"&")
-    kept = [part for part in parts if unquote_plus(part.partition(b"=")[0].decode("latin-1")) != _KEY_PARAMETER]
-    if len(kept) == len(parts):
+    others = [part for part in parts if unquote_plus(part.partition(b"=")[0].decode("latin-1")) != _KEY_PARAMETER]
+    if len(others) == len(parts):
         return []
-    scope["query_string"] = b"&".join(kept)
-    return [unquote_plus(part.partition(b"=")[2].decode("latin-1")) for part in parts if part not in kept]
+    scope["query_string"] = b"&".join(others)
+    return [unquote_plus(part.partition(b"=")[2].decode("latin-1")) for part in parts if part not in others]

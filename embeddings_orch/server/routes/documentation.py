@@ -72,13 +72,13 @@ def _route(path: str, method: str, told: dict[str, Any], described: dict[str, An
         f'<details><summary><span class="method">{escape(method.upper())}</span><code>{escape(path)}</code> ',
         f"{escape(told.get('summary', ''))}</summary><p>{_code(told.get('description', ''))}</p>",
     ]
-    if rows := "".join(_parameter(one) for one in told.get("parameters", [])):
+    if rows := "".join(_parameter(parameter) for parameter in told.get("parameters", [])):
         parts.append(f"<table>{rows}</table>")
     content = told.get("requestBody", {}).get("content", {}).get("application/json", {})
     for name, schema in _schemas(content.get("schema", {}), described).items():
         fields = schema.get("properties", {})
         needed = schema.get("required", [])
-        rows = "".join(_field(field, one, needed=field in needed) for field, one in fields.items())
+        rows = "".join(_field(field, field_schema, needed=field in needed) for field, field_schema in fields.items())
         parts.append(f"<p><code>{escape(name)}</code></p><table>{rows}</table>" if rows else "")
     return "".join((*parts, "</details>"))
 
@@ -90,10 +90,10 @@ def _parameter(told: dict[str, Any]) -> str:
 def _field(name: str, schema: dict[str, Any], *, needed: bool) -> str:
     default = schema.get("default")
     about = schema.get("description", "")
-    shown = "required" if needed else f"default {json.dumps(default)}" if default is not None else ""
+    note = "required" if needed else f"default {json.dumps(default)}" if default is not None else ""
     return (
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(schema))}</td>"
-        f"<td>{escape(shown)}</td><td>{_code(about)}</td></tr>"
+        f"<td>{escape(note)}</td><td>{_code(about)}</td></tr>"
     )
 
 
@@ -102,9 +102,9 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"].rsplit("/", 1)[1])
     if "enum" in schema:
-        return " | ".join(json.dumps(one) for one in schema["enum"])
+        return " | ".join(json.dumps(value) for value in schema["enum"])
     if "anyOf" in schema:
-        kinds = [_kind(one) for one in schema["anyOf"]]
+        kinds = [_kind(choice) for choice in schema["anyOf"]]
         return " | ".join(kind for kind in kinds if kind != "null") or "null"
     if schema.get("type") == "array":
         return f"[{_kind(schema.get('items', {}))}]"
@@ -113,17 +113,19 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def _schemas(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The objects that a body consists of, by name, the outermost first."""
-    found: dict[str, dict[str, Any]] = {}
+    objects: dict[str, dict[str, Any]] = {}
     waiting = [schema]
     while waiting:
-        one = waiting.pop(0)
-        if "$ref" in one:
-            name = one["$ref"].rsplit("/", 1)[1]
-            if name not in found:
-                found[name] = described["components"]["schemas"][name]
-                waiting.extend(found[name].get("properties", {}).values())
-        waiting.extend(part for part in (*one.get("anyOf", []), one.get("items")) if isinstance(part, dict))
-    return found
+        schema_part = waiting.pop(0)
+        if "$ref" in schema_part:
+            name = schema_part["$ref"].rsplit("/", 1)[1]
+            if name not in objects:
+                objects[name] = described["components"]["schemas"][name]
+                waiting.extend(objects[name].get("properties", {}).values())
+        waiting.extend(
+            part for part in (*schema_part.get("anyOf", []), schema_part.get("items")) if isinstance(part, dict)
+        )
+    return objects
 
 
 def _code(text: str) -> str:

@@ -18,9 +18,9 @@ _LONGEST = 200
 _ALL_DISTINCT = ("id", "uri", "content_hash")
 
 
-def facets_json(one: ServedIndex, generation: Generation) -> bytes:
+def facets_json(served_index: ServedIndex, generation: Generation) -> bytes:
     """The answer of ``GET .../facets`` for a generation, which never changes."""
-    table = one.index.store.index(generation.table)
+    table = served_index.index.store.index(generation.table)
     kinds = columns_of(table.schema(generation.version), generation)
     facets = {name: _Facet(name, kind) for name, kind in kinds.items()}
     read = [name for name, kind in kinds.items() if name not in _ALL_DISTINCT and kind not in ("list", "other")]
@@ -48,24 +48,24 @@ class _Facet:
         if self._counts is not None:
             self._count(values)
         if self._kind in ("number", "time") and values.null_count < len(values):
-            found = pc.min_max(values).as_py()
+            limits = pc.min_max(values).as_py()
             # A column of NaN alone has neither.
-            if found["min"] is not None and found["min"] == found["min"]:
-                self._least = found["min"] if self._least is None else min(self._least, found["min"])
-                self._greatest = found["max"] if self._greatest is None else max(self._greatest, found["max"])
+            if limits["min"] is not None and limits["min"] == limits["min"]:
+                self._least = limits["min"] if self._least is None else min(self._least, limits["min"])
+                self._greatest = limits["max"] if self._greatest is None else max(self._greatest, limits["max"])
 
     def _count(self, values: pa.Array) -> None:
         assert self._counts is not None
-        for one in pc.value_counts(values).to_pylist():
-            if one["values"] is not None:
-                self._counts[one["values"]] += one["counts"]
+        for entry in pc.value_counts(values).to_pylist():
+            if entry["values"] is not None:
+                self._counts[entry["values"]] += entry["counts"]
         if len(self._counts) > _MOST or any(len(str(value)) > _LONGEST for value in self._counts):
             self._counts = None
 
     def answer(self) -> dict[str, Any]:
         values = None
         if self._counts is not None:
-            ordered = sorted(self._counts.items(), key=lambda one: (-one[1], str(one[0])))
+            ordered = sorted(self._counts.items(), key=lambda counted: (-counted[1], str(counted[0])))
             values = [{"value": value, "count": count} for value, count in ordered]
         return {
             "name": self._name,

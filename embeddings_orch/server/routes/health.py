@@ -18,9 +18,9 @@ router = APIRouter(tags=["operations"])
 @router.get("/health", summary="Whether the server is up and its stores can be read")
 async def health(request: Request) -> Response:
     """200 with `{"status": "ok"}`, else 503; `models` tells those that are loaded at the start. Needs no key."""
-    own = state(request)
-    broken = await own.lanes.run(" health", lambda: unreadable(own.served), at_once=2)
-    body: dict[str, Any] = {"status": "error" if broken else "ok", "models": dict(own.loading)}
+    app_state = state(request)
+    broken = await app_state.lanes.run(" health", lambda: unreadable(app_state.served), at_once=2)
+    body: dict[str, Any] = {"status": "error" if broken else "ok", "models": dict(app_state.loading)}
     if broken:
         # Without the reasons: whoever has no key may ask.
         body["unreadable"] = broken
@@ -36,9 +36,9 @@ async def metrics(request: Request) -> Response:
 def unreadable(served: Served) -> list[str]:
     """The indexes, as ``pipeline/index``, whose stores cannot be read."""
     broken = []
-    for one in served.indexes:
+    for served_index in served.indexes:
         try:
-            one.pointer()
+            served_index.pointer()
         except EmbeddingsOrchError:
-            broken.append(one.key)
+            broken.append(served_index.key)
     return broken

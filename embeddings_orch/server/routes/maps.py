@@ -12,7 +12,7 @@ from embeddings_orch.pipeline.maps.layout import make_map
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.generations import Generation, IndexedModel
 from embeddings_orch.store.maps import Map
 
 router = APIRouter(tags=["indexes"])
@@ -29,71 +29,73 @@ async def index_map(
 
     Of a generation that has no map a PCA map is made, once. 404 where the index declares `map: none`.
     """
-    own = state(request)
-    one = own.served.index(index, pipeline)
+    app_state = state(request)
+    served_index = app_state.served.index(index, pipeline)
 
-    def find() -> tuple[Generation, str, str]:
-        found = one.generation(generation)
-        named = _column(one, found, column)
-        return found, named, _tag(one, found, named)
+    def find() -> tuple[Generation, IndexedModel, str]:
+        index_generation = served_index.generation(generation)
+        model = _model(served_index, index_generation, column)
+        return index_generation, model, _tag(served_index, index_generation, model)
 
-    found, named, tag = await own.lanes.light(find)
+    index_generation, model, tag = await app_state.lanes.light(find)
     # To be asked again each time: the published generation may be another, and its map made by another method.
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
 
     def read() -> bytes:
-        return own.maps.get_or_make((one.key, named, tag), lambda: _json(_map(one, found, named)))
+        key = (served_index.key, model.column, tag)
+        return app_state.maps.get_or_make(key, lambda: _json(_map(served_index, index_generation, model)))
 
-    data = await own.lanes.run(" maps", read, at_once=_AT_ONCE)
+    data = await app_state.lanes.run(" maps", read, at_once=_AT_ONCE)
     return Response(data, media_type="application/json", headers=headers)
 
 
-def _column(one: ServedIndex, generation: Generation, wanted: str | None) -> str:
-    """The vector column that is meant.
+def _model(served_index: ServedIndex, generation: Generation, column: str | None) -> IndexedModel:
+    """The model of the vector column that is meant.
 
     Raises:
-        Problem: 404, there is none of that name, or the index declares that it has no maps.
+        HttpProblem: 404, there is none of that name, or the index declares that it has no maps.
     """
-    if one.spec.indexes[one.index.name].map == "none":
+    if served_index.spec.indexes[served_index.index.name].map == "none":
         raise HttpProblem(
             404,
-            f"index {one.key} has no maps: it declares map: none; with map: pca, or without it, it has",
+            f"index {served_index.key} has no maps: it declares map: none; with map: pca, or without it, it has",
             param="index",
         )
-    names = [model.column for model in generation.models]
-    if wanted is not None and wanted not in names:
-        raise HttpProblem(
-            404,
-            f"generation {generation.id} of index {one.key} has no vectors {wanted!r}; it has: {', '.join(names)}",
-            param="column",
-        )
-    return wanted or names[0]
+    for model in generation.models:
+        if column in (None, model.column):
+            return model
+    names = ", ".join(model.column for model in generation.models)
+    raise HttpProblem(
+        404,
+        f"generation {generation.id} of index {served_index.key} has no vectors {column!r}; it has: {names}",
+        param="column",
+    )
 
 
-def _tag(one: ServedIndex, generation: Generation, column: str) -> str:
+def _tag(served_index: ServedIndex, generation: Generation, model: IndexedModel) -> str:
     """What changes when the answer does."""
-    header = one.index.store.maps.header(generation.id, column)
-    made = "asked" if header is None else f"{header.method} {header.made_at.isoformat()}"
-    told = " ".join((*one.identity(generation), column, made))
-    return f'"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'
+    header = served_index.index.store.maps.header(generation.id, model.column)
+    origin = "asked" if header is None else f"{header.method} {header.made_at.isoformat()}"
+    identity = " ".join((*served_index.identity(generation), model.column, origin))
+    return f'"{hashlib.sha256(identity.encode()).hexdigest()[:32]}"'
 
 
-def _map(one: ServedIndex, generation: Generation, column: str) -> Map:
-    store = one.index.store
-    stored = store.maps.get(generation.id, column)
+def _map(served_index: ServedIndex, generation: Generation, model: IndexedModel) -> Map:
+    store = served_index.index.store
+    stored = store.maps.get(generation.id, model.column)
     if stored is not None:
         return stored
     if store.index(generation.table).at(generation.version) is None:
         raise HttpProblem(
-            404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation"
+            404, f"generation {generation.id} of index {served_index.key} is gone from the store", param="generation"
         )
-    return make_map(store, generation, column, "pca")
+    return make_map(store, generation, model, "pca")
 
 
-def _json(made: Map) -> bytes:
-    header = made.header
+def _json(item_map: Map) -> bytes:
+    header = item_map.header
     # Plain numbers and names: a third of the time of `answers.to_json`.
     return json.dumps(
         {
@@ -102,9 +104,9 @@ def _json(made: Map) -> bytes:
             "method": header.method,
             "rows": header.rows,
             "points": header.points,
-            "ids": made.ids.to_pylist(),
-            "x": made.places[:, 0].tolist(),
-            "y": made.places[:, 1].tolist(),
+            "ids": item_map.ids.to_pylist(),
+            "x": item_map.places[:, 0].tolist(),
+            "y": item_map.places[:, 1].tolist(),
             "explained": header.explained,
         },
         separators=(",", ":"),

@@ -54,15 +54,15 @@ class EmbeddingsRequest(BaseModel):
 @router.post("/v1/embeddings", summary="Embed texts or pictures, as OpenAI does")
 async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     """Vectors of texts or pictures by a declared model, whether or not an index of it was published."""
-    own = state(request)
+    app_state = state(request)
     inputs = _inputs(body.input)
-    model = await blocking(own, lambda: model_of(own.served, body.model))
+    model = await blocking(app_state, lambda: model_of(app_state.served, body.model))
     if body.dimensions is not None:
-        _check_dimensions(body.dimensions, await of_model(own, model, lambda: model.dimensions))
-    modalities, contents = await blocking(own, lambda: _contents(inputs, own))
-    found: list[Embedded | None] = [None] * len(contents)
+        _check_dimensions(body.dimensions, await of_model(app_state, model, lambda: model.dimensions))
+    modalities, contents = await blocking(app_state, lambda: _contents(inputs, app_state))
+    answers_by_place: list[Embedded | None] = [None] * len(contents)
     for modality in dict.fromkeys(modalities):
-        places = [place for place, one in enumerate(modalities) if one == modality]
+        places = [place for place, kind in enumerate(modalities) if kind == modality]
         answers = await embed_contents(
             request,
             model,
@@ -72,17 +72,17 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
             names=[f"input[{place}]" for place in places],
         )
         for place, answer in zip(places, answers, strict=True):
-            found[place] = answer
-    vectors = [_vector(one, place) for place, one in enumerate(found)]
+            answers_by_place[place] = answer
+    vectors = [_vector(answer, place) for place, answer in enumerate(answers_by_place)]
     _check_dimensions(body.dimensions, vectors[0].size)
     # Bounded by the bytes, as where no tokenizer is at hand.
-    tokens = sum(-(-len(one.encode()) // 4) for one in contents if isinstance(one, str))
+    tokens = sum(-(-len(content.encode()) // 4) for content in contents if isinstance(content, str))
     data = [
         {"object": "embedding", "index": index, "embedding": _encode(vector, body.encoding_format)}
         for index, vector in enumerate(vectors)
     ]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return await answer_with(own, {"object": "list", "model": body.model, "usage": usage}, data=data)
+    return await answer_with(app_state, {"object": "list", "model": body.model, "usage": usage}, data=data)
 
 
 @router.get("/v1/models", summary="The models that embed, as OpenAI lists them")
@@ -104,11 +104,11 @@ def _model_entry(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "embeddings_orch"}
 
 
-def _inputs(given: Any) -> list[Any]:
-    inputs = given if isinstance(given, list) else [given]
+def _inputs(body_input: Any) -> list[Any]:
+    inputs = body_input if isinstance(body_input, list) else [body_input]
     if not inputs:
         raise HttpProblem(400, "input is empty", param="input")
-    if all(isinstance(one, int) for one in inputs) or any(isinstance(one, list) for one in inputs):
+    if all(isinstance(entry, int) for entry in inputs) or any(isinstance(entry, list) for entry in inputs):
         raise HttpProblem(
             400,
             "input: arrays of tokens are refused, for each model has other tokens; send the text (with LangChain: "
@@ -122,39 +122,39 @@ def _inputs(given: Any) -> list[Any]:
     return inputs
 
 
-def _contents(inputs: list[Any], own: State) -> tuple[list[Modality], list[str | bytes]]:
+def _contents(inputs: list[Any], app_state: State) -> tuple[list[Modality], list[str | bytes]]:
     """What each input is, and its text or picture."""
     modalities: list[Modality] = []
     contents: list[str | bytes] = []
-    for place, one in enumerate(inputs):
+    for place, entry in enumerate(inputs):
         param = f"input[{place}]"
-        kind, value = _kind(one, param)
+        kind, value = _kind(entry, param)
         modalities.append(kind)
         if kind == "text":
             contents.append(value)
         else:
-            contents.append(_picture(value, own, param))
+            contents.append(_picture(value, app_state, param))
     return modalities, contents
 
 
-def _picture(value: str, own: State, param: str) -> bytes:
+def _picture(value: str, app_state: State, param: str) -> bytes:
     try:
         if value.startswith(("http://", "https://")):
-            return picture_at(value, own.settings, param=param)
+            return picture_at(value, app_state.settings, param=param)
         return picture_of(
-            value.partition(";base64,")[2] if value.startswith("data:") else value, own.settings, param=param
+            value.partition(";base64,")[2] if value.startswith("data:") else value, app_state.settings, param=param
         )
     except HttpProblem as problem:
         # OpenAI's refusal of an input; its clients know no 415.
         raise HttpProblem(400, str(problem), param=param) from problem
 
 
-def _kind(one: Any, param: str) -> tuple[Modality, str]:
-    if isinstance(one, dict) and len(one) == 1:
-        ((kind, value),) = one.items()
+def _kind(entry: Any, param: str) -> tuple[Modality, str]:
+    if isinstance(entry, dict) and len(entry) == 1:
+        ((kind, value),) = entry.items()
     else:
-        value = one
-        kind = "image" if isinstance(one, str) and one.startswith("data:image/") else "text"
+        value = entry
+        kind = "image" if isinstance(entry, str) and entry.startswith("data:image/") else "text"
     if kind not in ("text", "image") or not isinstance(value, str):
         raise HttpProblem(400, f"{param} is no text, and no {{text: ...}} or {{image: base64}} either", param=param)
     if not value:
@@ -170,8 +170,8 @@ def _vector(answer: Embedded | None, place: int) -> Vectors:
     return answer
 
 
-def _check_dimensions(wanted: int | None, has: int | None) -> None:
-    if wanted is not None and has is not None and wanted != has:
+def _check_dimensions(dimensions: int | None, has: int | None) -> None:
+    if dimensions is not None and has is not None and dimensions != has:
         raise HttpProblem(
             400, f"dimensions: the model's vectors have {has}, and are not shortened here", param="dimensions"
         )

@@ -86,7 +86,7 @@ async def embed_text(body: TextRequest, request: Request) -> Response:
     model = await _model(state(request))
     vectors = await _vectors(request, model, "text", texts, side="document", param="text")
     fields = _fields(body, model, started)
-    return await answer_with(state(request), fields, embeddings=[one.tolist() for one in vectors])
+    return await answer_with(state(request), fields, embeddings=[vector.tolist() for vector in vectors])
 
 
 @router.post("/clip/embed_image", summary="Embed pictures, as Roboflow Inference does")
@@ -97,7 +97,7 @@ async def embed_image(body: ImageRequest, request: Request) -> Response:
     model = await _model(state(request))
     vectors = await _vectors(request, model, "image", images, side="document", param="image")
     fields = _fields(body, model, started)
-    return await answer_with(state(request), fields, embeddings=[one.tolist() for one in vectors])
+    return await answer_with(state(request), fields, embeddings=[vector.tolist() for vector in vectors])
 
 
 @router.post("/clip/compare", summary="Compare a picture with texts, as Roboflow Inference does")
@@ -105,34 +105,36 @@ async def compare(body: CompareRequest, request: Request) -> Response:
     """Cosine similarities of a subject and prompts; by name where the prompts are."""
     started = time.perf_counter()
     prompts = body.prompt
-    given = list(prompts.values()) if isinstance(prompts, dict) else prompts if isinstance(prompts, list) else [prompts]
+    contents = (
+        list(prompts.values()) if isinstance(prompts, dict) else prompts if isinstance(prompts, list) else [prompts]
+    )
     model = await _model(state(request))
     (subject,) = await _vectors(request, model, body.subject_type, [body.subject], side="document", param="subject")
-    others = await _vectors(request, model, body.prompt_type, given, side="query", param="prompt")
+    others = await _vectors(request, model, body.prompt_type, contents, side="query", param="prompt")
     figures = [_cosine(subject, other) for other in others]
     similarity = dict(zip(prompts, figures, strict=True)) if isinstance(prompts, dict) else figures
     return json_answer({**_fields(body, model, started), "similarity": similarity, "parent_id": None})
 
 
-async def _model(own: State) -> PooledModel:
-    return await blocking(own, lambda: clip_model(own))
+async def _model(app_state: State) -> PooledModel:
+    return await blocking(app_state, lambda: clip_model(app_state))
 
 
 async def _vectors(
-    request: Request, model: PooledModel, kind: ClipKind, given: Sequence[Any], *, side: Side, param: str
+    request: Request, model: PooledModel, kind: ClipKind, values: Sequence[Any], *, side: Side, param: str
 ) -> list[Vectors]:
     """The vectors of texts or pictures, in order."""
-    own = state(request)
-    if len(given) > MOST_PROMPTS:
-        raise HttpProblem(400, f"The maximum number of {param}s in a request is {MOST_PROMPTS}, not {len(given)}")
+    app_state = state(request)
+    if len(values) > MOST_PROMPTS:
+        raise HttpProblem(400, f"The maximum number of {param}s in a request is {MOST_PROMPTS}, not {len(values)}")
     if kind == "image":
-        contents: list[Any] = await blocking(own, lambda: [_picture(one, own, param) for one in given])
-    elif all(isinstance(one, str) for one in given):
-        contents = list(given)
+        contents: list[Any] = await blocking(app_state, lambda: [_picture(value, app_state, param) for value in values])
+    elif all(isinstance(value, str) for value in values):
+        contents = list(values)
     else:
         raise HttpProblem(400, f"{param} is a picture where {param}_type says text", param=param)
     modality: Modality = kind
-    names = [f"{param} {place}" for place in range(len(given))]
+    names = [f"{param} {place}" for place in range(len(values))]
     answers = await embed_contents(request, model, modality, contents, side=side, names=names) if contents else []
     vectors = []
     for answer in answers:
@@ -143,16 +145,16 @@ async def _vectors(
     return vectors
 
 
-def _picture(given: Prompt, own: State, param: str) -> bytes:
-    kind, value = (given.type.lower(), given.value) if isinstance(given, ImageGiven) else ("base64", given)
+def _picture(prompt: Prompt, app_state: State, param: str) -> bytes:
+    kind, value = (prompt.type.lower(), prompt.value) if isinstance(prompt, ImageGiven) else ("base64", prompt)
     try:
         if not isinstance(value, str):
             raise HttpProblem(400, "its value is no text")
         if kind == "url":
-            return picture_at(value, own.settings, param=param)
+            return picture_at(value, app_state.settings, param=param)
         if kind == "base64":
             encoded = value.partition(";base64,")[2] if value.startswith("data:") else value
-            return picture_of(encoded, own.settings, param=param)
+            return picture_of(encoded, app_state.settings, param=param)
         raise HttpProblem(400, f"pictures of the type {kind[:40]!r} are refused; send base64")
     except HttpProblem as problem:
         status = 400 if problem.status == 415 else problem.status
@@ -170,5 +172,5 @@ def _fields(body: ClipRequest, model: PooledModel, started: float) -> dict[str, 
 
 
 def _cosine(first: Vectors, second: Vectors) -> float:
-    one, other = first.astype(np.float64), second.astype(np.float64)
-    return float(np.clip(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)), -1, 1))
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    return float(np.clip(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)), -1, 1))

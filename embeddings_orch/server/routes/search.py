@@ -88,23 +88,25 @@ class SearchRequest(Strict):
 @router.post("/v1/search", summary="Search an index")
 async def search(body: SearchRequest, request: Request) -> Response:
     """Find the nearest items to a text, a picture, a vector or another item; by keywords; or by several at once."""
-    own = state(request)
-    if body.limit > own.settings.max_limit:
-        raise HttpProblem(400, f"limit: at most {own.settings.max_limit:,} hits at a time", param="limit")
+    app_state = state(request)
+    if body.limit > app_state.settings.max_limit:
+        raise HttpProblem(400, f"limit: at most {app_state.settings.max_limit:,} hits at a time", param="limit")
     check_filter(body.where, body.params)
-    one = own.served.index(body.index, body.pipeline)
+    served_index = app_state.served.index(body.index, body.pipeline)
     started = time.perf_counter()
-    image = await _image(own, body.image)
-    lane, at_once = one.key, None
+    image = await _image(app_state, body.image)
+    lane, at_once = served_index.key, None
     if image is not None and is_large(image):
-        lane, at_once = f"{one.key} large", _LARGE_AT_ONCE
-    generation, results = await own.lanes.run(lane, lambda: _search_latest(one, body, image), at_once=at_once)
-    own.metrics.searches.labels(one.index.pipeline, one.index.name, _kind(body)).inc()
-    own.rows.remember(one, generation, results)
+        lane, at_once = f"{served_index.key} large", _LARGE_AT_ONCE
+    generation, results = await app_state.lanes.run(
+        lane, lambda: _search_latest(served_index, body, image), at_once=at_once
+    )
+    app_state.metrics.searches.labels(served_index.index.pipeline, served_index.index.name, _kind(body)).inc()
+    app_state.rows.remember(served_index, generation, results)
     return json_answer(
         {
-            "index": one.index.name,
-            "pipeline": one.index.pipeline,
+            "index": served_index.index.name,
+            "pipeline": served_index.index.pipeline,
             "generation": results.generation,
             "hits": results.to_json()["hits"],
             "seconds": round(time.perf_counter() - started, 6),
@@ -112,40 +114,40 @@ async def search(body: SearchRequest, request: Request) -> Response:
     )
 
 
-async def _image(own: State, query: ImageQuery | None) -> bytes | None:
+async def _image(app_state: State, query: ImageQuery | None) -> bytes | None:
     if query is None:
         return None
     if query.base64 is not None:
         encoded = query.base64
-        return await own.lanes.light(lambda: picture_of(encoded, own.settings))
+        return await app_state.lanes.light(lambda: picture_of(encoded, app_state.settings))
     url = str(query.url)
-    return await own.lanes.run(" urls", lambda: picture_at(url, own.settings), at_once=8)
+    return await app_state.lanes.run(" urls", lambda: picture_at(url, app_state.settings), at_once=8)
 
 
-def _search_latest(one: ServedIndex, body: SearchRequest, image: bytes | None) -> tuple[Generation, Results]:
-    generation = one.generation(body.generation)
+def _search_latest(served_index: ServedIndex, body: SearchRequest, image: bytes | None) -> tuple[Generation, Results]:
+    generation = served_index.generation(body.generation)
     try:
-        return generation, _search(one, body, image, generation)
+        return generation, _search(served_index, body, image, generation)
     except StoreError as error:
-        if is_gone(one, generation):
+        if is_gone(served_index, generation):
             # Removed a moment after another was published: that one answers.
-            latest = one.generation(body.generation)
+            latest = served_index.generation(body.generation)
             if latest.id == generation.id:
-                raise gone_problem(one, generation) from error
-            return latest, _search(one, body, image, latest)
+                raise gone_problem(served_index, generation) from error
+            return latest, _search(served_index, body, image, latest)
         if isinstance(error, FilterError):
             raise HttpProblem(400, str(error), param="where") from error
         raise
     except EmbeddingsOrchError:
         if body.id is not None:
-            read_row(one, generation, body.id, ["id"])  # 404 where it is not there
+            read_row(served_index, generation, body.id, ["id"])  # 404 where it is not there
         raise
 
 
-def _search(one: ServedIndex, body: SearchRequest, image: bytes | None, generation: Generation) -> Results:
-    given = body.model_dump(exclude={"index", "pipeline", "image", "text", "generation"})
+def _search(served_index: ServedIndex, body: SearchRequest, image: bytes | None, generation: Generation) -> Results:
+    options = body.model_dump(exclude={"index", "pipeline", "image", "text", "generation"})
     # Bytes, never a text: that would be taken as a path.
-    return one.index.search(body.text, image=image, generation=generation, **given)
+    return served_index.index.search(body.text, image=image, generation=generation, **options)
 
 
 def _kind(body: SearchRequest) -> str:

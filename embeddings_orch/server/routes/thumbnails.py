@@ -39,14 +39,14 @@ async def thumbnail(
 
     404 where the item is no picture, or its file is no longer the one that was indexed.
     """
-    own = state(request)
-    side = next(one for one in SIZES if one >= size)
-    one = own.served.index(index, pipeline)
+    app_state = state(request)
+    side = next(rounded for rounded in SIZES if rounded >= size)
+    served_index = app_state.served.index(index, pipeline)
 
     def find() -> ItemFile:
-        return own.rows.place(one, one.generation(generation), id)
+        return app_state.rows.place(served_index, served_index.generation(generation), id)
 
-    place = await own.lanes.light(find)
+    place = await app_state.lanes.light(find)
     headers = {
         "ETag": f'"{place.content_hash[:32]}-{side}"',
         # What an id shows in one generation stays; the published one may be another in a minute.
@@ -55,34 +55,34 @@ async def thumbnail(
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     key = (place.content_hash, side)
-    data = own.thumbnails.get(key)
+    data = app_state.thumbnails.get(key)
     result = "kept"
     if data is None:
         try:
-            data = await own.lanes.pictures(
-                lambda: own.thumbnails.get_or_make(key, lambda: _make_thumbnail(one, place, id, side))
+            data = await app_state.lanes.pictures(
+                lambda: app_state.thumbnails.get_or_make(key, lambda: _make_thumbnail(served_index, place, id, side))
             )
             result = "made"
         except HttpProblem:
-            own.metrics.thumbnails.labels("none").inc()
+            app_state.metrics.thumbnails.labels("none").inc()
             raise
-        own.metrics.thumbnail_bytes.set(own.thumbnails.size)
-    own.metrics.thumbnails.labels(result).inc()
+        app_state.metrics.thumbnail_bytes.set(app_state.thumbnails.size)
+    app_state.metrics.thumbnails.labels(result).inc()
     return Response(data, media_type=f"image/{_FORMAT.lower()}", headers=headers)
 
 
-def _make_thumbnail(one: ServedIndex, place: ItemFile, item: str, side: int) -> bytes:
+def _make_thumbnail(served_index: ServedIndex, place: ItemFile, item: str, side: int) -> bytes:
     """The encoded thumbnail.
 
     Raises:
-        Problem: 404, there is no picture to show.
+        HttpProblem: 404, there is no picture to show.
     """
     if place.modality != "image":
         raise HttpProblem(404, f"{item} is {place.modality} and has no picture")
     if place.size is not None and place.size > _MAX_FILE:
         raise HttpProblem(404, f"{item} has {place.size:,} bytes; thumbnails are made of up to {_MAX_FILE:,}")
     try:
-        data = one.source.read(place.uri)
+        data = served_index.source.read(place.uri)
     except (OSError, EmbeddingsOrchError) as error:
         # Not its text: it may name the server's folders.
         raise HttpProblem(404, f"the file of {item} cannot be read any more ({type(error).__name__})") from error

@@ -29,21 +29,26 @@ async def values(
 
     Of a column of texts or booleans with at most 50 different values; 400 for another.
     """
-    own = state(request)
+    app_state = state(request)
 
     def read() -> bytes:
-        one = own.served.index(index, pipeline)
-        found = one.generation(generation)
-        return own.maps.get_or_make(("values", *one.identity(found), column), lambda: _values_json(one, found, column))
+        served_index = app_state.served.index(index, pipeline)
+        index_generation = served_index.generation(generation)
+        return app_state.maps.get_or_make(
+            ("values", *served_index.identity(index_generation), column),
+            lambda: _values_json(served_index, index_generation, column),
+        )
 
-    return Response(await own.lanes.run(" values", read, at_once=2), media_type="application/json")
+    return Response(await app_state.lanes.run(" values", read, at_once=2), media_type="application/json")
 
 
-def _values_json(one: ServedIndex, generation: Generation, column: str) -> bytes:
-    table = one.index.store.index(generation.table)
+def _values_json(served_index: ServedIndex, generation: Generation, column: str) -> bytes:
+    table = served_index.index.store.index(generation.table)
     kinds = columns_of(table.schema(generation.version), generation)
     if column not in kinds:
-        raise HttpProblem(404, f"index {one.key} has no column {column!r}; it has: {', '.join(kinds)}", param="column")
+        raise HttpProblem(
+            404, f"index {served_index.key} has no column {column!r}; it has: {', '.join(kinds)}", param="column"
+        )
     if kinds[column] not in ("string", "boolean"):
         raise HttpProblem(400, f"the column {column!r} is {kinds[column]}, not of texts or booleans", param="column")
     places: dict[Any, int] = {None: -1}

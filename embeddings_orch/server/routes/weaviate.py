@@ -58,32 +58,32 @@ class VectorizeRequest(BaseModel):
 @router.post("/vectorize", summary="Embed texts and pictures, as Weaviate's multi2vec-clip does")
 async def vectorize(body: VectorizeRequest, request: Request) -> Response:
     """Vectors of texts and pictures by the server's CLIP model, in order."""
-    own = state(request)
-    model = await blocking(own, lambda: clip_model(own))
-    pictures = await blocking(own, lambda: _pictures(body.images or [], own))
+    app_state = state(request)
+    model = await blocking(app_state, lambda: clip_model(app_state))
+    pictures = await blocking(app_state, lambda: _pictures(body.images or [], app_state))
     contents: dict[Modality, list[Any]] = {"text": body.texts or [], "image": pictures}
     vectors: dict[Modality, list[Any]] = {"text": [], "image": []}
-    for modality, given in contents.items():
-        names = [f"{modality}s[{place}]" for place in range(len(given))]
-        answers = await embed_contents(request, model, modality, given, side="document", names=names) if given else []
+    for modality, inputs in contents.items():
+        names = [f"{modality}s[{place}]" for place in range(len(inputs))]
+        answers = await embed_contents(request, model, modality, inputs, side="document", names=names) if inputs else []
         for answer in answers:
             if isinstance(answer, Failure):
                 status = 503 if answer.kind == "transient" else 500
                 raise HttpProblem(status, f"{answer.uri} cannot be embedded: {answer.reason}")
             vectors[modality].append(answer.tolist())
-    return await answer_with(own, {}, textVectors=vectors["text"], imageVectors=vectors["image"])
+    return await answer_with(app_state, {}, textVectors=vectors["text"], imageVectors=vectors["image"])
 
 
 @router.get("/meta", summary="The model of /vectorize")
 async def meta(request: Request) -> Response:
     """The model's identity; servers whose answers differ run different models."""
-    own = state(request)
-    model = await blocking(own, lambda: clip_model(own))
+    app_state = state(request)
+    model = await blocking(app_state, lambda: clip_model(app_state))
     known = {
         "provider": model.config.provider,
         "name": title(model.config),
         "fingerprint": model.fingerprint,
-        "dimensions": await of_model(own, model, lambda: model.dimensions),
+        "dimensions": await of_model(app_state, model, lambda: model.dimensions),
     }
     return json_answer({"model": known})
 
@@ -97,12 +97,12 @@ async def live() -> Response:
 @router.get("/.well-known/ready", summary="204 when the model of /vectorize is loaded, else 503", status_code=204)
 async def ready(request: Request) -> Response:
     """The first call has the model loaded. Needs no key."""
-    own = state(request)
+    app_state = state(request)
     try:
-        model = await blocking(own, lambda: clip_model(own))
+        model = await blocking(app_state, lambda: clip_model(app_state))
     except EmbeddingsOrchError as error:
         # Without the reason where there is a key: whoever has none may ask.
-        reason = str(error) if own.keys is None else "the model cannot be had; /meta says why"
+        reason = str(error) if app_state.keys is None else "the model cannot be had; /meta says why"
         raise HttpProblem(503, reason) from error
     if not model.loaded:
         model.warm_up()
@@ -110,9 +110,11 @@ async def ready(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _pictures(encoded: list[str], own: State) -> list[bytes]:
+def _pictures(encoded: list[str], app_state: State) -> list[bytes]:
     try:
-        return [picture_of(one, own.settings, param=f"images[{place}]") for place, one in enumerate(encoded)]
+        return [
+            picture_of(picture, app_state.settings, param=f"images[{place}]") for place, picture in enumerate(encoded)
+        ]
     except HttpProblem as problem:
         # With the container's status, for which clients look for the bad item.
         raise HttpProblem(500, str(problem), param=problem.param) from problem

@@ -35,4 +35,8 @@ def kind_of(kind: pa.DataType) -> ColumnKind:
 def columns_of(schema: pa.Schema, generation: Generation) -> dict[str, ColumnKind]:
     """The columns of a generation's table but its vectors, by name."""
     vectors = {model.column for model in generation.models}
-    return {one.name: kind_of(one.type) for one in schema if one.name not in vectors and not one.name.startswith("_")}
+    return {
+        field.name: kind_of(field.type)
+        for field in schema
+        if field.name not in vectors and not field.name.startswith("_")
+    }

@@ -40,13 +40,13 @@ def model_names(served: Served) -> dict[str, EmbedderConfig]:
 
     ``pipeline/embedding`` and, where they are unique, ``embedding`` and the name of the model itself.
     """
-    found: dict[str, EmbedderConfig | None] = {}
+    configs: dict[str, EmbedderConfig | None] = {}
     declared = {key: spec.config for key, spec in served.embeddings().items()}
     for names in ((key.partition("/")[2] for key in declared), map(title, declared.values())):
         for name, config in zip(names, declared.values(), strict=True):
             # The same model under two names of pipelines is one.
-            found[name] = config if found.get(name, config) == config else None
-    return {**{name: config for name, config in found.items() if config is not None}, **declared}
+            configs[name] = config if configs.get(name, config) == config else None
+    return {**{name: config for name, config in configs.items() if config is not None}, **declared}
 
 
 def title(config: EmbedderConfig) -> str:
@@ -58,7 +58,7 @@ def config_of(served: Served, name: str) -> EmbedderConfig:
     """What a model is declared as, by name; see `model_names`.
 
     Raises:
-        Problem: 404 there is no such model.
+        HttpProblem: 404 there is no such model.
     """
     names = model_names(served)
     if name not in names:
@@ -72,22 +72,22 @@ def model_of(served: Served, name: str) -> PooledModel:
     """The model of a name; see `model_names`.
 
     Raises:
-        Problem: 404 there is no such model.
+        HttpProblem: 404 there is no such model.
         EmbeddingsOrchError: it cannot be had.
     """
     return served.pool.model(config_of(served, name))
 
 
-def clip_model(own: State) -> PooledModel:
+def clip_model(app_state: State) -> PooledModel:
     """The model behind the routes of CLIP servers: the settings', else the first that reads texts and pictures.
 
     Raises:
-        Problem: 404 there is none.
+        HttpProblem: 404 there is none.
         EmbeddingsOrchError: it cannot be had.
     """
-    if own.settings.model is not None:
-        return model_of(own.served, own.settings.model)
-    for model in _models(own.served):
+    if app_state.settings.model is not None:
+        return model_of(app_state.served, app_state.settings.model)
+    for model in _models(app_state.served):
         if {"text", "image"} <= model.modalities:
             return model
     raise HttpProblem(
@@ -118,65 +118,67 @@ async def embed_contents(
         names: what to call them in messages.
 
     Raises:
-        Problem: 400 the model does not read the modality, 504 it took too long.
+        HttpProblem: 400 the model does not read the modality, 504 it took too long.
         TerminalError: the model cannot be had, or the provider refuses.
     """
-    own = state(request)
-    ends = _ends(request, own.settings.seconds)
+    app_state = state(request)
+    ends = _ends(request, app_state.settings.seconds)
 
     def prepared() -> list[Prepared | Embedded]:
         if modality not in (reads := model.modalities):
             known = " and ".join(sorted(reads))
             raise HttpProblem(400, f"the model {title(model.config)!r} reads {known}, not {modality}", param=modality)
-        short = [not _too_long(one) for one in contents]
+        short = [not _too_long(content) for content in contents]
         ready = iter(model.prepare(modality, list(compress(contents, short)), side, list(compress(names, short))))
         too_long = f"the text has more than {MAX_TEXT:,} characters"
         return [next(ready) if fits else Failure("", name, too_long) for fits, name in zip(short, names, strict=True)]
 
-    large = any(isinstance(one, bytes) and is_large(one) for one in contents)
+    large = any(isinstance(content, bytes) and is_large(content) for content in contents)
     ready = await (
-        own.lanes.run(f"{_LANE} large", prepared, at_once=_LARGE) if large else of_model(own, model, prepared)
+        app_state.lanes.run(f"{_LANE} large", prepared, at_once=_LARGE)
+        if large
+        else of_model(app_state, model, prepared)
     )
     return await _while_connected(request, model.aembed(ready), max(ends - time.monotonic(), 0))
 
 
-async def blocking(own: State, call: Callable[[], ResultT]) -> ResultT:
+async def blocking(app_state: State, call: Callable[[], ResultT]) -> ResultT:
     """What a thread does for a request that embeds."""
-    return await own.lanes.run(_LANE, call)
+    return await app_state.lanes.run(_LANE, call)
 
 
-async def of_model(own: State, model: PooledModel, call: Callable[[], ResultT]) -> ResultT:
+async def of_model(app_state: State, model: PooledModel, call: Callable[[], ResultT]) -> ResultT:
     """What a thread does with a model, which may be slow: those of another wait for none of its threads."""
-    return await own.lanes.run(f"{_LANE} {model.fingerprint}", call)
+    return await app_state.lanes.run(f"{_LANE} {model.fingerprint}", call)
 
 
-async def answer_with(own: State, fields: Mapping[str, Any], **rows: Sequence[Any]) -> Response:
+async def answer_with(app_state: State, fields: Mapping[str, Any], **rows: Sequence[Any]) -> Response:
     """One JSON object with long lists, made in a thread a row at a time, so that others are answered meanwhile."""
 
     def text() -> str:
         parts = [f"{json.dumps(name)}:{json.dumps(value)}" for name, value in fields.items()]
         for name, values in rows.items():
-            listed = ",".join(json.dumps(one, separators=(",", ":")) for one in values)
+            listed = ",".join(json.dumps(value, separators=(",", ":")) for value in values)
             parts.append(f"{json.dumps(name)}:[{listed}]")
         return f"{{{','.join(parts)}}}"
 
-    return Response(await blocking(own, text), media_type="application/json")
+    return Response(await blocking(app_state, text), media_type="application/json")
 
 
 async def _while_connected(request: Request, work: Awaitable[ResultT], seconds: float) -> ResultT:
     """The result of work that is given up when the client goes away, or after some seconds."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_wait_for_disconnect(request))
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait((task, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, disconnect), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        if gone.done():
+        if disconnect.done():
             raise HttpProblem(499, "the client went away")
         raise timeout_problem(state(request).settings.seconds)
     finally:
         task.cancel()
-        gone.cancel()
+        disconnect.cancel()
 
 
 def _ends(request: Request, seconds: float) -> float:
@@ -199,7 +201,7 @@ async def _wait_for_disconnect(request: Request) -> None:
 def _models(served: Served) -> Iterator[PooledModel]:
     """The models that can be had, in the order of their declaration."""
     error: PluginError | None = None
-    one = False
+    any_model = False
     for spec in served.embeddings().values():
         try:
             model = served.pool.model(spec.config)
@@ -207,7 +209,7 @@ def _models(served: Served) -> Iterator[PooledModel]:
         except PluginError as problem:
             error = error or problem
         else:
-            one = True
+            any_model = True
             yield model
-    if error is not None and not one:
+    if error is not None and not any_model:
         raise error

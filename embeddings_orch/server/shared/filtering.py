@@ -82,7 +82,7 @@ def check_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
     """Refuse a filter that could take too much of the server.
 
     Raises:
-        Problem: 400, it is too long or too deep, has a comment, a cast, or a function that is not one of `FUNCTIONS`.
+        HttpProblem: 400, it is too long or too deep, has a comment, a cast, or a function that is not in `FUNCTIONS`.
     """
     for name, value in (params or {}).items():
         if isinstance(value, list) and len(value) > MOST_VALUES:

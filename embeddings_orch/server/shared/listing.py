@@ -33,40 +33,42 @@ class IndexListing:
 
     def indexes(self) -> list[dict[str, Any]]:
         """Each index as ``GET /v1/indexes`` has it; one whose store cannot be read has an error instead."""
-        return self._entries.get_or_read(None, lambda: [self._index(one) for one in self._served.indexes])
+        return self._entries.get_or_read(
+            None, lambda: [self._index(served_index) for served_index in self._served.indexes]
+        )
 
-    def _index(self, one: ServedIndex) -> dict[str, Any]:
+    def _index(self, served_index: ServedIndex) -> dict[str, Any]:
         entry: dict[str, Any] = {
-            "pipeline": one.index.pipeline,
-            "index": one.index.name,
+            "pipeline": served_index.index.pipeline,
+            "index": served_index.index.name,
             "published": None,
             "held": False,
             "rows": 0,
-            "metric": one.spec.indexes[one.index.name].metric,
-            "full_text": list(one.spec.indexes[one.index.name].full_text),
+            "metric": served_index.spec.indexes[served_index.index.name].metric,
+            "full_text": list(served_index.spec.indexes[served_index.index.name].full_text),
             "models": [],
             "columns": [],
             "generations": [],
             "error": None,
         }
         try:
-            self._fill(entry, one)
+            self._fill(entry, served_index)
         except Exception as error:
-            entry["error"] = _explain(f"listing {one.key}", error)
+            entry["error"] = _explain(f"listing {served_index.key}", error)
         return entry
 
-    def _fill(self, entry: dict[str, Any], one: ServedIndex) -> None:
-        store = one.index.store
+    def _fill(self, entry: dict[str, Any], served_index: ServedIndex) -> None:
+        store = served_index.index.store
         if not store.exists:
             return
-        pointer = one.pointer()
+        pointer = served_index.pointer()
         there: dict[str, set[int]] = {}
-        for generation in reversed(store.generations.of(one.index.pipeline, one.index.name)):
+        for generation in reversed(store.generations.of(served_index.index.pipeline, served_index.index.name)):
             if generation.table not in there:
                 there[generation.table] = {version.number for version in store.index(generation.table).history()}
             if generation.version not in there[generation.table]:
                 continue
-            models = [self._model(one, model) for model in generation.models]
+            models = [self._model(served_index, model) for model in generation.models]
             published = generation.id == pointer.generation
             entry["generations"].append(
                 {
@@ -76,7 +78,7 @@ class IndexListing:
                     "passed": generation.passed,
                     "published": published,
                     "models": models,
-                    "maps": maps_of(one, generation),
+                    "maps": maps_of(served_index, generation),
                 }
             )
             if published:
@@ -87,22 +89,23 @@ class IndexListing:
                     metric=generation.metric,
                     full_text=list(generation.full_text),
                     models=models,
-                    columns=self._columns_of(one, generation),
+                    columns=self._columns_of(served_index, generation),
                 )
         if pointer.generation is not None and entry["published"] is None:
             entry["error"] = f"the published generation {pointer.generation} is gone from the store"
 
-    def _columns_of(self, one: ServedIndex, generation: Generation) -> list[dict[str, str]]:
-        identity = one.identity(generation)
-        kept = self._columns.get(one.key)
-        if kept is None or kept[0] != identity:
-            schema = one.index.store.index(generation.table).schema(generation.version)
-            found = columns_of(schema, generation)
-            kept = self._columns[one.key] = identity, [{"name": name, "type": kind} for name, kind in found.items()]
-        return kept[1]
+    def _columns_of(self, served_index: ServedIndex, generation: Generation) -> list[dict[str, str]]:
+        identity = served_index.identity(generation)
+        entry = self._columns.get(served_index.key)
+        if entry is None or entry[0] != identity:
+            schema = served_index.index.store.index(generation.table).schema(generation.version)
+            kinds = columns_of(schema, generation)
+            entry = identity, [{"name": name, "type": kind} for name, kind in kinds.items()]
+            self._columns[served_index.key] = entry
+        return entry[1]
 
-    def _model(self, one: ServedIndex, model: IndexedModel) -> dict[str, Any]:
-        reads, error = self._reads(one, model)
+    def _model(self, served_index: ServedIndex, model: IndexedModel) -> dict[str, Any]:
+        reads, error = self._reads(served_index, model)
         return {
             "column": model.column,
             "provider": model.provider,
@@ -114,7 +117,7 @@ class IndexListing:
             "error": error,
         }
 
-    def _reads(self, one: ServedIndex, model: IndexedModel) -> tuple[list[str] | None, str | None]:
+    def _reads(self, served_index: ServedIndex, model: IndexedModel) -> tuple[list[str] | None, str | None]:
         """What a model reads; None, and why, where it cannot be had on this machine."""
         key = model.fingerprint
         if key in self._modalities:
@@ -122,9 +125,11 @@ class IndexListing:
         if (failed := self._failed.get(key)) is not None:
             return None, failed
         try:
-            self._modalities[key] = sorted(one.index.model(model).modalities, reverse=True)
+            self._modalities[key] = sorted(served_index.index.model(model).modalities, reverse=True)
         except Exception as error:
-            failed = self._failed[key] = _explain(f"asking the model {model.column} of {one.key} what it reads", error)
+            failed = self._failed[key] = _explain(
+                f"asking the model {model.column} of {served_index.key} what it reads", error
+            )
             return None, failed
         return self._modalities[key], None
 
@@ -137,6 +142,7 @@ def _explain(what: str, error: Exception) -> str:
     return f"{type(error).__name__}; the server's log has the details"
 
 
-def maps_of(one: ServedIndex, generation: Generation) -> list[str]:
+def maps_of(served_index: ServedIndex, generation: Generation) -> list[str]:
     """The vector columns that a generation has a map of: all, as one that is not stored is made when asked for."""
-    return [] if one.spec.indexes[one.index.name].map == "none" else [model.column for model in generation.models]
+    method = served_index.spec.indexes[served_index.index.name].map
+    return [] if method == "none" else [model.column for model in generation.models]

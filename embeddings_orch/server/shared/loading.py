@@ -23,7 +23,7 @@ def load_models(served: Served, states: dict[str, str]) -> None:
         states: gets ``loading``, then ``ready``, ``not published``, ``failed`` or ``failed (type of the error)`` by
             ``pipeline/index``.
     """
-    states.update((one.key, "loading") for one in served.indexes)
+    states.update((served_index.key, "loading") for served_index in served.indexes)
     threading.Thread(target=lambda: _load(served, states), name="load-models", daemon=True).start()
 
 
@@ -35,21 +35,21 @@ def end_within(seconds: float, end: Callable[[], None]) -> None:
 
 
 def _load(served: Served, states: dict[str, str]) -> None:
-    for one in served.indexes:
+    for served_index in served.indexes:
         try:
-            states[one.key] = _load_index(one)
+            states[served_index.key] = _load_index(served_index)
         except EmbeddingsOrchError as error:
-            states[one.key] = "failed"
-            _log.warning("the models of %s cannot be loaded: %s", one.key, error)
+            states[served_index.key] = "failed"
+            _log.warning("the models of %s cannot be loaded: %s", served_index.key, error)
         except Exception as error:
             # A plugin's own, whose text may hold anything.
-            states[one.key] = f"failed ({type(error).__name__})"
-            record(f"loading the models of {one.key}", error)
+            states[served_index.key] = f"failed ({type(error).__name__})"
+            record(f"loading the models of {served_index.key}", error)
 
 
-def _load_index(one: ServedIndex) -> str:
-    if one.pointer().generation is None:
+def _load_index(served_index: ServedIndex) -> str:
+    if served_index.pointer().generation is None:
         return "not published"
-    for model in one.generation().models:
-        one.index.model(model).load()
+    for model in served_index.generation().models:
+        served_index.index.model(model).load()
     return "ready"

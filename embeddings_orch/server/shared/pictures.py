@@ -18,7 +18,7 @@ def picture_of(encoded: str, settings: ServeSettings, *, param: str = "image.bas
     """A picture that came as base64.
 
     Raises:
-        Problem: 400 it is no base64, 413 it has too many pixels, 415 it is no picture.
+        HttpProblem: 400 it is no base64, 413 it has too many pixels, 415 it is no picture.
     """
     try:
         data = base64.b64decode(encoded, validate=True)
@@ -31,7 +31,7 @@ def picture_at(url: str, settings: ServeSettings, *, param: str = "image.url") -
     """A picture on the public web, where the server allows that; never on a private address.
 
     Raises:
-        Problem: 400 URLs are off; and as `picture_of`.
+        HttpProblem: 400 URLs are off; and as `picture_of`.
         EmbeddingsOrchError: it cannot be fetched.
     """
     if not settings.allow_urls:
@@ -47,7 +47,7 @@ def check_picture(data: bytes, settings: ServeSettings, *, param: str) -> bytes:
     """The same picture, if its header says that it can be decoded here.
 
     Raises:
-        Problem: 413 it has too many pixels, 415 it is no picture.
+        HttpProblem: 413 it has too many pixels, 415 it is no picture.
     """
     size = image_size(data)
     if size is None:

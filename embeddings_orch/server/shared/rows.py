@@ -40,23 +40,23 @@ class ItemFiles:
         self._kept: LRUCache[Key, ItemFile] = LRUCache(_KEPT)
         self._lock = threading.Lock()
 
-    def place(self, one: ServedIndex, generation: Generation, item: str) -> ItemFile:
+    def place(self, served_index: ServedIndex, generation: Generation, item: str) -> ItemFile:
         """The place of an item.
 
         Raises:
-            Problem: 404, there is no such item.
+            HttpProblem: 404, there is no such item.
         """
         with self._lock:
-            found = self._kept.get((*one.identity(generation), item))
-        if found is None:
-            row = read_row(one, generation, item, _COLUMNS)
-            found = _place(row)
-            self._keep([((*one.identity(generation), item), found)])
-        return found
+            place = self._kept.get((*served_index.identity(generation), item))
+        if place is None:
+            row = read_row(served_index, generation, item, _COLUMNS)
+            place = _place(row)
+            self._keep([((*served_index.identity(generation), item), place)])
+        return place
 
-    def remember(self, one: ServedIndex, generation: Generation, hits: Iterable[Hit]) -> None:
+    def remember(self, served_index: ServedIndex, generation: Generation, hits: Iterable[Hit]) -> None:
         """Keep the places of hits."""
-        identity = one.identity(generation)
+        identity = served_index.identity(generation)
         self._keep(
             ((*identity, hit.id), _place({**hit.metadata, "uri": hit.uri}))
             for hit in hits
@@ -68,31 +68,35 @@ class ItemFiles:
             self._kept.update(places)
 
 
-def is_gone(one: ServedIndex, generation: Generation) -> bool:
+def is_gone(served_index: ServedIndex, generation: Generation) -> bool:
     """Whether a generation's rows are no longer in the store."""
-    return one.index.store.index(generation.table).at(generation.version) is None
+    return served_index.index.store.index(generation.table).at(generation.version) is None
 
 
-def gone_problem(one: ServedIndex, generation: Generation) -> HttpProblem:
+def gone_problem(served_index: ServedIndex, generation: Generation) -> HttpProblem:
     """The answer for a generation whose rows are no longer in the store."""
-    return HttpProblem(404, f"generation {generation.id} of index {one.key} is gone from the store", param="generation")
+    return HttpProblem(
+        404, f"generation {generation.id} of index {served_index.key} is gone from the store", param="generation"
+    )
 
 
 def read_row(
-    one: ServedIndex, generation: Generation, item: str, columns: Iterable[str] | None = None
+    served_index: ServedIndex, generation: Generation, item: str, columns: Iterable[str] | None = None
 ) -> dict[str, Any]:
     """Columns of an item's row, or all but the vectors.
 
     Raises:
-        Problem: 404, there is no such item, or the generation's table is gone.
+        HttpProblem: 404, there is no such item, or the generation's table is gone.
     """
-    if is_gone(one, generation):
-        raise gone_problem(one, generation)
-    reader = one.index.store.index(generation.table).reader(generation.version)
+    if is_gone(served_index, generation):
+        raise gone_problem(served_index, generation)
+    reader = served_index.index.store.index(generation.table).reader(generation.version)
     names = list(columns or columns_of(reader.schema, generation))
     row = reader.row(item, names) if _sayable(item) else None
     if row is None:
-        raise HttpProblem(404, f"index {one.key} has no item {item!r} in generation {generation.id}", param="id")
+        raise HttpProblem(
+            404, f"index {served_index.key} has no item {item!r} in generation {generation.id}", param="id"
+        )
     return row
 
 

@@ -67,24 +67,24 @@ class ServedIndex:
         """
         return self._pointer.get_or_read(None, self._read_pointer)
 
-    def generation(self, wanted: str | None = None) -> Generation:
+    def generation(self, generation: str | None = None) -> Generation:
         """A generation of this index by id, or the published one.
 
         Raises:
-            Problem: 404 there is no such one, 409 nothing is published.
+            HttpProblem: 404 there is no such one, 409 nothing is published.
             StoreError: the store cannot be read.
         """
-        name = wanted if wanted is not None else self.pointer().generation
+        name = generation if generation is not None else self.pointer().generation
         if name is None:
             raise HttpProblem(
                 409,
                 f"index {self.index.name!r} of pipeline {self.index.pipeline!r} is not published yet; "
                 f"run the pipeline: {self.publish_command}",
             )
-        found = self._known.get_or_read(name, lambda: self._read(name))
-        if found is None:
+        known = self._known.get_or_read(name, lambda: self._read(name))
+        if known is None:
             raise HttpProblem(404, f"index {self.key} has no generation {name!r}", param="generation")
-        return found
+        return known
 
     @property
     def publish_command(self) -> str:
@@ -101,10 +101,10 @@ class ServedIndex:
 
     def _read(self, name: str) -> Generation | None:
         store = self.index.store
-        found = store.generations.get(name) if store.exists else None
-        if found is None or (found.pipeline, found.index) != (self.index.pipeline, self.index.name):
+        generation = store.generations.get(name) if store.exists else None
+        if generation is None or (generation.pipeline, generation.index) != (self.index.pipeline, self.index.name):
             return None
-        return found
+        return generation
 
 
 class Served:
@@ -123,48 +123,53 @@ class Served:
         self.pipelines = tuple(pipelines)
         self.listeners: list[BatchListener] = []
         self.pool = ModelPool(batch_wait=batch_wait, listener=self._report_batch)
-        self.indexes = [one for spec in self.pipelines for one in _indexes(spec, self.pool)]
+        self.indexes = [served_index for spec in self.pipelines for served_index in _indexes(spec, self.pool)]
         self._names: dict[str, str] = {}
 
     @classmethod
     def of(cls, declared: Iterable[Declared], batch_wait: float = BATCH_WAIT) -> Self:
         """All indexes of declared pipelines."""
-        return cls((one.spec for one in declared), batch_wait)
+        return cls((declaration.spec for declaration in declared), batch_wait)
 
     def index(self, name: str | None = None, pipeline: str | None = None) -> ServedIndex:
         """The index of a name (``index`` or ``pipeline/index``), or the only one.
 
         Raises:
-            Problem: 404 there is no such index, 400 there are several.
+            HttpProblem: 404 there is no such index, 400 there are several.
         """
         if name is not None and "/" in name and pipeline is None:
             pipeline, _, name = name.partition("/")
-        found = [
-            one
-            for one in self.indexes
-            if (name is None or one.index.name == name) and (pipeline is None or one.index.pipeline == pipeline)
+        matching = [
+            served_index
+            for served_index in self.indexes
+            if (name is None or served_index.index.name == name)
+            and (pipeline is None or served_index.index.pipeline == pipeline)
         ]
-        keys = [one.key for one in self.indexes]
-        if not found:
-            asked = "/".join(part for part in (pipeline, name) if part)
-            raise HttpProblem(404, f"there is no index {asked!r}{suggestion(asked, keys)}", param="index")
-        if len(found) > 1:
+        keys = [served_index.key for served_index in self.indexes]
+        if not matching:
+            full_name = "/".join(part for part in (pipeline, name) if part)
+            raise HttpProblem(404, f"there is no index {full_name!r}{suggestion(full_name, keys)}", param="index")
+        if len(matching) > 1:
             raise HttpProblem(
-                400, f"choose one of several indexes: {', '.join(one.key for one in found)}", param="index"
+                400,
+                f"choose one of several indexes: {', '.join(served_index.key for served_index in matching)}",
+                param="index",
             )
-        return found[0]
+        return matching[0]
 
     def embeddings(self) -> dict[str, EmbeddingSpec]:
         """The declared embeddings by ``pipeline/embedding``."""
-        return {f"{spec.name}/{name}": one for spec in self.pipelines for name, one in spec.embeddings.items()}
+        return {
+            f"{spec.name}/{name}": embedding for spec in self.pipelines for name, embedding in spec.embeddings.items()
+        }
 
     def model_name(self, fingerprint: str) -> str:
         """What a model is called in metrics: ``pipeline/embedding`` where it is declared, else its fingerprint."""
         if fingerprint not in self._names:
             self._names[fingerprint] = fingerprint[:12]
-            for name, one in self.embeddings().items():
+            for name, embedding in self.embeddings().items():
                 with suppress(EmbeddingsOrchError):  # another model's weights may be missing
-                    if one.config.fingerprint() == fingerprint:
+                    if embedding.config.fingerprint() == fingerprint:
                         self._names[fingerprint] = name
                         break
         return self._names[fingerprint]

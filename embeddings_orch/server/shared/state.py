@@ -48,5 +48,5 @@ class State:
 
 def state(request: Request) -> State:
     """The state of a request's application."""
-    found: State = request.app.state.own
-    return found
+    app_state: State = request.app.state.own
+    return app_state

@@ -44,7 +44,7 @@ class Lanes:
             waiting: calls that may wait, at the least.
 
         Raises:
-            Problem: 503 too many wait already, 504 it took too long.
+            HttpProblem: 503 too many wait already, 504 it took too long.
         """
         if lane not in self._lanes:
             self._lanes[lane] = _ThreadLane(lane.strip(), at_once or self._concurrency, waiting)

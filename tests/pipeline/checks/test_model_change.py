@@ -17,8 +17,8 @@ from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes import neighbours
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.indexes.delta import current_generation
-from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.store.vector_column import VectorColumn
 from embeddings_orch_testing.counting import CountingEmbedder
 
 PICTURES = 40

@@ -11,10 +11,10 @@ from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.indexes import recall
 from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.pipeline.indexes.recall import distances
-from embeddings_orch.pipeline.indexes.vector_column import VectorColumn
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store, index_table
 from embeddings_orch.store.generations import Generation, IndexedModel
+from embeddings_orch.store.vector_column import VectorColumn
 
 ROWS = 2000
 

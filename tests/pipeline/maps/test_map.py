@@ -18,6 +18,7 @@ from embeddings_orch.pipeline.maps import rows as map_rows
 from embeddings_orch.pipeline.maps import umap as map_umap
 from embeddings_orch.pipeline.published.publish import hash_declaration
 from embeddings_orch.spec import index as index_spec
+from embeddings_orch.store.vector_column import VectorColumn
 
 DIM = 8
 
@@ -231,7 +232,8 @@ def test_axes_are_fitted_to_a_sample_and_all_items_are_placed(make_gallery, monk
     gallery, report = grown(make_gallery, random_vectors(60))
     made = map_of(gallery, report)
     pipeline = gallery.pipeline()
-    rows = map_rows.MapRows(pipeline.store.index(made.header.table), report.generation, "toy")
+    (model,) = report.generation.models
+    rows = map_rows.MapRows(VectorColumn(pipeline.store.index(made.header.table), report.generation, model))
 
     ids, vectors = rows.sample(30)
 

@@ -68,9 +68,9 @@ class BedrockConfig(RemoteConfig):
     @model_validator(mode="before")
     @classmethod
     def _no_secrets(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and (given := sorted(_SECRETS & set(value))):
+        if isinstance(value, Mapping) and (secrets := sorted(_SECRETS & set(value))):
             raise ValueError(
-                f"{given[0]!r} would put a secret into the file: remove it; keys come from AWS_ACCESS_KEY_ID and "
+                f"{secrets[0]!r} would put a secret into the file: remove it; keys come from AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, from a profile (profile_name), or from the role of the machine"
             )
         return value

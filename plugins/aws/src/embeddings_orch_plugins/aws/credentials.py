@@ -110,14 +110,14 @@ class _Role:
             )
         finally:
             client.close()
-        given = answer.get("Credentials")
-        if not given:
+        credentials = answer.get("Credentials")
+        if not credentials:
             raise TerminalError(f"AWS gave no credentials for the role {self._config.assumed_role}")
         for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"):
-            remember(given[name])
+            remember(credentials[name])
         return {
-            "access_key": given["AccessKeyId"],
-            "secret_key": given["SecretAccessKey"],
-            "token": given["SessionToken"],
-            "expiry_time": given["Expiration"].isoformat(),
+            "access_key": credentials["AccessKeyId"],
+            "secret_key": credentials["SecretAccessKey"],
+            "token": credentials["SessionToken"],
+            "expiry_time": credentials["Expiration"].isoformat(),
         }

@@ -115,12 +115,12 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
     def advice(self) -> list[str]:
         """What would be faster or last longer."""
         config, many = self.config, max(self._model.items.values())
-        said = []
+        lines = []
         if config.batch_size < many:
-            said.append(f"batch_size: {many} sends fewer requests: {config.base} takes as many inputs in one")
+            lines.append(f"batch_size: {many} sends fewer requests: {config.base} takes as many inputs in one")
         if config.base == "twelvelabs.marengo-embed-2-7-v1:0":
-            said.append("Marengo 2.7 is going to be withdrawn; 3.0 has other vectors, so changing embeds all again")
-        return said
+            lines.append("Marengo 2.7 is going to be withdrawn; 3.0 has other vectors, so changing embeds all again")
+        return lines
 
     def _connect(self) -> BedrockClient:
         with self._lock:
@@ -165,8 +165,8 @@ def matrix(rows: Any, count: int) -> Vectors:
         ResponseError: there are fewer or more, of several lengths, or not of finite numbers.
     """
     if not isinstance(rows, list) or len(rows) != count:
-        found = len(rows) if isinstance(rows, list) else type(rows).__name__
-        raise ResponseError(f"the answer has {found} vectors for {count} inputs")
+        count_or_type = len(rows) if isinstance(rows, list) else type(rows).__name__
+        raise ResponseError(f"the answer has {count_or_type} vectors for {count} inputs")
     try:
         array = np.asarray(rows)
     except ValueError as error:

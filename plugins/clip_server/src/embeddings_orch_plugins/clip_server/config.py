@@ -82,8 +82,8 @@ class Multi2VecClipConfig(RemoteConfig):
 
     def servers(self) -> tuple[str, ...]:
         """All addresses, without a slash at the end."""
-        one = (self.inference_url,) if self.inference_url else ()
-        return (*one, *self.inference_urls) or (DEFAULT_MULTI2VEC_URL,)
+        first = (self.inference_url,) if self.inference_url else ()
+        return (*first, *self.inference_urls) or (DEFAULT_MULTI2VEC_URL,)
 
 
 class RoboflowClipConfig(RemoteConfig):

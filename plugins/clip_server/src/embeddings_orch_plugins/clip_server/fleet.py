@@ -107,8 +107,8 @@ def difference(first: Any, second: Any, path: str = "") -> str | None:
     """
     if isinstance(first, dict) and isinstance(second, dict):
         for key in sorted(first.keys() & second.keys() - _OF_THE_SOFTWARE):
-            if found := difference(first[key], second[key], f"{path}.{key}" if path else str(key)):
-                return found
+            if contradiction := difference(first[key], second[key], f"{path}.{key}" if path else str(key)):
+                return contradiction
         return None
     return None if first == second else f"{path}: {str(first)[:80]} and {str(second)[:80]}"
 

@@ -161,8 +161,10 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
         with self._model_lock:
             self._model = self._model or (url, model)
             first, known = self._model
-        if found := difference(known, model):
-            raise TerminalError(f"{first} and {url} run different models ({found}): their vectors must not be mixed")
+        if contradiction := difference(known, model):
+            raise TerminalError(
+                f"{first} and {url} run different models ({contradiction}): their vectors must not be mixed"
+            )
 
 
 def _config_in(reply: Reply) -> Any:

@@ -97,7 +97,8 @@ class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
         if batch.modality == "text":
             route, content = "embed_text", {"text": list(batch.contents)}
         else:
-            route, content = "embed_image", {"image": [{"type": "base64", "value": one} for one in batch.contents]}
+            pictures = [{"type": "base64", "value": picture} for picture in batch.contents]
+            route, content = "embed_image", {"image": pictures}
         key = self._key()
         body = {"clip_version_id": self.config.clip_version_id, **content, **({"api_key": key} if key else {})}
         reply = self._connection.post(f"{self.config.base_url}/clip/{route}", body)

@@ -166,7 +166,7 @@ def _part(content: str | bytes, prompt: str) -> types.Part:
 
 
 def _vectors(answer: Any, count: int) -> Vectors:
-    rows = [one.values or [] for one in answer.embeddings or ()]
+    rows = [embedding.values or [] for embedding in answer.embeddings or ()]
     if len(rows) != count:
         raise ResponseError(f"the answer has {len(rows)} vectors for {count} contents")
     if len({len(row) for row in rows}) != 1 or not rows[0]:

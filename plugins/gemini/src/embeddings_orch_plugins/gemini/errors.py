@@ -45,9 +45,11 @@ def _refusal(error: Any) -> ProviderError:
     message = message_in(str(error.message or error.details or "")).strip()
     text = f"HTTP {status}: {message}"
     if status == 429:
-        violations = [one for detail in details for one in detail.get("violations") or () if isinstance(one, dict)]
-        quotas = [str(one.get("quotaId", "")) for one in violations]
-        if any("PerDay" in quota for quota in quotas) or any(one.get("quotaValue") == "0" for one in violations):
+        listed = [violation for detail in details for violation in detail.get("violations") or ()]
+        violations = [violation for violation in listed if isinstance(violation, dict)]
+        quotas = [str(violation.get("quotaId", "")) for violation in violations]
+        values = [violation.get("quotaValue") for violation in violations]
+        if any("PerDay" in quota for quota in quotas) or "0" in values:
             return TerminalError(f"{text} ({', '.join(filter(None, quotas))})")
         return RateLimitedError(text, retry_after=_retry_delay(details) or _retry_after(error))
     if any(detail.get("reason") in _REASONS_OF_THE_KEY for detail in details) or message.startswith(_OF_THE_KEY):
@@ -59,13 +61,13 @@ def _refusal(error: Any) -> ProviderError:
 
 def _details(body: Any) -> Iterator[dict[str, Any]]:
     error = body.get("error", body) if isinstance(body, dict) else {}
-    found = error.get("details") if isinstance(error, dict) else None
-    yield from (one for one in found or () if isinstance(one, dict))
+    details = error.get("details") if isinstance(error, dict) else None
+    yield from (detail for detail in details or () if isinstance(detail, dict))
 
 
 def _retry_delay(details: list[dict[str, Any]]) -> float | None:
-    given = [detail["retryDelay"] for detail in details if isinstance(detail.get("retryDelay"), str)]
-    return parse_duration(given[0]) if given else None
+    delays = [detail["retryDelay"] for detail in details if isinstance(detail.get("retryDelay"), str)]
+    return parse_duration(delays[0]) if delays else None
 
 
 def _retry_after(error: Any) -> float | None:

@@ -106,12 +106,12 @@ def _wave(data: bytes) -> tuple[NDArray[np.float32], int]:
     return np.ascontiguousarray((numbers / _WAVE_SCALES[width]).reshape(-1, channels).T), rate
 
 
-def resample(waveform: torch.Tensor, rate: int, wanted: int) -> torch.Tensor:
+def resample(waveform: torch.Tensor, rate: int, target: int) -> torch.Tensor:
     """A waveform (channels, n) at another rate, by a sinc under a squared cosine (torchaudio's default filter)."""
     import torch
 
-    divisor = math.gcd(rate, wanted)
-    old, new = rate // divisor, wanted // divisor
+    divisor = math.gcd(rate, target)
+    old, new = rate // divisor, target // divisor
     if old == new:
         return waveform
     cutoff = min(old, new) * ROLLOFF

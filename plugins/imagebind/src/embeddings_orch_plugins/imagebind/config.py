@@ -45,7 +45,7 @@ class ImageBindConfig(LocalModelConfig):
     @field_validator("weights", mode="before")
     @classmethod
     def _path(cls, value: Any, info: ValidationInfo) -> Any:
-        return str(local_path(given, info)) if (given := plain_text(value)) else value
+        return str(local_path(path, info)) if (path := plain_text(value)) else value
 
     @property
     def weights_file(self) -> Path:

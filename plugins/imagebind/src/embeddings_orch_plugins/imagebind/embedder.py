@@ -94,7 +94,7 @@ class ImageBindEmbedder(Embedder[ImageBindConfig]):
         raise BatchTooLargeError(f"{len(batch)} items of {batch.modality} did not fit: {why}")
 
     def classify(self, error: Exception) -> ProviderError:
-        """See `embeddings_orch.models.local.classify`."""
+        """See `embeddings_orch.models.classify_local_error`."""
         return classify_local_error(self.config.name, error)
 
     def close(self) -> None:

@@ -30,12 +30,12 @@ def _activation(config: OpenClipConfig) -> list[str]:
 
     tag = open_clip.get_pretrained_cfg(config.name, config.pretrained)
     model = open_clip.get_model_config(config.name) or {}
-    wanted = bool(tag.get("quick_gelu"))
-    if not tag or wanted == bool(model.get("quick_gelu")):
+    quick_gelu = bool(tag.get("quick_gelu"))
+    if not tag or quick_gelu == bool(model.get("quick_gelu")):
         return []
     base = config.name.removesuffix("-quickgelu")
-    better = f"{base}-quickgelu" if wanted else base
+    better = f"{base}-quickgelu" if quick_gelu else base
     return [
-        f"the weights {config.pretrained!r} were trained {'with' if wanted else 'without'} QuickGELU: "
+        f"the weights {config.pretrained!r} were trained {'with' if quick_gelu else 'without'} QuickGELU: "
         f"name: {better} gives better vectors than {config.name}"
     ]

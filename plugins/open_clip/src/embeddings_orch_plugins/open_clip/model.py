@@ -97,17 +97,17 @@ def _check_digest(config: OpenClipConfig, path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        found = weights.digest(path)
+        digest = weights.digest(path)
     except EmbeddingsOrchError as error:
         raise TerminalError(f"cannot load {config.name!r}: {error}") from error
-    _compare(config, found, path)
-    return found
+    _compare(config, digest, path)
+    return digest
 
 
-def _compare(config: OpenClipConfig, found: str, path: Path) -> None:
-    if config.weights_sha256 and found != config.weights_sha256:
+def _compare(config: OpenClipConfig, digest: str, path: Path) -> None:
+    if config.weights_sha256 and digest != config.weights_sha256:
         raise TerminalError(
-            f"the weights {path} have the sha256 {found}, but weights_sha256 pins {config.weights_sha256}"
+            f"the weights {path} have the sha256 {digest}, but weights_sha256 pins {config.weights_sha256}"
         )
 
 

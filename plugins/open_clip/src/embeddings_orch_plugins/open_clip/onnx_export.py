@@ -66,8 +66,8 @@ def find_or_export(config: OpenClipConfig) -> Export:
     fingerprint = config.fingerprint()
     root = _cache_folder()
     target = root / fingerprint
-    if found := _read(target):
-        return found
+    if export := _read(target):
+        return export
     try:
         root.mkdir(parents=True, exist_ok=True)
         # One process exports, others wait for it; the system takes the lock from a process that is killed.
@@ -199,8 +199,8 @@ def _verify(config: OpenClipConfig, module: torch.nn.Module, samples: torch.Tens
         expected = module(samples).numpy()
     run = open_session(path, ["CPUExecutionProvider"])
     # A batch of another size than the exported one, too: the axis has to be a free one.
-    found = np.concatenate([run.run(None, {"input": samples[part].numpy()})[0] for part in (slice(1), slice(1, None))])
-    least = least_cosine(found, expected)
+    actual = np.concatenate([run.run(None, {"input": samples[part].numpy()})[0] for part in (slice(1), slice(1, None))])
+    least = least_cosine(actual, expected)
     if not least >= LEAST_COSINE:  # NaN is not
         raise TerminalError(
             f"the {tower} tower of {config.name!r} gives other vectors as ONNX than with torch: cosine {least:.6f}, "
@@ -209,8 +209,8 @@ def _verify(config: OpenClipConfig, module: torch.nn.Module, samples: torch.Tens
     return least
 
 
-def least_cosine(found: NDArray[Any], expected: NDArray[Any]) -> float:
+def least_cosine(actual: NDArray[Any], expected: NDArray[Any]) -> float:
     """The least cosine of two rows, in float64: float32 cannot tell small angles."""
-    one, other = found.astype(np.float64), expected.astype(np.float64)
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return float(((one * other).sum(axis=1) / norms).min())
+    first, second = actual.astype(np.float64), expected.astype(np.float64)
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return float(((first * second).sum(axis=1) / norms).min())

@@ -48,7 +48,7 @@ def load(config: OpenClipConfig) -> Clip:
 
     Raises:
         TerminalError: ONNX Runtime is not installed, an execution provider is not available, or see
-            `onnx_export.exported`.
+            `onnx_export.find_or_export`.
     """
     import torch
 

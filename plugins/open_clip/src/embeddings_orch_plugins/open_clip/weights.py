@@ -24,10 +24,10 @@ TOKENIZER_PATTERNS = ("*.json", "*.model", "*.tiktoken", "vocab.txt", "merges.tx
 
 def weights_file(folder: Path) -> Path | None:
     """The file that open_clip would load from a model's folder, or None where there is none."""
-    found = sorted(path for suffix in WEIGHTS_SUFFIXES for path in folder.glob(f"*{suffix}"))
+    files = sorted(path for suffix in WEIGHTS_SUFFIXES for path in folder.glob(f"*{suffix}"))
     rank = {name: index for index, name in enumerate(PREFERRED)}
     return min(
-        found,
+        files,
         key=lambda path: (rank.get(path.name, len(rank)), path.suffix != ".safetensors", path.name),
         default=None,
     )

@@ -90,7 +90,7 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
         """Embed texts in one request: vectors of shape (n, dimensions), in order, as the server gives them.
 
         Raises:
-            ProviderError: see `embeddings_orch_plugins.openai.refusals` and `embeddings_orch_plugins.openai.answers`.
+            ProviderError: see `embeddings_orch_plugins.openai.errors` and `embeddings_orch_plugins.openai.answers`.
         """
         from embeddings_orch_plugins.openai.answers import result_of
 

@@ -120,5 +120,5 @@ def _parse_error(body: Any) -> tuple[str, str, str]:
 
 
 def _wait_in(words: str) -> float | None:
-    found = _TRY_AGAIN.search(words)
-    return parse_duration(found[1]) if found else None
+    match = _TRY_AGAIN.search(words)
+    return parse_duration(match[1]) if match else None

@@ -32,7 +32,7 @@ class SentenceModelConfig(LocalModelConfig):
     @field_validator("cache_dir", mode="before")
     @classmethod
     def _cache_folder(cls, value: Any, info: ValidationInfo) -> Any:
-        return str(local_path(given, info)) if (given := plain_text(value)) else value
+        return str(local_path(path, info)) if (path := plain_text(value)) else value
 
     @model_validator(mode="after")
     def _revision_of_a_repository(self) -> Self:

@@ -71,10 +71,10 @@ class CrossEncoderReranker(Reranker[CrossEncoderConfig]):
                 self._model = _load(self.config)
             try:
                 pairs: Any = [(query, text) for text in texts]
-                found = self._model.predict(pairs, batch_size=self.config.batch_size, show_progress_bar=False)
+                scores = self._model.predict(pairs, batch_size=self.config.batch_size, show_progress_bar=False)
             except Exception as error:
                 raise TerminalError(f"the cross-encoder {self.config.name!r} failed: {short_reason(error)}") from error
-        return np.asarray(found, dtype=np.float32)
+        return np.asarray(scores, dtype=np.float32)
 
     def close(self) -> None:
         """Release the model."""

@@ -106,7 +106,7 @@ class SentenceModelEmbedder(Embedder[ConfigT]):
                 size = self._forward[batch.modality] = size // 2
 
     def classify(self, error: Exception) -> ProviderError:
-        """See `embeddings_orch.models.local.classify`."""
+        """See `embeddings_orch.models.classify_local_error`."""
         return classify_local_error(self.config.name, error)
 
     def close(self) -> None:
@@ -152,11 +152,11 @@ class SentenceTransformersEmbedder(SentenceModelEmbedder[SentenceTransformersCon
         if (known := ask_files(self.config, files.modalities)) is not None:
             return known
         model, _ = self._get_model()
-        found = files.READ & {one for one in model.modalities if isinstance(one, str)}
-        if not found:
+        modalities = files.READ & {modality for modality in model.modalities if isinstance(modality, str)}
+        if not modalities:
             reads = ", ".join(map(str, model.modalities))
             raise TerminalError(f"{self.config.name!r} reads {reads}; this plugin embeds texts and images")
-        return frozenset(found)
+        return frozenset(modalities)
 
     def dimensions(self) -> int | None:
         """The length of the vectors, from the files of a local model or from the loaded one, else None."""

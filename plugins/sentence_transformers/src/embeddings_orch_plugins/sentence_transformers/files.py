@@ -46,16 +46,16 @@ def folder_files(folder: Path, backend: str = "torch") -> list[str]:
     if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
         raise EmbeddingsOrchError(f"the model folder {folder} has no modules.json or config.json")
     ignored = BACKEND_FOLDERS - {backend}
-    found = []
+    files = []
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         if path.name in NOT_READ or any(part.startswith((".", "__pycache__")) for part in parts):
             continue
         if parts[0] not in ignored and path.suffix in (*WEIGHTS_SUFFIXES, *OTHER_SUFFIXES) and path.is_file():
-            found.append(path)
+            files.append(path)
     # Beside a .safetensors the library does not read a .bin.
-    safe = {path.parent for path in found if path.suffix == ".safetensors"}
-    read = [path for path in found if path.suffix != ".bin" or path.parent not in safe]
+    safe = {path.parent for path in files if path.suffix == ".safetensors"}
+    read = [path for path in files if path.suffix != ".bin" or path.parent not in safe]
     if not any(path.suffix in WEIGHTS_SUFFIXES for path in read):
         raise EmbeddingsOrchError(f"the model folder {folder} has no weights (model.safetensors)")
     return sorted(path.relative_to(folder).as_posix() for path in read)
@@ -100,7 +100,7 @@ def dimensions(folder: Path) -> int | None:
 
 def _modules(folder: Path) -> list[tuple[str, Path]]:
     listed = _json(folder / "modules.json", list)
-    return [(str(one.get("type", "")).rpartition(".")[2], folder / str(one.get("path", ""))) for one in listed]
+    return [(str(module.get("type", "")).rpartition(".")[2], folder / str(module.get("path", ""))) for module in listed]
 
 
 def _json(path: Path, kind: Any = dict) -> Any:

@@ -64,12 +64,12 @@ def load(config: SentenceModelConfig, truncate_dim: int | None = None) -> tuple[
 def _local(config: SentenceModelConfig) -> tuple[Path | None, str]:
     try:
         folder = names.folder_of(config.name)
-        found = files.digest(folder, config.model_backend) if folder else ""
+        digest = files.digest(folder, config.model_backend) if folder else ""
     except EmbeddingsOrchError as error:
         raise TerminalError(f"cannot load {config.name!r}: {error}") from error
     if folder and config.weights_sha256:
-        _compare(config, found, folder)
-    return folder, found
+        _compare(config, digest, folder)
+    return folder, digest
 
 
 def _load(
@@ -116,12 +116,12 @@ def without_bars() -> Iterator[None]:
     """No progress bar for what takes a moment: it would run into a run's own progress. Downloads keep theirs."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 
@@ -163,8 +163,8 @@ def _check_download(config: SentenceModelConfig) -> None:
     raise TerminalError(f"weights_sha256 cannot be checked: the download of {config.name!r} was not found")
 
 
-def _compare(config: SentenceModelConfig, found: str, path: Path) -> None:
-    if found != config.weights_sha256:
+def _compare(config: SentenceModelConfig, digest: str, path: Path) -> None:
+    if digest != config.weights_sha256:
         raise TerminalError(
-            f"the weights {path} have the sha256 {found}, but weights_sha256 pins {config.weights_sha256}"
+            f"the weights {path} have the sha256 {digest}, but weights_sha256 pins {config.weights_sha256}"
         )

@@ -65,14 +65,14 @@ class ConformanceBase:
 
     def make_items(self, count: int) -> list[Item]:
         """Items of all modalities for which there are samples, mixed."""
-        made: dict[Modality, Iterator[Item]] = {}
+        sources: dict[Modality, Iterator[Item]] = {}
         if "text" in self.step.embedder.modalities:
-            made["text"] = (item_of("text", text) for text in self.make_texts(count))
+            sources["text"] = (item_of("text", text) for text in self.make_texts(count))
         if "image" in self.step.embedder.modalities:
-            made["image"] = (item_of("image", data) for data in self.make_images(count))
-        if not made:
+            sources["image"] = (item_of("image", data) for data in self.make_images(count))
+        if not sources:
             raise unittest.SkipTest("the suite has samples of texts and pictures only: override make_items")
-        turns = list(made.values())
+        turns = list(sources.values())
         return [next(turns[number * 7 % 5 % len(turns)]) for number in range(count)]
 
     # What the promises share
@@ -101,8 +101,8 @@ class ConformanceBase:
     def one_modality(self, count: int, modality: Modality | None = None) -> list[Item]:
         """Samples of one modality, by default that of the first sample."""
         items = self.make_items(6 * max(count, 2))
-        wanted = modality or items[0].modality
-        return [item for item in items if item.modality == wanted][:count]
+        chosen = modality or items[0].modality
+        return [item for item in items if item.modality == chosen][:count]
 
     def outcome(self) -> Outcome:
         """Of a batch of samples that do not fail."""

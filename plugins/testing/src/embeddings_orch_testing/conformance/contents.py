@@ -27,11 +27,11 @@ class ContentPromises(ConformanceBase):
         before, after = self.texts(2)
         long = item_of("text", LONG_TEXT)
         prepared = [self.step.prepare(item) for item in (before, long, after)]
-        outcome = self.step([one for one in prepared if isinstance(one, Prepared)])
-        failures = [*(one for one in prepared if isinstance(one, Failure)), *outcome.failures]
+        outcome = self.step([content for content in prepared if isinstance(content, Prepared)])
+        failures = [*(content for content in prepared if isinstance(content, Failure)), *outcome.failures]
         assert {before.key, after.key} <= set(outcome.keys), f"beside a long text: {failures}"
         if long.key not in outcome.keys:
-            assert [one.key for one in failures] == [long.key], f"the long text is lost: {failures}"
+            assert [failure.key for failure in failures] == [long.key], f"the long text is lost: {failures}"
             assert failures[0].kind == "item", f"a text that is too long is not {failures[0].kind}"
             assert failures[0].reason.strip(), "the failure of a long text has no reason"
 
@@ -39,18 +39,18 @@ class ContentPromises(ConformanceBase):
         """Of every modality that the embedder reads."""
         for modality in sorted(self.step.embedder.modalities):
             content: str | bytes = "" if modality == "text" else b""
-            found = self.step.prepare(item_of(modality, content))
-            assert isinstance(found, Failure), f"empty {modality} was prepared: {found}"
-            assert found.reason, f"the failure of empty {modality} has no reason"
+            answer = self.step.prepare(item_of(modality, content))
+            assert isinstance(answer, Failure), f"empty {modality} was prepared: {answer}"
+            assert answer.reason, f"the failure of empty {modality} has no reason"
 
     def test_a_modality_it_does_not_read_is_a_failure_and_no_exception(self) -> None:
         """With the modalities that it reads in the reason."""
         for modality in get_args(Modality):
             if modality in self.step.embedder.modalities:
                 continue
-            found = self.step.prepare(Item("key:0", modality, b"some bytes"))
-            assert isinstance(found, Failure), f"{modality} was prepared"
-            assert modality in found.reason, found.reason
+            answer = self.step.prepare(Item("key:0", modality, b"some bytes"))
+            assert isinstance(answer, Failure), f"{modality} was prepared"
+            assert modality in answer.reason, answer.reason
 
     def test_a_bad_item_fails_alone(self) -> None:
         """The good ones around it have their vectors."""
@@ -59,10 +59,10 @@ class ContentPromises(ConformanceBase):
         fine = self.one_modality(4, bad[0].modality)
         items = [*fine[:2], *bad, *fine[2:]]
         prepared = [self.step.prepare(item) for item in items]
-        outcome = self.step([one for one in prepared if isinstance(one, Prepared)])
-        failures = [*(one for one in prepared if isinstance(one, Failure)), *outcome.failures]
+        outcome = self.step([content for content in prepared if isinstance(content, Prepared)])
+        failures = [*(content for content in prepared if isinstance(content, Failure)), *outcome.failures]
         assert outcome.keys == [item.key for item in fine], "a good item has no vector, or a bad one has"
-        assert {one.key for one in failures} == {item.key for item in bad}, "a bad item is no failure"
+        assert {failure.key for failure in failures} == {item.key for item in bad}, "a bad item is no failure"
         for failure in failures:
             assert failure.kind == "item", f"{failure.reason}: a bad item is not {failure.kind}"
             assert failure.reason.strip(), "a failure has no reason"

@@ -67,8 +67,8 @@ class LifePromises(ConformanceBase):
     def test_every_error_is_classified(self) -> None:
         """Our own as they are, any other as one of ours."""
         embedder = self.step.embedder
-        for own in (ItemError("an item"), TerminalError("an end")):
-            assert embedder.classify(own) is own, f"{type(own).__name__} was changed"
+        for error in (ItemError("an item"), TerminalError("an end")):
+            assert embedder.classify(error) is error, f"{type(error).__name__} was changed"
         for other in (ConnectionError("no route"), TimeoutError("late"), ValueError("odd"), MemoryError()):
             known = embedder.classify(other)
             assert isinstance(known, ProviderError), f"{type(other).__name__} became {type(known).__name__}"

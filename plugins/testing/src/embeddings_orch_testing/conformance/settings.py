@@ -79,8 +79,8 @@ class SettingsPromises(ConformanceBase):
         """A new version of the code must not re-embed what is embedded."""
         if self.golden is None:
             raise unittest.SkipTest("there is no golden fingerprint")
-        found = self.make_fingerprint_config().fingerprint()
-        assert found == self.golden, f"{found}, not {self.golden}: every user would re-embed everything"
+        fingerprint = self.make_fingerprint_config().fingerprint()
+        assert fingerprint == self.golden, f"{fingerprint}, not {self.golden}: every user would re-embed everything"
 
     def test_each_identity_field_changes_the_fingerprint(self) -> None:
         """Two configs that make other vectors never share a table."""

@@ -27,7 +27,7 @@ def vary(
         role: of the fields.
         variations: values to take for a field; else they are guessed from its type.
     """
-    given = {name: getattr(config, name) for name in config.model_fields_set}
+    fields_set = {name: getattr(config, name) for name in config.model_fields_set}
     for name, field in type(config).model_fields.items():
         if role_of(field) != role:
             continue
@@ -36,7 +36,7 @@ def vary(
         changed = [
             other
             for candidate in candidates
-            if (other := _config(type(config), {**given, **_NEEDS.get(name, {}), name: candidate})) is not None
+            if (other := _config(type(config), {**fields_set, **_NEEDS.get(name, {}), name: candidate})) is not None
             and getattr(other, name) != value
         ]
         assert changed, f"no other value of {name} was found: give some in variations[{name!r}]"

@@ -30,16 +30,16 @@ class VectorPromises(ConformanceBase):
         items = self.make_items(self.count)
         step = self.step
         with ThreadPoolExecutor(_THREADS) as pool:
-            prepared = [good(one) for one in pool.map(step.prepare, items)]
+            prepared = [good(item) for item in pool.map(step.prepare, items)]
             together = _embed_all(step, pool, prepared)
             # Otherwise shared: the order of an embedder that confuses its items follows its batches.
             again = _embed_all(step, pool, prepared[::-1])
             some = items[:: -(-len(items) // _ALONE)]
             alone = unit(np.stack(list(pool.map(lambda item: vectors_of(step, [item])[0], some))))
-        own = np.linalg.norm(np.stack([together[item.key] for item in some]) - alone, axis=1)
-        worst = int(own.argmax())
-        assert own.max() <= self.tolerance, self._another(
-            items.index(some[worst]), some[worst], own.max(), "a batch than alone"
+        distances = np.linalg.norm(np.stack([together[item.key] for item in some]) - alone, axis=1)
+        worst = int(distances.argmax())
+        assert distances.max() <= self.tolerance, self._another(
+            items.index(some[worst]), some[worst], distances.max(), "a batch than alone"
         )
         for number, item in enumerate(items):
             apart = float(np.linalg.norm(together[item.key] - again[item.key]))
@@ -100,8 +100,8 @@ class VectorPromises(ConformanceBase):
 
 
 def _make_batches(prepared: list[Prepared]) -> Iterator[list[Prepared]]:
-    for modality in sorted({one.modality for one in prepared}):
-        left = [one for one in prepared if one.modality == modality]
+    for modality in sorted({content.modality for content in prepared}):
+        left = [content for content in prepared if content.modality == modality]
         turn = 0
         while left:
             size = _BATCHES[turn % len(_BATCHES)]
@@ -112,9 +112,9 @@ def _make_batches(prepared: list[Prepared]) -> Iterator[list[Prepared]]:
 def _embed_all(step: EmbedStep, pool: ThreadPoolExecutor, prepared: list[Prepared]) -> dict[str, Vectors]:
     """Unit vectors by key."""
     batches = list(_make_batches(prepared))
-    found: dict[str, Vectors] = {}
+    vectors: dict[str, Vectors] = {}
     for batch, outcome in zip(batches, pool.map(step, batches), strict=True):
         assert not outcome.failures, f"a sample failed: {outcome.failures[0]}"
-        assert outcome.keys == [one.key for one in batch], "the keys are in another order"
-        found.update(zip(outcome.keys, unit(np.stack(outcome.vectors)), strict=True))
-    return found
+        assert outcome.keys == [content.key for content in batch], "the keys are in another order"
+        vectors.update(zip(outcome.keys, unit(np.stack(outcome.vectors)), strict=True))
+    return vectors

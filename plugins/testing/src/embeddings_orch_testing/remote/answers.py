@@ -27,8 +27,8 @@ class AnswerPromises(RemoteBase):
     def tokens_in(self, body: Any) -> int:
         """The tokens that one answer reports; by default as the known providers write them, 0 where there are none."""
         for name in _COUNTS:
-            if found := list(_values(body, name)):
-                return sum(found)
+            if counts := list(_values(body, name)):
+                return sum(counts)
         return 0
 
     def test_a_malformed_answer_is_asked_for_again(self) -> None:
@@ -46,7 +46,7 @@ class AnswerPromises(RemoteBase):
                         continue
                     raise AssertionError(f"{name}: it is not retried: {error}") from error
             compare(self, outcome, expected, f"after {name}")
-            missing = [one for one in outcome.failures if not _BY_ITEM.search(one.reason)]
+            missing = [failure for failure in outcome.failures if not _BY_ITEM.search(failure.reason)]
             assert not missing, f"after {name}: {missing[0].reason}"
             assert len(outcome.keys) + len(outcome.failures) == len(items), f"after {name}: an item is lost"
 
@@ -56,12 +56,12 @@ class AnswerPromises(RemoteBase):
             expected = right(self, items)
             self.always_meets(fault)
             with self.fresh(retry={"max_retries": 2}) as step:
-                said, outcome = _end(step, items)
+                reasons, outcome = _end(step, items)
             compare(self, outcome, expected, f"with {name}")
             missing = {item.key for item in items} - set(outcome.keys)
             assert missing, f"with {name}: all vectors came out as if nothing were wrong; is the fault one?"
-            assert said, f"with {name}: items have no vector, and nothing says why"
-            for words in said:
+            assert reasons, f"with {name}: items have no vector, and nothing says why"
+            for words in reasons:
                 assert words.strip(), f"with {name}: the error says nothing"
                 assert not _UNEXPLAINED.match(words), f"with {name}: the error says {words!r}, not what is wrong"
 
@@ -89,11 +89,11 @@ class AnswerPromises(RemoteBase):
 
         self.always_meets(Fault.change_answer(seen))
         with self.fresh() as step:
-            found = embed(step, items).usage
+            usage = embed(step, items).usage
         counted = sum(self.tokens_in(body) for body in answers)
         assert answers, "no request for vectors was seen; does counted() fit?"
-        assert found.tokens == counted, f"usage has {found.tokens} tokens, the server counted {counted}"
-        assert found.requests == len(answers), f"usage has {found.requests} requests, the server saw {len(answers)}"
+        assert usage.tokens == counted, f"usage has {usage.tokens} tokens, the server counted {counted}"
+        assert usage.requests == len(answers), f"usage has {usage.requests} requests, the server saw {len(answers)}"
 
     def _malformed_cases(self) -> Iterator[tuple[str, Fault, list[Item]]]:
         if not (faults := self.malformed()):
@@ -107,10 +107,10 @@ def _end(step: Any, items: Sequence[Item]) -> tuple[list[str], Outcome]:
     try:
         outcome = embed(step, items)
     except StoppedError as error:
-        return [str(error), *(one.reason for one in error.outcome.failures)], error.outcome
+        return [str(error), *(failure.reason for failure in error.outcome.failures)], error.outcome
     except ProviderError as error:
         return [str(error)], Outcome()
-    return [one.reason for one in outcome.failures], outcome
+    return [failure.reason for failure in outcome.failures], outcome
 
 
 def _values(body: Any, name: str) -> Iterator[int]:

@@ -221,9 +221,11 @@ def compare(suite: RemoteBase, outcome: Outcome, expected: Mapping[str, Vectors]
         f"{what}: {len(outcome.vectors)} vectors, {len(outcome.keys)} keys"
     )
     for key, vector in zip(outcome.keys, outcome.vectors, strict=True):
-        wanted = expected[key]
-        assert vector.shape == wanted.shape, f"{what}: a vector of {len(vector)} numbers, not of {len(wanted)}"
-        apart = float(np.linalg.norm(unit(vector[None]) - unit(wanted[None])))
+        right_vector = expected[key]
+        assert vector.shape == right_vector.shape, (
+            f"{what}: a vector of {len(vector)} numbers, not of {len(right_vector)}"
+        )
+        apart = float(np.linalg.norm(unit(vector[None]) - unit(right_vector[None])))
         assert apart <= suite.tolerance, f"{what}: an item has another vector than without it ({apart:.2g} apart)"
 
 
@@ -233,5 +235,5 @@ def stop_of(step: EmbedStep, items: Sequence[Item], what: str) -> TerminalError:
         outcome = embed(step, items)
     except TerminalError as error:
         return error
-    found = outcome.failures[0].reason if outcome.failures else f"{len(outcome.keys)} vectors"
-    raise AssertionError(f"{what}: no TerminalError, but {found}")
+    end = outcome.failures[0].reason if outcome.failures else f"{len(outcome.keys)} vectors"
+    raise AssertionError(f"{what}: no TerminalError, but {end}")

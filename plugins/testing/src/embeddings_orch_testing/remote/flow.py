@@ -24,7 +24,7 @@ class FlowPromises(RemoteBase):
         """However many threads ask; and as many as that, so that a slow provider is used well."""
         items = self.sample(4 * _THREADS)
         with self.fresh(concurrency=_CONCURRENCY) as step:
-            batches = [[one] for one in prepare(step, items)]
+            batches = [[content] for content in prepare(step, items)]
             step(batches[0])
             self.calm()
             self.server.latency = 0.05
@@ -39,7 +39,7 @@ class FlowPromises(RemoteBase):
         """What is under way ends, and nothing begins."""
         items = self.sample(2 * _THREADS)
         with self.fresh(concurrency=2) as step:
-            batches = [[one] for one in prepare(step, items)]
+            batches = [[content] for content in prepare(step, items)]
             step(batches[0])
             self.calm()
             self.server.latency = 1.5
@@ -48,7 +48,7 @@ class FlowPromises(RemoteBase):
                 _until(lambda: self.count_sent() >= 2, "two requests are under way")
                 step.cancel()
                 before = self.count_sent()
-                errors = [one.exception() for one in running]
+                errors = [future.exception() for future in running]
         assert self.count_sent() == before, f"{self.count_sent() - before} requests were made after the cancel"
         stopped = [error for error in errors if error is not None]
         assert len(stopped) >= len(batches) - before, f"{len(stopped)} of {len(batches)} batches were stopped"
@@ -59,13 +59,13 @@ class FlowPromises(RemoteBase):
         items = self.sample(1)
         self.always_meets(Fault.status_code(429, headers={"retry-after": "120"}))
         step = EmbedStep(self.config_with())
-        found: list[BaseException] = []
+        errors: list[BaseException] = []
 
         def run() -> None:
             try:
                 embed(step, items)
             except TerminalError as error:
-                found.append(error)
+                errors.append(error)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
@@ -80,7 +80,7 @@ class FlowPromises(RemoteBase):
             step.close()
         assert not thread.is_alive(), "a batch sleeps on after the cancel"
         assert took < 2, f"a batch that waited to try again ended {took:.1f} s after the cancel"
-        assert [type(error) for error in found] == [CancelledError], f"a cancelled batch ended with {found}"
+        assert [type(error) for error in errors] == [CancelledError], f"a cancelled batch ended with {errors}"
         assert self.count_sent() == 1, f"{self.count_sent() - 1} requests were made after the cancel"
 
 

@@ -75,12 +75,12 @@ class RefusalPromises(RemoteBase):
             raise SkipTest("the provider has no key")
         items = self.sample(2)
         self.calm()
-        kept = os.environ.pop(self.key_variable)
+        key = os.environ.pop(self.key_variable)
         try:
             with self.fresh() as step:
                 error = stop_of(step, items, f"without {self.key_variable}")
         finally:
-            os.environ[self.key_variable] = kept
+            os.environ[self.key_variable] = key
         assert self.key_variable in str(error), f"the error does not name {self.key_variable}: {error}"
         assert not self.count_sent(), f"{self.count_sent()} requests were sent without a key"
 
@@ -111,11 +111,11 @@ class RefusalPromises(RemoteBase):
         assert outcome.keys == [item.key for item in good], (
             f"{len(outcome.keys)} vectors of {len(good)} good items beside a bad one: {outcome.failures[:2]}"
         )
-        assert [one.key for one in outcome.failures] == [bad.key], f"the failures are {outcome.failures}"
+        assert [failure.key for failure in outcome.failures] == [bad.key], f"the failures are {outcome.failures}"
         failure = outcome.failures[0]
         assert failure.kind == "item", f"a bad item is {failure.kind}: {failure.reason}"
         words = {error.message for error in self.server.refused}
-        assert any(said in failure.reason for said in words), (
+        assert any(message in failure.reason for message in words), (
             f"the server said {sorted(words)}, the failure's reason is {failure.reason!r}"
         )
         assert more <= most, f"a bad item cost {more} requests more, {most} are allowed"
@@ -135,16 +135,16 @@ class RefusalPromises(RemoteBase):
 def _run(step: EmbedStep, items: list[Item]) -> BaseException | None:
     by_key = {item.key: item for item in items}
     contents = [Content(item.key, item.modality, item.uri) for item in items]
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
             LocalRunner(2).run(step, contents, lambda content: by_key[content.key], lambda _: None)
         except BaseException as error:
-            found.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(120)
     assert not thread.is_alive(), "the run did not end within two minutes"
-    return found[0] if found else None
+    return errors[0] if errors else None

@@ -50,9 +50,9 @@ class SecrecyPromises(RemoteBase):
                 try:
                     outcome = embed(step, items)
                 except ProviderError as error:
-                    shown = "".join(traceback.format_exception(error))
+                    trace = "".join(traceback.format_exception(error))
                     self._check_hidden(f"the error of a {status}", f"{error} {error!r} {error.args!r}")
-                    self._check_hidden(f"the traceback of a {status}", shown)
+                    self._check_hidden(f"the traceback of a {status}", trace)
                 else:
                     self._check_hidden(f"the failure of a {status}", repr(outcome.failures))
 
@@ -75,8 +75,8 @@ class SecrecyPromises(RemoteBase):
         for record in records:
             if record.levelno <= logging.DEBUG and record.name.startswith(self.indiscreet or "\0"):
                 continue
-            shown = logging.Formatter().format(record)
-            self._check_hidden(f"a record of the logger {record.name!r} ({record.levelname})", shown)
+            text = logging.Formatter().format(record)
+            self._check_hidden(f"a record of the logger {record.name!r} ({record.levelname})", text)
 
     def test_the_key_is_in_no_address(self) -> None:
         """Addresses are logged by every proxy on the way."""
@@ -84,8 +84,8 @@ class SecrecyPromises(RemoteBase):
         embed(self.step, self.sample(2))
         assert self.server.requests, "no request was sent"
         for request in self.server.requests:
-            shown = f"{unquote(request.path)} {dict(request.query)}"
-            assert self.key not in shown, f"the key is in the address of {request.method} {request.path}"
+            address = f"{unquote(request.path)} {dict(request.query)}"
+            assert self.key not in address, f"the key is in the address of {request.method} {request.path}"
 
     def _has_key(self) -> None:
         if self.key_variable is None:
@@ -106,7 +106,7 @@ def _record_logs() -> Iterator[list[logging.LogRecord]]:
 
     keeper = Keeper(logging.DEBUG)
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))]
-    kept = [(logger, logger.level, logger.propagate, logger.disabled) for logger in loggers]
+    settings = [(logger, logger.level, logger.propagate, logger.disabled) for logger in loggers]
     disabled = logging.root.manager.disable
     logging.disable(logging.NOTSET)
     for logger in loggers:
@@ -118,6 +118,6 @@ def _record_logs() -> Iterator[list[logging.LogRecord]]:
     finally:
         logging.getLogger().removeHandler(keeper)
         logging.disable(disabled)
-        for logger, level, propagate, off in kept:
+        for logger, level, propagate, off in settings:
             logger.setLevel(level)
             logger.propagate, logger.disabled = propagate, off

@@ -98,12 +98,12 @@ class TransientPromises(RemoteBase):
             for name, fault in _LASTING.items():
                 self.always_meets(fault)
                 with self.fresh(retry={"max_retries": retries}) as step:
-                    said = self._unavailable(step, items, name)
+                    message = self._unavailable(step, items, name)
                 sent, most = self.count_sent(), retries + 1
                 assert sent <= most, f"{name}, max_retries {retries}: {sent} requests were sent, {most} are allowed"
                 assert sent == most, f"{name}, max_retries {retries}: {sent} requests were sent, not {most}"
-                assert fault.kind != "status" or f"scripted fault {name}" in said, (
-                    f"{name}: the provider said 'scripted fault {name}', the error is {said!r}"
+                assert fault.kind != "status" or f"scripted fault {name}" in message, (
+                    f"{name}: the provider said 'scripted fault {name}', the error is {message!r}"
                 )
 
     def _unavailable(self, step: EmbedStep, items: Sequence[Item], name: str) -> str:
@@ -121,18 +121,18 @@ class TransientPromises(RemoteBase):
         """In seconds, and as a date."""
         items = self.sample(1)
         for status in (429, 503):
-            for form, asked in (("seconds", _RETRY_AFTER), ("a date", _DATE)):
+            for form, seconds in (("seconds", _RETRY_AFTER), ("a date", _DATE)):
                 hours = Hours()
                 with self.fresh(hours) as step:
                     embed(step, items)
-                    value = f"{asked:.0f}" if form == "seconds" else formatdate(time.time() + asked, usegmt=True)
+                    value = f"{seconds:.0f}" if form == "seconds" else formatdate(time.time() + seconds, usegmt=True)
                     self.meets(Fault.status_code(status, headers={"retry-after": value}))
                     hours.slept.clear()
                     embed(step, items)
                 # A date has no fractions of a second, and time passes.
-                slept, least = sum(hours.slept), asked - (2.5 if form == "a date" else 0)
-                assert least <= slept <= asked + 0.5, (
-                    f"{status} with Retry-After in {form}: {asked:.0f} s were asked for, {slept:.2f} s waited"
+                slept, least = sum(hours.slept), seconds - (2.5 if form == "a date" else 0)
+                assert least <= slept <= seconds + 0.5, (
+                    f"{status} with Retry-After in {form}: {seconds:.0f} s were asked for, {slept:.2f} s waited"
                 )
 
     def test_a_server_that_is_not_there_is_said_to_be(self) -> None:

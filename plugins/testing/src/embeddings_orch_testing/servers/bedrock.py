@@ -155,7 +155,7 @@ class BedrockServer(LoopbackServer):
         if matched is None:
             raise error("UnrecognizedClientException", "The security token included in the request is invalid.")
         key, token = matched[1], request.headers.get("x-amz-security-token")
-        issued = next((one for one in self.issued if one.access_key == key), None)
+        issued = next((session for session in self.issued if session.access_key == key), None)
         expected = issued.token if issued else self.token
         if (issued is None and self.key not in (None, key)) or (expected is not None and token != expected):
             raise error("UnrecognizedClientException", "The security token included in the request is invalid.")

@@ -96,8 +96,8 @@ class InvokeRequest:
             data = base64.b64decode(value, validate=True)
         except (binascii.Error, TypeError, ValueError):
             raise error("ValidationException", "The image is not valid base64.") from None
-        found = next((name for name, start in _FORMATS if data.startswith(start)), None)
-        if found is None or found not in formats or kind not in (None, found):
+        detected = next((name for name, start in _FORMATS if data.startswith(start)), None)
+        if detected is None or detected not in formats or kind not in (None, detected):
             raise error("ValidationException", f"Unsupported image format; allowed: {', '.join(formats)}.")
         if most is not None and len(data) > most:
             raise error("ValidationException", f"The image exceeds the maximum size of {most} bytes.")

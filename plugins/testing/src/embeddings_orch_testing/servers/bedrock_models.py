@@ -80,16 +80,17 @@ def titan_image(call: InvokeRequest) -> ModelReply:
 
 def _cohere_inputs(call: InvokeRequest, most_pictures: int, formats: Collection[str]) -> list[list[str | bytes]]:
     """The parts of each input, checked."""
-    given = [key for key in ("texts", "images", "inputs") if key in call.body]
-    if len(given) != 1:
-        raise schema_error("#: required key [texts] not found" if not given else "#: only one input kind is permitted")
-    values, most = call.body[given[0]], most_pictures if given[0] == "images" else 96
+    kinds = [key for key in ("texts", "images", "inputs") if key in call.body]
+    if len(kinds) != 1:
+        raise schema_error("#: required key [texts] not found" if not kinds else "#: only one input kind is permitted")
+    (kind,) = kinds
+    values, most = call.body[kind], most_pictures if kind == "images" else 96
     if not isinstance(values, list) or not 1 <= len(values) <= most:
-        raise schema_error(f"#/{given[0]}: expected maximum item count: {most}, found: {len(values)}")
+        raise schema_error(f"#/{kind}: expected maximum item count: {most}, found: {len(values)}")
     third = "-v3" in call.model
     inputs: list[list[str | bytes]] = []
     for number, value in enumerate(values):
-        parts = value["content"] if given[0] == "inputs" else [{"type": given[0], given[0]: value}]
+        parts = value["content"] if kind == "inputs" else [{"type": kind, kind: value}]
         inputs.append([])
         for part in parts:
             if part["type"] in ("texts", "text"):
@@ -118,12 +119,12 @@ def cohere(call: InvokeRequest) -> ModelReply:
         raise schema_error("#/input_type: image is for images, and images need it")
     vectors, tokens = [], 0
     for parts in inputs:
-        made = []
+        part_vectors = []
         for part in parts:
             content = _cut(part, 512 if third else 128_000, cut) if isinstance(part, str) else part
             tokens += tokens_of(content) if isinstance(content, str) else IMAGE_TOKENS
-            made.append(call.vector(content, dimensions, side))
-        vectors.append(np.mean(made, axis=0).tolist())
+            part_vectors.append(call.vector(content, dimensions, side))
+        vectors.append(np.mean(part_vectors, axis=0).tolist())
     by_type = bool(call.body.get("embedding_types"))
     return {
         "id": "5f1d0f0e-0000-4000-8000-000000000000",
@@ -146,19 +147,19 @@ def nova(call: InvokeRequest) -> ModelReply:
     call.keys(["taskType", "singleEmbeddingParams"], ["schemaVersion"])
     call.choice("schemaVersion", ("nova-multimodal-embed-v1",), "nova-multimodal-embed-v1")
     call.choice("taskType", ("SINGLE_EMBEDDING",), None)
-    wanted = call.body["singleEmbeddingParams"]
-    side = call.choice("embeddingPurpose", _NOVA_PURPOSES, None, wanted)
-    dimensions = call.choice("embeddingDimension", (256, 384, 1024, 3072), 3072, wanted)
-    if len({"text", "image", "audio", "video"} & set(wanted)) != 1:
+    params = call.body["singleEmbeddingParams"]
+    side = call.choice("embeddingPurpose", _NOVA_PURPOSES, None, params)
+    dimensions = call.choice("embeddingDimension", (256, 384, 1024, 3072), 3072, params)
+    if len({"text", "image", "audio", "video"} & set(params)) != 1:
         raise schema_error("#/singleEmbeddingParams: exactly one of text, image, video, audio must be present")
     result: dict[str, Any]
-    if "text" in wanted:
-        text = call.text("singleEmbeddingParams/text/value", wanted["text"].get("value"), 8192)
-        how = call.choice("truncationMode", ("START", "END", "NONE"), None, wanted["text"])
+    if "text" in params:
+        text = call.text("singleEmbeddingParams/text/value", params["text"].get("value"), 8192)
+        how = call.choice("truncationMode", ("START", "END", "NONE"), None, params["text"])
         content: str | bytes = _cut(text, 8192, how.lower())
         result, tokens = {"embeddingType": "TEXT"}, tokens_of(str(content))
     else:
-        image, formats = wanted["image"], ("png", "jpeg", "gif", "webp")
+        image, formats = params["image"], ("png", "jpeg", "gif", "webp")
         kind = call.choice("format", formats, None, image)
         detail = call.choice("detailLevel", ("STANDARD_IMAGE", "DOCUMENT_IMAGE"), "STANDARD_IMAGE", image)
         content, side = call.picture(image["source"]["bytes"], formats, None, kind), f"{side} {detail}"

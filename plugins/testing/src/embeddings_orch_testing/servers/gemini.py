@@ -71,13 +71,13 @@ class GeminiServer(LoopbackServer):
 
     def answer(self, request: RecordedRequest) -> Answer:
         """The API's answer to one request."""
-        found = _PATH.fullmatch(request.path)
-        if request.method != "POST" or found is None:
+        match = _PATH.fullmatch(request.path)
+        if request.method != "POST" or match is None:
             raise RefusedError(404, "Requested entity was not found.")
         self._authorize(request)
         if len(request.raw) > _MAX_BYTES:
             raise RefusedError(400, f"Request payload size exceeds the limit: {_MAX_BYTES} bytes.")
-        name, method = found.groups()
+        name, method = match.groups()
         if name not in _MODELS:
             raise RefusedError(404, f"{name} is not found for API version v1beta, or is not supported for {method}.")
         if not isinstance(request.body, dict):
@@ -93,11 +93,11 @@ class GeminiServer(LoopbackServer):
                 400, f"* BatchEmbedContentsRequest.requests: at most {_MAX_BATCH} requests can be in one batch\n"
             )
         embedded = []
-        for index, one in enumerate(requests):
+        for index, item_request in enumerate(requests):
             where = f"BatchEmbedContentsRequest.requests[{index}]"
-            if one.get("model") != name:
+            if item_request.get("model") != name:
                 raise RefusedError(400, f"* {where}.model: model must match the model of the batch\n")
-            embedded.append(self._embed(name, one, where))
+            embedded.append(self._embed(name, item_request, where))
         values = [{"values": vector} for vector, _ in embedded]
         return Answer(200, {"embeddings": values, **_usage(sum(tokens for _, tokens in embedded))})
 
@@ -116,10 +116,10 @@ class GeminiServer(LoopbackServer):
     def _authorize(self, request: RecordedRequest) -> None:
         if self.key is None:
             return
-        given = request.headers.get("x-goog-api-key") or request.query.get("key")
-        if not given:
+        key = request.headers.get("x-goog-api-key") or request.query.get("key")
+        if not key:
             raise RefusedError(403, "Method doesn't allow unregistered callers (callers without established identity).")
-        if given != self.key:
+        if key != self.key:
             raise RefusedError(400, "API key not valid. Please pass a valid API key.", "API_KEY_INVALID")
 
     def _embed(self, name: str, request: Any, where: str) -> tuple[list[float], int]:
@@ -135,14 +135,20 @@ class GeminiServer(LoopbackServer):
         if not parts:
             raise RefusedError(400, f"* {where}.content: contents is not specified\n")
         read = [self._part(part, model, where) for part in parts]
-        pictures = sum(isinstance(one, bytes) for one in read)
+        pictures = sum(isinstance(content_part, bytes) for content_part in read)
         if pictures > _MAX_IMAGES:
             raise RefusedError(400, f"* {where}.content: at most {_MAX_IMAGES} images are supported\n")
-        data = b"\0".join(one if isinstance(one, bytes) else one[: model.tokens * 4].encode() for one in read)
-        tokens = sum(_IMAGE_TOKENS if isinstance(one, bytes) else min(tokens_of(one), model.tokens) for one in read)
+        data, tokens = [], 0
+        for content_part in read:
+            if isinstance(content_part, bytes):
+                data.append(content_part)
+                tokens += _IMAGE_TOKENS
+            else:
+                data.append(content_part[: model.tokens * 4].encode())
+                tokens += min(tokens_of(content_part), model.tokens)
         space = f"gemini {name} {task if model.task_types else ''}"
         # As with the real models, a shorter vector is the beginning of the long one.
-        vector = vector_of(space, data, _FULL)[:length]
+        vector = vector_of(space, b"\0".join(data), _FULL)[:length]
         if model.unit_length:
             vector = vector / np.linalg.norm(vector)
         return [round(float(number), 7) for number in vector], tokens

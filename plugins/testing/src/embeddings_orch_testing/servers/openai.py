@@ -133,11 +133,11 @@ class OpenAIServer(LoopbackServer):
     def _authorize(self, request: RecordedRequest) -> None:
         if self.key is None:
             return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
             raise _RefusedLikeOpenAIError(401, _NO_KEY)
-        if given != self.key:
-            masked = f"{given[:3]}{'*' * 8}{given[-4:]}" if len(given) > 12 else "*" * 8
+        if key != self.key:
+            masked = f"{key[:3]}{'*' * 8}{key[-4:]}" if len(key) > 12 else "*" * 8
             raise _RefusedLikeOpenAIError(
                 401,
                 f"Incorrect API key provided: {masked}. "
@@ -180,8 +180,8 @@ class OpenAIServer(LoopbackServer):
         return model
 
     def _texts(self, body: Mapping[str, Any]) -> list[str]:
-        given = body.get("input")
-        texts = [given] if isinstance(given, str) else given
+        value = body.get("input")
+        texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
             raise _RefusedLikeOpenAIError(400, _INPUT_IS_INVALID)
         if len(texts) > MOST_INPUTS:

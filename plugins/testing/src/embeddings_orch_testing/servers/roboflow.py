@@ -82,16 +82,16 @@ class RoboflowServer(LoopbackServer):
         if self.key is None:
             return
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        given = request.query.get("api_key") or bearer or body.get("api_key")
-        if not given:
+        key = request.query.get("api_key") or bearer or body.get("api_key")
+        if not key:
             raise RefusedError(400, _NO_KEY)
-        if given != self.key:
+        if key != self.key:
             raise RefusedError(401, _UNAUTHORIZED)
 
     def _embed_text(self, body: dict[str, Any], version: str) -> dict[str, Any]:
         text = body.get("text")
         texts = text if isinstance(text, list) else [text]
-        if not all(isinstance(one, str) for one in texts):
+        if not all(isinstance(entry, str) for entry in texts):
             raise RefusedError(422, "Input should be a valid string", "text")
         return {"embeddings": _numbers(self._texts(texts, version))}
 
@@ -116,8 +116,8 @@ class RoboflowServer(LoopbackServer):
         if subject_type not in kinds or prompt_type not in kinds or len(prompts) > _MAX_BATCH:
             raise RefusedError(500, "Internal error.")
         (subject,) = kinds[subject_type]([body["subject"]], version)
-        found = [_cosine(subject, vector) for vector in kinds[prompt_type](prompts, version)]
-        return {"similarity": dict(zip(prompt, found, strict=True)) if named else found}
+        figures = [_cosine(subject, vector) for vector in kinds[prompt_type](prompts, version)]
+        return {"similarity": dict(zip(prompt, figures, strict=True)) if named else figures}
 
     def _texts(self, texts: list[Any], version: str) -> list[Vectors]:
         for text in texts:

@@ -20,10 +20,10 @@ def _v3(call: ModelCall) -> dict[str, Any]:
 
 
 def _v4(call: ModelCall) -> dict[str, Any]:
-    given = {"images" if call.modality == "image" else "texts": list(call.contents)}
+    inputs = {"images" if call.modality == "image" else "texts": list(call.contents)}
     return {
         "input_type": call.input_type,
-        **given,
+        **inputs,
         "truncate": _V4_CUTS[call.truncate],
         "embedding_types": ["float"],
         "output_dimension": call.dimensions,

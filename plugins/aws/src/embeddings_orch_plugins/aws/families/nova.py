@@ -18,18 +18,18 @@ from embeddings_orch_plugins.aws.families.base import (
 
 def _body(call: ModelCall) -> dict[str, Any]:
     content = call.contents[0]
-    given: dict[str, Any]
+    subject: dict[str, Any]
     if call.modality == "text":
-        given = {"text": {"truncationMode": call.truncate.upper(), "value": content}}
+        subject = {"text": {"truncationMode": call.truncate.upper(), "value": content}}
     else:
-        given = {"image": {"format": format_of(content), "source": {"bytes": base64_of(content)}}}
+        subject = {"image": {"format": format_of(content), "source": {"bytes": base64_of(content)}}}
     return {
         "schemaVersion": "nova-multimodal-embed-v1",
         "taskType": "SINGLE_EMBEDDING",
         "singleEmbeddingParams": {
             "embeddingPurpose": call.input_type,
             "embeddingDimension": call.dimensions,
-            **given,
+            **subject,
         },
     }
 

@@ -25,8 +25,8 @@ def _text_v2(call: ModelCall) -> dict[str, Any]:
 
 def _image(call: ModelCall) -> dict[str, Any]:
     content = call.contents[0]
-    given = {"inputText": content} if call.modality == "text" else {"inputImage": base64_of(content)}
-    return {**given, "embeddingConfig": {"outputEmbeddingLength": call.dimensions}}
+    subject = {"inputText": content} if call.modality == "text" else {"inputImage": base64_of(content)}
+    return {**subject, "embeddingConfig": {"outputEmbeddingLength": call.dimensions}}
 
 
 def _vectors(answer: Any) -> NumberRows:

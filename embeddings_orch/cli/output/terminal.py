@@ -206,13 +206,13 @@ def hits_table(results: Results, limit: int | None = None) -> None:
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)
 
 
-def findings(diagnoses: Iterable[Diagnosis]) -> bool:
-    """What doctor finds, a line each as it comes; returns whether all is well."""
+def print_diagnoses(diagnoses: Iterable[Diagnosis]) -> bool:
+    """Print what doctor finds, a line each as it comes; returns whether all is well."""
     well = True
-    for finding in diagnoses:
-        well = well and finding.ok
-        click.secho("ok    " if finding.ok else "wrong ", fg="green" if finding.ok else "red", bold=True, nl=False)
-        click.echo(f"{finding.what}: {finding.detail}")
-        for advice in finding.advice:
+    for diagnosis in diagnoses:
+        well = well and diagnosis.ok
+        click.secho("ok    " if diagnosis.ok else "wrong ", fg="green" if diagnosis.ok else "red", bold=True, nl=False)
+        click.echo(f"{diagnosis.what}: {diagnosis.detail}")
+        for advice in diagnosis.advice:
             click.echo(f"      advice: {advice}")
     return well
