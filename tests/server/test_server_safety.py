@@ -180,13 +180,12 @@ def test_headers_have_a_limit(server):
     assert sent < 20_000_000
 
 
-def test_a_picture_that_unpacks_to_too_much_is_refused_at_once(http):
+def test_a_picture_that_unpacks_to_too_much_is_refused_and_not_unpacked(http, unpacked):
     for size in ((50_000, 50_000), (10_000, 10_000)):
-        started = time.perf_counter()
         answer = http.post("/v1/search", json={"image": {"base64": base64.b64encode(bomb(*size)).decode()}})
         assert answer.status_code == 413, answer.text
         assert f"{size[0]} x {size[1]} pixels" in answer.json()["error"]["message"]
-        assert time.perf_counter() - started < 20
+        assert size not in unpacked
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "10.0.0.1", ""])
