@@ -9,7 +9,7 @@ import pytest
 from exact_search import right, words, words_gallery
 from galleries import gallery, make_gallery, shared_gallery
 from homes import make_home
-from serving import served, shared_served
+from serving import served, shared_served, unpacked
 
 __all__ = [
     "dagster_home",
@@ -19,6 +19,7 @@ __all__ = [
     "served",
     "shared_gallery",
     "shared_served",
+    "unpacked",
     "words",
     "words_gallery",
 ]

@@ -22,14 +22,17 @@ def modules() -> list[Path]:
 
 
 def names_of(file: Path) -> Iterator[str]:
-    """The classes and types of a module; a TypeVar is no type of its own."""
+    """The classes, aliases and type variables of a module."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if re.fullmatch(r"[A-Z][a-z]\w*", name) and "TypeVar" not in ast.unparse(node.value):
-                yield name
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            if ast.unparse(node.annotation).endswith("TypeAlias"):
+                yield node.target.id
+        elif isinstance(node, ast.Assign):
+            # What a TypeVar is called says what it stands for, and must be no type's name either.
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            yield from (name for name in names if re.fullmatch(r"[A-Z][a-z]\w*", name))
 
 
 def test_a_name_of_a_type_stands_for_one_thing() -> None:
@@ -62,10 +65,18 @@ def test_every_room_of_the_contract_is_in_the_picture() -> None:
         assert re.search(rf">{room}(/|\.py)<", picture), f"{room} is not in docs/images/rooms.svg"
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+PAGES = sorted(
+    page
+    for pages in ("README.md", "CONTRIBUTING.md", "docs/*.md", "plugins/*/README.md", "templates/*/README.md")
+    for page in ROOT.glob(pages)
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|js))`", text):
-        assert any((place / name).is_file() for place in (ROOT, ROOT / "embeddings_orch")), f"{page.name}: {name}"
+    places = (page.parent, ROOT, ROOT / "embeddings_orch")
+    for name in re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|js))`", text):
+        assert any((place / name).is_file() for place in places), name
     for name in re.findall(r"\]\(((?!https?:|#|mailto:)[^)#\s]+)", text):
-        assert (page.parent / name).exists(), f"{page.name}: {name}"
+        assert (page.parent / name).exists(), name

@@ -63,7 +63,7 @@ def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, 
     gallery.run()
     gallery.forget_calls()
     gallery.model(delay=1.0)
-    with Process(gallery.file, "--no-load") as one:
+    with Process(gallery.file, "--no-load", "--grace", "300") as one:
         assert "gallery/found" in one.out
         assert f"{one.url}/docs" in one.out
         answers = []
@@ -73,11 +73,11 @@ def test_a_signal_ends_the_server_when_open_requests_are_answered(make_gallery, 
         )
         asking.start()
         until_asked(gallery)
-        seconds, err = one.stopped(number, within=20)
+        # Well within what it would give a request that does not end.
+        _, err = one.stopped(number, within=60)
         asking.join()
     assert one.process.returncode == 0, err
     assert [answer.status_code for answer in answers] == [200]
-    assert seconds < 6
     assert "POST /v1/search 200" in err
     assert "abc" not in err
     assert "Traceback" not in err
@@ -88,20 +88,22 @@ def test_a_request_that_takes_too_long_does_not_keep_the_server_from_stopping(ma
     gallery = make_gallery()
     gallery.run()
     gallery.forget_calls()
-    gallery.model(delay=60.0)
+    gallery.model(delay=300.0)
     with Process(gallery.file, "--no-load", "--grace", "1") as one:
 
         def ask():
             with pytest.raises(httpx.HTTPError):
-                httpx.post(f"{one.url}/v1/search", json={"text": "red"}, trust_env=False, timeout=60).raise_for_status()
+                httpx.post(
+                    f"{one.url}/v1/search", json={"text": "red"}, trust_env=False, timeout=300
+                ).raise_for_status()
 
         asking = threading.Thread(target=ask)
         asking.start()
         until_asked(gallery)
-        seconds, err = one.stopped(signal.SIGTERM, within=30)
+        seconds, err = one.stopped(signal.SIGTERM, within=60)
         asking.join()
     assert one.process.returncode == 0, err
-    assert 1 < seconds < 10
+    assert seconds > 1
 
 
 @pytest.mark.daemon

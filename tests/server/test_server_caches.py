@@ -67,9 +67,11 @@ def test_what_was_read_is_as_old_as_its_readings_begin():
 
 
 def test_what_is_not_there_is_looked_for_each_time():
-    cache = FreshCache(2, 10.0, Clock())
-    assert cache.get_or_read("a", lambda: None) is None
+    cache = FreshCache(1, 10.0, Clock())
     assert cache.get_or_read("a", lambda: "there") == "there"
+    assert cache.get_or_read("b", lambda: None) is None
+    assert cache.get_or_read("a", pytest.fail) == "there", "what is not there took a place"
+    assert cache.get_or_read("b", lambda: "now there") == "now there"
 
 
 def test_a_session_ends_by_itself():

@@ -6,7 +6,6 @@ import logging
 import socket
 import struct
 import threading
-import time
 import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -180,13 +179,12 @@ def test_headers_have_a_limit(server):
     assert sent < 20_000_000
 
 
-def test_a_picture_that_unpacks_to_too_much_is_refused_at_once(http):
+def test_a_picture_that_unpacks_to_too_much_is_refused_and_not_unpacked(http, unpacked):
     for size in ((50_000, 50_000), (10_000, 10_000)):
-        started = time.perf_counter()
         answer = http.post("/v1/search", json={"image": {"base64": base64.b64encode(bomb(*size)).decode()}})
         assert answer.status_code == 413, answer.text
         assert f"{size[0]} x {size[1]} pixels" in answer.json()["error"]["message"]
-        assert time.perf_counter() - started < 20
+        assert size not in unpacked
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "10.0.0.1", ""])
@@ -361,12 +359,11 @@ def test_a_mistake_of_the_server_is_told_without_its_text(words, served, caplog)
     ids=lambda value: value[:20],
 )
 def test_a_filter_cannot_take_the_server_down(http, words, where, why):
-    started = time.perf_counter()
+    # The client waits for half a minute; what a filter would make takes longer, or more memory than there is.
     answer = http.post("/v1/search", json={"keyword": "red", "where": where})
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert why in error["message"] + error["param"]
-    assert time.perf_counter() - started < 20
     assert http.get("/health").status_code == 200
     assert len(words.rows()) == 60
 

@@ -136,15 +136,19 @@ def test_many_ask_for_one_thumbnail_and_it_is_made_once(gallery, served, monkeyp
     assert len(reads) == 1
 
 
-def test_a_picture_of_very_many_pixels_is_not_unpacked(make_gallery, served):
+def test_a_picture_of_very_many_pixels_is_not_unpacked(make_gallery, served, unpacked):
     gallery = make_gallery(pictures=1)
     data = io.BytesIO()
     Image.new("1", (16_000, 16_000)).save(data, "PNG")
     gallery.add("huge.png", data.getvalue())
     gallery.run()
-    answer = served(gallery).http.get(AT + "huge.png")
+    http = served(gallery).http
+    assert http.get(AT + "p000.png").status_code == 200
+    assert unpacked, "it is not seen here what is unpacked"
+    answer = http.get(AT + "huge.png")
     assert answer.status_code == 404
     assert "too many pixels" in answer.json()["error"]["message"]
+    assert (16_000, 16_000) not in unpacked
 
 
 def test_a_page_may_ask_for_all_its_thumbnails_at_once(make_gallery, served):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from PIL import ImageFile
 
 from galleries import Gallery
 
@@ -48,6 +49,20 @@ def serving() -> Iterator[Callable[..., Running]]:
             return Running(url, http, app)
 
         yield serve
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Width and height of each picture whose pixels this process has decoded, servers in its threads too."""
+    sizes: list[tuple[int, int]] = []
+    load = ImageFile.ImageFile.load
+
+    def counted(image: ImageFile.ImageFile) -> Any:
+        sizes.append(image.size)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    return sizes
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache, TTLCache, cachedmethod
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
 
 
 class ByteCache:
@@ -42,7 +42,7 @@ class ByteCache:
         return make()
 
 
-class FreshCache(Generic[Key, Value]):
+class FreshCache(Generic[KeyT, ValueT]):
     """Keeps what was read for a moment, for any number of threads; one of them reads at a time.
 
     Args:
@@ -52,13 +52,18 @@ class FreshCache(Generic[Key, Value]):
     """
 
     def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
-        self._kept: TTLCache[Key, Value] = TTLCache(most, seconds, timer=clock)
+        self._kept: TTLCache[KeyT, ValueT] = TTLCache(most, seconds, timer=clock)
         self._lock = threading.Lock()
 
-    def get_or_read(self, key: Key, read: Callable[[], Value]) -> Value:
+    def get_or_read(self, key: KeyT, read: Callable[[], ValueT]) -> ValueT:
         """What is kept under a key, else what ``read`` gives; None is not kept."""
         # The cache's time stands still meanwhile, so that a value is as old as its reading's begin.
         with self._lock, self._kept.timer:
-            if (value := self._kept.get(key)) is None:
-                value = self._kept[key] = read()
+            kept = self._kept.get(key)
+            if kept is not None:
+                return kept
+            value = read()
+            # What is asked for by names of a client's choice and is not there takes no place from what is.
+            if value is not None:
+                self._kept[key] = value
             return value

@@ -299,11 +299,11 @@ class Remote(CountingEmbedder):
         return super().embed(batch)
 
 
-def remote(monkeypatch, behave, **settings):
+def remote(monkeypatch, behave, sleep=None, **settings):
     config = CountingConfig(name="toy", **settings)
     embedder = Remote(config, behave)
     monkeypatch.setattr("embeddings_orch.embedding.step.embedder_for", lambda _: embedder)
-    return EmbedStep(config), embedder
+    return EmbedStep(config, sleep=sleep), embedder
 
 
 @pytest.mark.parametrize("takes", [0.0, 0.001, 0.02])
@@ -333,8 +333,8 @@ def test_the_first_terminal_error_is_the_one_that_is_raised(monkeypatch):
 
 
 def test_batches_that_wait_to_try_again_do_not_hold_up_the_others(monkeypatch):
-    """Four of forty batches wait for half a second each, with a concurrency of four."""
-    tried = set()
+    """Four of forty batches wait until all others are done, with a concurrency of four."""
+    tried, others_done, waits = set(), threading.Event(), []
 
     def busy(batch):
         number = int(batch.contents[0].split()[1])
@@ -344,18 +344,21 @@ def test_batches_that_wait_to_try_again_do_not_hold_up_the_others(monkeypatch):
         if first and number < 4:
             raise TransientError("busy", retry_after=0.5)
 
-    finished, commits = {}, Commits()
-    step, _ = remote(monkeypatch, busy, concurrency=4, batch_size=1, retry={"initial_wait": 0.0})
-    started = time.monotonic()
+    def sleep(seconds):
+        waits.append((seconds, others_done.wait(60)))
+
+    finished, commits = [], Commits()
+    step, _ = remote(monkeypatch, busy, sleep, concurrency=4, batch_size=1, retry={"initial_wait": 0.0})
 
     def progress(_):
-        finished[len(finished)] = time.monotonic() - started
+        finished.append(len(finished))
+        if len(finished) == 36:
+            others_done.set()
 
     LocalRunner(2).run(step, contents(40), read, commits, progress=progress)
 
     assert len(commits.vectors) == 40
-    assert finished[35] < 0.45, "36 batches that need not wait were done late"
-    assert finished[39] >= 0.5
+    assert waits == [(0.5, True)] * 4, "36 batches that need not wait were held up"
 
 
 def test_concurrency_is_what_the_config_says(monkeypatch):

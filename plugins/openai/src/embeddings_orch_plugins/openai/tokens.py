@@ -41,10 +41,16 @@ class TokenCounter:
     Args:
         load: gives the table.
         patience: seconds to wait for it, once; it is used as soon as it is there, however late.
+        join: waits for the thread that loads it, for so many seconds at most.
     """
 
-    def __init__(self, load: Callable[[], tiktoken.Encoding] = load_table, patience: float = _PATIENCE) -> None:
-        self._load, self._patience = load, patience
+    def __init__(
+        self,
+        load: Callable[[], tiktoken.Encoding] = load_table,
+        patience: float = _PATIENCE,
+        join: Callable[[threading.Thread, float], None] = threading.Thread.join,
+    ) -> None:
+        self._load, self._patience, self._join = load, patience, join
         self._lock = threading.Lock()
         self._loading: threading.Thread | None = None
         self._table: tiktoken.Encoding | None = None
@@ -79,7 +85,7 @@ class TokenCounter:
             if self._loading is None:
                 self._loading = threading.Thread(target=self._run, name="tiktoken", daemon=True)
                 self._loading.start()
-        self._loading.join(self._patience)
+        self._join(self._loading, self._patience)
         self._waited.set()
         return self._table
 

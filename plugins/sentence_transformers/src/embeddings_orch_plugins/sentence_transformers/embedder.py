@@ -40,16 +40,16 @@ if TYPE_CHECKING:
 SORTED_BATCHES = 32
 """Forward passes in one call of texts: sorted together by length, so that little padding is computed."""
 
-ConfigT = TypeVar("ConfigT", bound=SentenceModelConfig)
+SentenceConfigT = TypeVar("SentenceConfigT", bound=SentenceModelConfig)
 ToldT = TypeVar("ToldT")
 
 
-class SentenceModelEmbedder(Embedder[ConfigT]):
+class SentenceModelEmbedder(Embedder[SentenceConfigT]):
     """Embeds with one model of the library, loaded once, when first needed, and used by one thread at a time."""
 
     kinds: ClassVar[tuple[str, ...]] = ("pytorch",)
 
-    def __init__(self, config: ConfigT) -> None:
+    def __init__(self, config: SentenceConfigT) -> None:
         super().__init__(config)
         self._lock = threading.RLock()
         self._model: tuple[SentenceTransformer, torch.device] | None = None
