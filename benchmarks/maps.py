@@ -27,7 +27,7 @@ from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.maps.layout import make_map
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
-from embeddings_orch.store.maps import Method
+from embeddings_orch.store.tables.maps import Method
 
 
 def declared(folder: Path, dimensions: int) -> Pipeline:

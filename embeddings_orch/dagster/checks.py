@@ -10,7 +10,7 @@ from embeddings_orch.pipeline.checks.change_report import change_report
 from embeddings_orch.pipeline.checks.model_change import ModelChange, model_label
 from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, inspect_index
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.store.generations import CheckResult
+from embeddings_orch.store.tables.generations import CheckResult
 
 _DESCRIPTIONS = {
     "coverage": "Every content has a vector or a remembered failure.",

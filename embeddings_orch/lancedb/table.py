@@ -18,8 +18,8 @@ from embeddings_orch.models.content import Modality
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store
 from embeddings_orch.store.base import short
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_reader import tune
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.index_reader import tune
 
 
 def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = None) -> PublishedTable:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store import Store
-from embeddings_orch.store.claims import ClaimsTable
+from embeddings_orch.store.tables.claims import ClaimsTable
 
 SECONDS = 60.0
 """How long a claim lasts after it was last extended; a run on another machine that died blocks the others so long."""

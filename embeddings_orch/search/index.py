@@ -24,8 +24,8 @@ from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
 from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.search.results import Hit, Results
 from embeddings_orch.store import Store
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.index_reader import IndexReader
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.index_reader import IndexReader
 
 
 class Index:

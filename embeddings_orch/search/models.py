@@ -14,8 +14,8 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.base import EmbedderConfig, config_from
 from embeddings_orch.models.content import Modality, Vectors
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.index_reader import IndexReader
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.index_reader import IndexReader
 
 
 class QueryModels:

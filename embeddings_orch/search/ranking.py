@@ -11,8 +11,8 @@ import pyarrow as pa
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.search.fusion import Ranking, by_reciprocal_rank, by_relative_score
 from embeddings_orch.search.request import Request
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.index_reader import ROW, IndexReader
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.index_reader import ROW, IndexReader
 
 _MOST_MORE = 10_000
 """Items beyond the wanted ones that are looked at for ties: copies of one picture all have one distance."""

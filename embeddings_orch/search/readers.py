@@ -7,8 +7,8 @@ import threading
 from cachetools import LRUCache
 
 from embeddings_orch.store import Store
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_reader import IndexReader
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.index_reader import IndexReader
 
 _KEPT = 4
 

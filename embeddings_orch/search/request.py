@@ -13,7 +13,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.search.fusion import Fusion
 from embeddings_orch.search.rerank import Rerank
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 CANDIDATES = 200
 """Items of each ranking that are fused."""

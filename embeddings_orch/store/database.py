@@ -15,17 +15,17 @@ import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import is_missing, short
-from embeddings_orch.store.catalog import CatalogTable
 from embeddings_orch.store.creating import make_table
-from embeddings_orch.store.failures import FailuresTable
-from embeddings_orch.store.generations import GenerationsTable
-from embeddings_orch.store.index_table import IndexTable
-from embeddings_orch.store.maps import MapsTable
 from embeddings_orch.store.migrations import migrate
-from embeddings_orch.store.publications import PublicationsTable
-from embeddings_orch.store.published import PointersTable
-from embeddings_orch.store.states import StatesTable
-from embeddings_orch.store.vectors import VectorsTable
+from embeddings_orch.store.tables.catalog import CatalogTable
+from embeddings_orch.store.tables.failures import FailuresTable
+from embeddings_orch.store.tables.generations import GenerationsTable
+from embeddings_orch.store.tables.index_table import IndexTable
+from embeddings_orch.store.tables.maps import MapsTable
+from embeddings_orch.store.tables.publications import PublicationsTable
+from embeddings_orch.store.tables.published import PointersTable
+from embeddings_orch.store.tables.states import StatesTable
+from embeddings_orch.store.tables.vectors import VectorsTable
 
 FORMAT = 2
 """Version of the tables' layout. An older store is read as it is and migrated by the first write; a newer one refused.

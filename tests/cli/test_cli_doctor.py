@@ -128,7 +128,7 @@ def test_an_answer_is_waited_for_some_seconds_only(doctor, server, monkeypatch, 
     monkeypatch.setattr("embeddings_orch.cli.commands.probe.TIMEOUT", 0.3)
     server.faults.always(Fault.hang(120))  # then the right answer, which is no finding
     found, _ = doctor(1, **openai(server))
-    assert "timed out" in found["detail"]
+    assert "did not answer in time" in found["detail"]
     assert {request.headers["x-stainless-read-timeout"] for request in server.requests} == {"0.3"}
 
 

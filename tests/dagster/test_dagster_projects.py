@@ -14,7 +14,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 import warm
 from embeddings_orch import EmbeddingPipeline
 from embeddings_orch.errors import SpecError
-from embeddings_orch.spec.yaml_file import load_pipelines
+from embeddings_orch.spec.yaml_file import load_pipeline
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\
@@ -50,7 +50,7 @@ def test_the_component_is_listed_with_a_summary(project):
 def test_a_scaffolded_pipeline_loads_and_its_assets_can_be_launched(project, in_process):
     """The whole path of a newcomer: scaffold, launch with `dg` and with `dagster`, look."""
     project.scaffold("photos")
-    (spec,) = load_pipelines(project.file("photos"))
+    spec = load_pipeline(project.file("photos"))
     assert (spec.name, list(spec.indexes)) == ("photos", ["photos_search"])
     assert spec.embeddings["clip"].provider == "open-clip"
     assert (project.file("photos").parent / "media").is_dir()
@@ -127,7 +127,7 @@ def test_the_scaffolder_makes_a_valid_name_of_any_folder(folder, name):
         file = Path(sandbox.scaffold_component(EmbeddingPipeline, defs_path=folder)) / "defs.yaml"
         # The sandbox scaffolds by the class, `dg` by the name that is registered.
         file.write_text(re.sub(r"^type: .*", "type: embeddings_orch.EmbeddingPipeline", file.read_text()))
-        (spec,) = load_pipelines(file)
+        spec = load_pipeline(file)
     assert (spec.name, list(spec.indexes)) == (name, [f"{name}_search"])
 
 

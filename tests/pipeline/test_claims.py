@@ -10,7 +10,7 @@ import pytest
 
 from embeddings_orch.pipeline.claims import Claims, alone, has_ended
 from embeddings_orch.store import Store
-from embeddings_orch.store.claims import ClaimsTable
+from embeddings_orch.store.tables.claims import ClaimsTable
 
 
 @pytest.fixture

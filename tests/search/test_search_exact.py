@@ -157,7 +157,7 @@ def test_a_distance_is_there_where_one_embedding_was_searched(words, right):
 
 
 def test_approximate_search_finds_what_the_stored_recall_promises(make_gallery, right, monkeypatch):
-    from embeddings_orch.store import index_table
+    from embeddings_orch.store.tables import index_table
 
     monkeypatch.setattr(index_table, "EXACT_UP_TO", 500)
     gallery = make_gallery(pictures=0, media={"source": "table", "path": "texts.csv"})

@@ -14,7 +14,7 @@ from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
-from embeddings_orch.store.published import Pointer
+from embeddings_orch.store.tables.published import Pointer
 
 PUBLISHED_1 = pa.schema(
     [
@@ -113,7 +113,7 @@ def test_an_old_store_without_pointers_is_migrated_too(tmp_path):
 WRITER = """\
 import sys
 from embeddings_orch.store import Store
-from embeddings_orch.store.published import Pointer
+from embeddings_orch.store.tables.published import Pointer
 
 name, root = sys.argv[1:]
 store = Store(root)

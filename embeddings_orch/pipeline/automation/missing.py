@@ -14,8 +14,8 @@ from embeddings_orch.pipeline.embeddings.delta import embedding_reason
 from embeddings_orch.pipeline.indexes.delta import table_name
 from embeddings_orch.pipeline.published.publish import is_held
 from embeddings_orch.spec.pipeline import PipelineSpec
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.published import Pointer
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.published import Pointer
 
 SHORT = 16
 """Hex digits of a fingerprint that are shown, and begin the data version of an embeddings asset."""

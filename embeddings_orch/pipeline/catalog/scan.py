@@ -12,7 +12,7 @@ from embeddings_orch.media.catalog.diff import CatalogDiff, catalog_digest, diff
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.progress import Listener, Meter
-from embeddings_orch.store.catalog import CatalogTable
+from embeddings_orch.store.tables.catalog import CatalogTable
 
 _TRIES = 10
 """Scans that may find, one after another, that another run wrote the catalog meanwhile."""

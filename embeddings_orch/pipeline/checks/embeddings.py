@@ -13,8 +13,8 @@ from embeddings_orch.models.base import embedder_for
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import embedding_delta
-from embeddings_orch.store.generations import CheckResult
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.generations import CheckResult
+from embeddings_orch.store.tables.vectors import matrix_of
 
 
 @dataclass

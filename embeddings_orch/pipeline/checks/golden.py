@@ -12,7 +12,7 @@ from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.search import Index
 from embeddings_orch.spec.index import GoldenSpec
-from embeddings_orch.store.generations import CheckResult, Generation
+from embeddings_orch.store.tables.generations import CheckResult, Generation
 
 _LOOKED = 100
 """How far down an item that is not found in time is looked for."""

@@ -16,9 +16,9 @@ from embeddings_orch.models.base import embedder_for
 from embeddings_orch.pipeline.checks.embeddings import VectorFaults
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.join import without_vector
-from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
-from embeddings_orch.store.vector_column import VectorColumn
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.generations import CheckResult, Generation, IndexedModel
+from embeddings_orch.store.tables.vector_column import VectorColumn
+from embeddings_orch.store.tables.vectors import matrix_of
 
 _CONTENT_COLUMNS = ("modality", "content_hash", "text")
 

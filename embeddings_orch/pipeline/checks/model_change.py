@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import StoreError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.neighbours import ids_with_vector, nearest_items
-from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
-from embeddings_orch.store.vector_column import VectorColumn
+from embeddings_orch.store.tables.generations import CheckResult, Generation, IndexedModel
+from embeddings_orch.store.tables.vector_column import VectorColumn
 
 NEAREST = 10
 """Neighbours of an item that are compared."""

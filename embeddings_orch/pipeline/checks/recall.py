@@ -9,9 +9,9 @@ from typing import Any
 
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.indexes.recall import SAMPLE, K, farthest_exact, queries, recall
-from embeddings_orch.store.generations import CheckResult, Generation
-from embeddings_orch.store.index_table import IndexTable
-from embeddings_orch.store.vector_column import VectorColumn
+from embeddings_orch.store.tables.generations import CheckResult, Generation
+from embeddings_orch.store.tables.index_table import IndexTable
+from embeddings_orch.store.tables.vector_column import VectorColumn
 
 _TIMED = 10
 """Searches whose time is taken, one after another."""

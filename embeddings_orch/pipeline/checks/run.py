@@ -15,7 +15,7 @@ from embeddings_orch.pipeline.checks.recall import check_recall
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import vectors_of
 from embeddings_orch.pipeline.indexes.delta import current_generation, index_delta
-from embeddings_orch.store.generations import CheckResult, Generation
+from embeddings_orch.store.tables.generations import CheckResult, Generation
 
 __all__ = ["EMBEDDING_CHECKS", "INDEX_CHECKS", "IndexChecks", "check_embedding", "check_index", "inspect_index"]
 

@@ -15,7 +15,7 @@ from embeddings_orch.models.content import Failure
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, vectors_of
-from embeddings_orch.store.states import EmbeddingState
+from embeddings_orch.store.tables.states import EmbeddingState
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_covered, embedding_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.progress import Listener, Meter
-from embeddings_orch.store.states import EmbeddingState
+from embeddings_orch.store.tables.states import EmbeddingState
 
 
 @dataclass(frozen=True)

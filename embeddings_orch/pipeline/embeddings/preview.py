@@ -21,7 +21,7 @@ from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import vectors_of
 from embeddings_orch.pipeline.maps.projection import principal_axes
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.vectors import matrix_of
 
 SIZE = (880, 480)
 """The most that is drawn, pixels."""

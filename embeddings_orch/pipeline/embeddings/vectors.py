@@ -10,8 +10,8 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.ready import ReadyVectors, ready_vectors
 from embeddings_orch.models.base import embedder_for
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.store.generations import IndexedModel
-from embeddings_orch.store.vectors import VectorsTable
+from embeddings_orch.store.tables.generations import IndexedModel
+from embeddings_orch.store.tables.vectors import VectorsTable
 
 StoredVectors: TypeAlias = VectorsTable | ReadyVectors
 """Both have ``keys``, ``take``, ``dimensions``, ``total`` and ``scan``."""

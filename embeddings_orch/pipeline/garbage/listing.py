@@ -11,9 +11,9 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.store.base import TableOf
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.maps import MapHeader
 from embeddings_orch.store.prune import removable
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.maps import MapHeader
 
 GarbageKind = Literal["pointer", "generation", "table", "map", "state", "failures", "vectors", "versions"]
 

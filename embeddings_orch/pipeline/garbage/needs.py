@@ -11,8 +11,8 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.delta import table_name
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store.base import TableOf
-from embeddings_orch.store.generations import Generation
 from embeddings_orch.store.prune import APART
+from embeddings_orch.store.tables.generations import Generation
 
 
 def utc_now() -> datetime:

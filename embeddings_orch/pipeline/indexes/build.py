@@ -18,9 +18,9 @@ from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join
 from embeddings_orch.pipeline.indexes.recall import tune
 from embeddings_orch.pipeline.maps.keep import MapReport, keep_maps
 from embeddings_orch.pipeline.progress import Listener, Meter
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_table import DIGEST_COLUMN
-from embeddings_orch.store.states import EmbeddingState
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.index_table import DIGEST_COLUMN
+from embeddings_orch.store.tables.states import EmbeddingState
 
 _TRIES = 10
 """Builds that may find, one after another, that another writer's rows are among theirs."""

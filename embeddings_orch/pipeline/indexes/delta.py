@@ -18,7 +18,7 @@ from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec.index import IndexSpec
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.content import Vectors as Matrix
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors
-from embeddings_orch.store.generations import IndexedModel
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.generations import IndexedModel
+from embeddings_orch.store.tables.vectors import matrix_of
 
 _CHUNK_ROWS = 50_000
 """Rows joined at a time: it bounds the memory of a build."""

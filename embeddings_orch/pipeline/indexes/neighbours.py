@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.pipeline.indexes.recall import distances
 from embeddings_orch.store.base import in_list
-from embeddings_orch.store.vector_column import VectorColumn
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.vector_column import VectorColumn
+from embeddings_orch.store.tables.vectors import matrix_of
 
 
 def ids_with_vector(column: VectorColumn) -> pa.Array:

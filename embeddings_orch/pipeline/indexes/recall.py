@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.index_table import IndexTable
-from embeddings_orch.store.vector_column import VectorColumn
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.index_table import IndexTable
+from embeddings_orch.store.tables.vector_column import VectorColumn
+from embeddings_orch.store.tables.vectors import matrix_of
 
 SAMPLE = 100
 K = 10

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.maps.layout import effective, make_map
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.maps import MapHeader, Method
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.maps import MapHeader, Method
 
 
 @dataclass(frozen=True)

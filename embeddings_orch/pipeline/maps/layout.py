@@ -12,9 +12,9 @@ from embeddings_orch.pipeline.maps.projection import Places, comparable, fit, pr
 from embeddings_orch.pipeline.maps.rows import MapRows
 from embeddings_orch.pipeline.maps.umap import FEWEST, umap_points
 from embeddings_orch.store import Store
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.maps import Basis, Map, MapHeader, Method
-from embeddings_orch.store.vector_column import VectorColumn
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.maps import Basis, Map, MapHeader, Method
+from embeddings_orch.store.tables.vector_column import VectorColumn
 
 MAX_POINTS = 200_000
 """Points of a map; of more rows a sample is shown."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.maps import SIDE, Basis
+from embeddings_orch.store.tables.maps import SIDE, Basis
 
 Plane = npt.NDArray[np.float64]
 """Coordinates, shape (n, 2)."""

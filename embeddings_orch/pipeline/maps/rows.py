@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.vector_column import VectorColumn
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.vector_column import VectorColumn
+from embeddings_orch.store.tables.vectors import matrix_of
 
 _ALL = 2**64 - 1
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from embeddings_orch.pipeline.maps.projection import Places, Plane, comparable, frame, place, principal_axes
 from embeddings_orch.pipeline.maps.rows import MapRows
-from embeddings_orch.store.maps import Map
+from embeddings_orch.store.tables.maps import Map
 
 FEWEST = 16
 """Vectors below which there are no neighbourhoods to lay out: the map is one of principal components."""

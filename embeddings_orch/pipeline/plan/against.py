@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from embeddings_orch.pipeline.embeddings.delta import embedding_reason
 from embeddings_orch.spec.pipeline import PipelineSpec
-from embeddings_orch.store.states import EmbeddingState
+from embeddings_orch.store.tables.states import EmbeddingState
 
 Change = Literal["added", "removed", "changed", "unchanged"]
 

@@ -14,7 +14,7 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import without_vector
 from embeddings_orch.pipeline.embeddings.vectors import vectors_of
 from embeddings_orch.pipeline.garbage.needs import Needs
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 LISTED = 10
 """Failed contents that a status names; it counts them all."""

@@ -8,9 +8,9 @@ from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, Pu
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.delta import table_name
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.publications import PublicationKind
-from embeddings_orch.store.published import Pointer
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.publications import PublicationKind
+from embeddings_orch.store.tables.published import Pointer
 
 
 @dataclass(frozen=True)

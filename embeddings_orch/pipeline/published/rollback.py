@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, PublishRefusedError, StoreError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.published.publish import PublishReport, describe_failed_checks, hash_declaration, move
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.publications import Publication, PublicationKind
-from embeddings_orch.store.published import Pointer
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.publications import Publication, PublicationKind
+from embeddings_orch.store.tables.published import Pointer
 
 
 def rollback(pipeline: Pipeline, index: str, to: str | None = None) -> PublishReport:

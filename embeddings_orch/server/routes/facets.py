@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from embeddings_orch.server.gate.answers import to_json
 from embeddings_orch.server.shared.columns import ColumnKind, columns_of
 from embeddings_orch.server.shared.served import ServedIndex
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 _MOST = 50
 _LONGEST = 200

@@ -12,8 +12,8 @@ from embeddings_orch.pipeline.maps.layout import make_map
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.maps import Map
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.maps import Map
 
 router = APIRouter(tags=["indexes"])
 

@@ -20,7 +20,7 @@ from embeddings_orch.server.shared.pictures import is_large, picture_at, picture
 from embeddings_orch.server.shared.rows import gone_problem, is_gone, read_row
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import State, state
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 router = APIRouter(tags=["search"])
 

@@ -13,7 +13,7 @@ from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.columns import columns_of
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 router = APIRouter(tags=["indexes"])
 

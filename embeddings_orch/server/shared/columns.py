@@ -6,7 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from embeddings_orch.store.generations import Generation
+from embeddings_orch.store.tables.generations import Generation
 
 ColumnKind = Literal["string", "number", "boolean", "time", "list", "other"]
 

@@ -15,7 +15,7 @@ from embeddings_orch.server.gate.observed import record
 from embeddings_orch.server.shared.caches import FreshCache
 from embeddings_orch.server.shared.columns import columns_of
 from embeddings_orch.server.shared.served import FRESH, Served, ServedIndex
-from embeddings_orch.store.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
 
 _AGAIN = 10.0
 """Seconds after which a model that could not be asked what it reads is asked again."""

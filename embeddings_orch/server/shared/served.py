@@ -21,8 +21,8 @@ from embeddings_orch.server.shared.caches import FreshCache
 from embeddings_orch.spec.pipeline import EmbeddingSpec, PipelineSpec
 from embeddings_orch.spec.project import Declared
 from embeddings_orch.store import Store
-from embeddings_orch.store.generations import Generation
-from embeddings_orch.store.published import Pointer
+from embeddings_orch.store.tables.generations import Generation
+from embeddings_orch.store.tables.published import Pointer
 
 FRESH = 0.2
 """Seconds for which what was read of the store counts as present."""

@@ -18,7 +18,7 @@ from embeddings_orch.pipeline.indexes import neighbours
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.pipeline.published.publish import publish
-from embeddings_orch.store.vector_column import VectorColumn
+from embeddings_orch.store.tables.vector_column import VectorColumn
 from embeddings_orch_testing.counting import CountingEmbedder
 
 PICTURES = 40

@@ -13,8 +13,8 @@ from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.pipeline.indexes.recall import distances
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store, index_table
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.vector_column import VectorColumn
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.vector_column import VectorColumn
 
 ROWS = 2000
 

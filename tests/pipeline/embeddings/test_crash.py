@@ -15,9 +15,9 @@ from embeddings_orch.pipeline.embeddings import embed as embed_module
 from embeddings_orch.pipeline.plan.status import make_status
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search import Index
-from embeddings_orch.store.generations import GenerationsTable
-from embeddings_orch.store.published import PointersTable
-from embeddings_orch.store.vectors import VectorsTable
+from embeddings_orch.store.tables.generations import GenerationsTable
+from embeddings_orch.store.tables.published import PointersTable
+from embeddings_orch.store.tables.vectors import VectorsTable
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 

@@ -13,8 +13,8 @@ from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.pipeline.published.publish import release
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
-from embeddings_orch.store.published import Pointer
-from embeddings_orch.store.states import StatesTable
+from embeddings_orch.store.tables.published import Pointer
+from embeddings_orch.store.tables.states import StatesTable
 
 
 def needs(gallery, *, hours=2.0, forget=None, others=(), **options):

@@ -16,7 +16,7 @@ from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.indexes import build as index_module
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
-from embeddings_orch.store.claims import ClaimsTable
+from embeddings_orch.store.tables.claims import ClaimsTable
 
 
 def ids(table):

@@ -18,7 +18,7 @@ from embeddings_orch.pipeline.maps import rows as map_rows
 from embeddings_orch.pipeline.maps import umap as map_umap
 from embeddings_orch.pipeline.published.publish import hash_declaration
 from embeddings_orch.spec import index as index_spec
-from embeddings_orch.store.vector_column import VectorColumn
+from embeddings_orch.store.tables.vector_column import VectorColumn
 
 DIM = 8
 

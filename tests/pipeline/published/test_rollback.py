@@ -12,7 +12,7 @@ from embeddings_orch.pipeline.published import publish as publish_module
 from embeddings_orch.pipeline.published.publish import publish, release
 from embeddings_orch.pipeline.published.rollback import find, rollback
 from embeddings_orch.search import Index
-from embeddings_orch.store.published import Pointer, PointersTable
+from embeddings_orch.store.tables.published import Pointer, PointersTable
 
 
 def published(gallery):

@@ -14,9 +14,9 @@ from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.models.content import Failure
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
-from embeddings_orch.store.generations import CheckResult, Generation, IndexedModel
-from embeddings_orch.store.published import Pointer
-from embeddings_orch.store.states import EmbeddingState
+from embeddings_orch.store.tables.generations import CheckResult, Generation, IndexedModel
+from embeddings_orch.store.tables.published import Pointer
+from embeddings_orch.store.tables.states import EmbeddingState
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from embeddings_orch.store import Store
-from embeddings_orch.store.maps import Basis, Map, MapHeader
+from embeddings_orch.store.tables.maps import Basis, Map, MapHeader
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from embeddings_orch.store import Store
-from embeddings_orch.store.claims import ClaimsTable
+from embeddings_orch.store.tables.claims import ClaimsTable
 
 
 class Clock:

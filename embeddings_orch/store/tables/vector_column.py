@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.generations import Generation, IndexedModel
-from embeddings_orch.store.index_table import IndexTable
-from embeddings_orch.store.vectors import matrix_of
+from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.index_table import IndexTable
+from embeddings_orch.store.tables.vectors import matrix_of
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from embeddings_orch.errors import StoreError
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.store.base import TableOf, guard, in_list, merge, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
-from embeddings_orch.store.index_reader import IndexReader, tune
 from embeddings_orch.store.prune import settle
+from embeddings_orch.store.tables.index_reader import IndexReader, tune
 
 DIGEST_COLUMN = "_digest"
 """Hash over a row's catalog columns and content keys: a row is written again when it differs."""
