@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,6 +56,16 @@ class Database(Protocol):
     def open(self, name: str) -> Any | None:
         """A table at its latest version, or None."""
 
+    def read(
+        self,
+        name: str,
+        *,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> pa.Table | None:
+        """The rows of a table that match, at its latest version unless one is given, or None."""
+
     def has_data(self, name: str) -> bool:
         """Whether a table's folder holds data files, where that can be told."""
 
@@ -95,13 +105,8 @@ class TableOf:
     @guard
     def rows(self, where: str | None = None) -> list[dict[str, Any]]:
         """All rows that match, as plain Python values; only for small tables."""
-        table = self.at()
-        if table is None:
-            return []
-        query = table.search()
-        if where:
-            query = query.where(where)
-        rows: list[dict[str, Any]] = query.to_arrow().to_pylist()
+        table = self.database.read(self.name, where=where)
+        rows: list[dict[str, Any]] = [] if table is None else table.to_pylist()
         return rows
 
     @guard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,6 +17,7 @@ from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import is_missing, short
 from embeddings_orch.store.creating import make_table
 from embeddings_orch.store.migrations import migrate
+from embeddings_orch.store.reading import Reader
 from embeddings_orch.store.tables.catalog import CatalogTable
 from embeddings_orch.store.tables.failures import FailuresTable
 from embeddings_orch.store.tables.generations import GenerationsTable
@@ -50,11 +51,12 @@ class Store:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._lock = threading.Lock()
+        self._marked = False
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever written here."""
-        return self._present and self._format(self._db) is not None
+        return self._present and self._db is not None and self._format() is not None
 
     @property
     def _present(self) -> bool:
@@ -73,7 +75,7 @@ class Store:
 
         try:
             db = lancedb.connect(self.uri)
-            stored_format = self._format(db)
+            stored_format = self._format()
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
         if stored_format is not None and stored_format > FORMAT:
@@ -83,16 +85,13 @@ class Store:
             )
         return db
 
-    @staticmethod
-    def _format(db: Any) -> int | None:
-        try:
-            meta = db.open_table("meta")
-        except (FileNotFoundError, ValueError, RuntimeError) as error:
-            if is_missing(error):
-                return None
-            raise
-        rows = meta.search().where("key = 'format'").to_list()
-        return int(rows[0]["value"]) if rows else None
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.uri)
+
+    def _format(self) -> int | None:
+        rows = self._reader.read("meta", where="key = 'format'")
+        return int(rows["value"][0].as_py()) if rows is not None and rows.num_rows else None
 
     def table_names(self) -> list[str]:
         """All tables of the store, ours and others."""
@@ -119,6 +118,26 @@ class Store:
                 return None
             raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
 
+    def read(
+        self,
+        name: str,
+        *,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> pa.Table | None:
+        """The rows of a table that match, at its latest version unless one is given; None where that is not there.
+
+        Raises:
+            StoreError: the table is there and cannot be read.
+        """
+        if not self._present or self._db is None:
+            return None
+        try:
+            return self._reader.read(name, where=where, columns=columns, version=version)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise StoreError(f"table {name} of the store {self.uri} cannot be read: {short(error)}") from error
+
     def has_data(self, name: str) -> bool:
         """Whether a table's folder holds data files; False where the store is no local folder."""
         return "://" not in self.uri and any(Path(self.uri, f"{name}.lance", "data").glob("*"))
@@ -126,10 +145,13 @@ class Store:
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty LanceDB table, or the one that is there already."""
         with self._lock:
-            self._mark_format()
+            if not self._marked:
+                self._mark_format()
             table = self.open(name)
             if table is not None:
                 return table
+            # Once more: the whole store may have been removed since.
+            self._mark_format()
             problem: Exception | None = None
             try:
                 make_table(self._db, self.uri, name, _mark_key(schema, primary_key) if primary_key else schema)
@@ -178,7 +200,7 @@ class Store:
                     yield path.stat()
 
     def _mark_format(self) -> None:
-        stored_format = self._format(self._db)
+        stored_format = self._format()
         if stored_format is not None and stored_format < FORMAT:
             migrate(self._db, stored_format, FORMAT)
         if stored_format is None:
@@ -186,8 +208,9 @@ class Store:
             try:
                 self._db.create_table("meta", meta)
             except (ValueError, RuntimeError, OSError) as error:
-                if self._format(self._db) is None:
+                if self._format() is None:
                     raise StoreError(f"the store {self.uri} cannot be written: {short(error)}") from error
+        self._marked = True
 
     def catalog(self, pipeline: str) -> CatalogTable:
         """The catalog of a pipeline's media."""

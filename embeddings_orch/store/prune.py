@@ -61,7 +61,7 @@ def settle(table: Callable[[], Any]) -> None:
         opened = table()
         before = opened.version
         opened.optimize(cleanup_older_than=_NEVER)
-        if table().version == before:
+        if opened.version == before:
             return
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from embeddings_orch import Index
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.lancedb import open_table, release
-from embeddings_orch.store import Store, index_table
+from embeddings_orch.store import Store
+from embeddings_orch.store.tables import index_table
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 EMOJI = Path(__file__).parents[2] / "definitions" / "data" / "emoji"

@@ -19,8 +19,8 @@ class CatalogTable(TableOf):
     @guard
     def read(self, version: int | None = None) -> pa.Table | None:
         """All rows, sorted by id; None where it was never written, or the version is gone."""
-        table = self.at(version)
-        return None if table is None else unbox(table.to_arrow()).sort_by("id")
+        table = self.database.read(self.name, version=version)
+        return None if table is None else unbox(table).sort_by("id")
 
     @guard
     def schema(self) -> pa.Schema | None:

@@ -31,10 +31,9 @@ class IndexTable(TableOf):
     @guard
     def digests(self, version: int | None = None) -> dict[str, str]:
         """``{id: digest}`` of the rows, empty where the table or version is not there."""
-        table = self.at(version)
-        if table is None:
+        rows = self.database.read(self.name, columns=["id", DIGEST_COLUMN], version=version)
+        if rows is None:
             return {}
-        rows = table.search().select(["id", DIGEST_COLUMN]).to_arrow()
         return dict(zip(rows["id"].to_pylist(), rows[DIGEST_COLUMN].to_pylist(), strict=True))
 
     @guard
@@ -68,8 +67,10 @@ class IndexTable(TableOf):
     @guard
     def repeated_ids(self, version: int) -> list[str]:
         """Ids that several rows of a version have."""
-        ids = self._require(version).search().select(["id"]).to_arrow()["id"]
-        counts = pc.value_counts(ids.combine_chunks())
+        rows = self.database.read(self.name, columns=["id"], version=version)
+        if rows is None:
+            raise self._gone(version)
+        counts = pc.value_counts(rows["id"].combine_chunks())
         return [str(item["values"]) for item in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist()]
 
     @guard
@@ -103,23 +104,6 @@ class IndexTable(TableOf):
             StoreError: the version is gone.
         """
         return IndexReader(self._require(version))
-
-    def nearest(
-        self,
-        vector: Any,
-        column: str,
-        *,
-        version: int,
-        metric: str,
-        limit: int,
-        where: str | None = None,
-        columns: Sequence[str] | None = None,
-        search: dict[str, int] | None = None,
-    ) -> pa.Table:
-        """`IndexReader.nearest` of a version."""
-        return self.reader(version).nearest(
-            vector, column, metric=metric, limit=limit, where=where, columns=columns, search=search
-        )
 
     @guard
     def nearest_distances(
@@ -180,8 +164,11 @@ class IndexTable(TableOf):
     def _require(self, version: int) -> Any:
         table = self.at(version)
         if table is None:
-            raise StoreError(f"version {version} of index table {self.name} is gone; build the index again")
+            raise self._gone(version)
         return table
+
+    def _gone(self, version: int) -> StoreError:
+        return StoreError(f"version {version} of index table {self.name} is gone; build the index again")
 
 
 def _has(column: str) -> str:

@@ -164,11 +164,8 @@ class MapsTable(TableOf):
 
     @guard
     def _select(self, columns: list[str], where: str | None) -> list[dict[str, Any]]:
-        table = self.at()
-        if table is None:
-            return []
-        query = table.search().select(columns)
-        rows: list[dict[str, Any]] = (query.where(where) if where else query).to_arrow().to_pylist()
+        table = self.database.read(self.name, where=where, columns=columns)
+        rows: list[dict[str, Any]] = [] if table is None else table.to_pylist()
         return rows
 
 

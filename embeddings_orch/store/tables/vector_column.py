@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.store.tables.generations import Generation, IndexedModel
+from embeddings_orch.store.tables.index_reader import IndexReader
 from embeddings_orch.store.tables.index_table import IndexTable
 from embeddings_orch.store.tables.vectors import matrix_of
 
@@ -49,6 +51,10 @@ class VectorColumn:
         """Whether it has an approximate index."""
         return self.table.approximate(self.name, self.generation.version)
 
+    @cached_property
+    def _reader(self) -> IndexReader:
+        return self.table.reader(self.generation.version)
+
     def count(self) -> int:
         """Rows that have a vector."""
         return self.table.count(self.generation.version, self.name)
@@ -78,14 +84,8 @@ class VectorColumn:
             vector: shape (dimensions,).
             limit: at most so many rows.
         """
-        return self.table.nearest(
-            vector,
-            self.name,
-            version=self.generation.version,
-            metric=self.metric,
-            limit=limit,
-            columns=["id"],
-            search=self.generation.search,
+        return self._reader.nearest(
+            vector, self.name, metric=self.metric, limit=limit, columns=["id"], search=self.generation.search
         )
 
     def nearest_distances(self, vectors: Vectors, limit: int) -> list[list[float]]:

@@ -43,10 +43,15 @@ class VectorsTable(TableOf):
     @guard
     def keys(self) -> pa.Array:
         """The distinct keys that have a vector."""
-        table = self.at()
+        return pc.unique(self._keys()).cast(pa.string())
+
+    def _keys(self) -> pa.ChunkedArray:
+        """The key of every row, in the table's order."""
+        table = self.database.read(self.name, columns=["key"])
         if table is None:
-            return _NONE
-        return pc.unique(table.search().select(["key"]).to_arrow()["key"]).cast(pa.string())
+            self.at()  # says where the table is damaged
+            return pa.chunked_array([_NONE])
+        return table["key"]
 
     def version(self) -> int | None:
         """The latest version, or None where there is none."""

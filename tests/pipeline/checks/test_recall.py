@@ -12,7 +12,8 @@ from embeddings_orch.pipeline.indexes import recall
 from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.pipeline.indexes.recall import distances
 from embeddings_orch.search import Index
-from embeddings_orch.store import Store, index_table
+from embeddings_orch.store import Store
+from embeddings_orch.store.tables import index_table
 from embeddings_orch.store.tables.generations import Generation, IndexedModel
 from embeddings_orch.store.tables.vector_column import VectorColumn
 
@@ -82,14 +83,11 @@ def test_the_recall_that_is_measured_is_the_share_of_exact_neighbours_found(text
     exact = np.argsort(distances(asked, np.stack(rows["toy"].to_numpy()), "cosine"), axis=1)[:, :10]
     ids = np.array(rows["id"].to_pylist())
 
+    reader = table.reader(generation.version)
     found = [
         len(
             set(ids[nearest])
-            & set(
-                table.nearest(
-                    query, "toy", version=generation.version, metric="cosine", limit=10, search=generation.search
-                )["id"].to_pylist()
-            )
+            & set(reader.nearest(query, "toy", metric="cosine", limit=10, search=generation.search)["id"].to_pylist())
         )
         for query, nearest in zip(asked, exact, strict=True)
     ]
@@ -223,10 +221,9 @@ def test_a_filter_that_leaves_few_rows_still_finds_them_all(tmp_path, monkeypatc
     table.write(iter([rows]), schema, [])
     table.build_indexes(["toy"], "cosine", [])
 
-    found = table.nearest(
+    found = table.reader(table.latest()).nearest(
         vectors[1],
         "toy",
-        version=table.latest(),
         metric="cosine",
         limit=10,
         where=f"id IN ({', '.join(repr(name) for name in rare)})",

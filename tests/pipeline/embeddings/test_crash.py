@@ -109,7 +109,7 @@ def test_a_missing_data_file_is_one_readable_error(gallery):
     (vectors,) = [path for path in (gallery.root / "store").iterdir() if path.name.startswith("vectors.")]
     shutil.rmtree(vectors / "data")
 
-    with pytest.raises(StoreError, match=r"table vectors\.[0-9a-f]+ of the store cannot be read or written") as caught:
+    with pytest.raises(StoreError, match=r"table vectors\.[0-9a-f]+ of the store .* cannot be read") as caught:
         gallery.plan()
     assert "rustc" not in str(caught.value)
     assert ".rs:" not in str(caught.value)

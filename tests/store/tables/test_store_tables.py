@@ -300,5 +300,5 @@ def test_a_table_that_is_damaged_is_an_error_and_not_an_empty_one(store):
     for file in Path(store.uri).glob("failures.lance/_versions/*"):
         file.write_bytes(b"garbage")
 
-    with pytest.raises(StoreError, match="failures of the store .* cannot be opened"):
+    with pytest.raises(StoreError, match="failures of the store .* cannot be read"):
         Store(store.uri).failures.of("f")
