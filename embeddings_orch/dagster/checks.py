@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from embeddings_orch.dagster.common import asset_key, fail_with_reason
+from embeddings_orch.dagster.runs.step_names import step_name
 from embeddings_orch.pipeline.checks.change_report import change_report
 from embeddings_orch.pipeline.checks.model_change import ModelChange, model_label
 from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS, check_embedding, inspect_index
@@ -27,10 +28,11 @@ _DESCRIPTIONS = {
 
 def embedding_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
     """The checks on one embedding; they warn and do not block."""
-    key = asset_key(pipeline.embedding_key(name))
+    asset = pipeline.embedding_key(name)
+    key = asset_key(asset)
 
     @dg.multi_asset_check(
-        name=f"{pipeline.spec.name}__embeddings__{name}__checks",
+        name=step_name(asset, "checks"),
         can_subset=True,
         specs=[dg.AssetCheckSpec(check, asset=key, description=_DESCRIPTIONS[check]) for check in EMBEDDING_CHECKS],
     )
@@ -44,10 +46,11 @@ def embedding_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
 
 def index_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
     """The blocking checks on one index; their results are kept with the generation."""
-    key = asset_key(pipeline.index_key(name))
+    asset = pipeline.index_key(name)
+    key = asset_key(asset)
 
     @dg.multi_asset_check(
-        name=f"{pipeline.spec.name}__index__{name}__checks",
+        name=step_name(asset, "checks"),
         can_subset=True,
         specs=[
             dg.AssetCheckSpec(check, asset=key, blocking=True, description=_DESCRIPTIONS[check])

@@ -12,18 +12,19 @@ import pyarrow as pa
 
 from embeddings_orch.errors import EmbeddingsOrchError, another_run_may_succeed
 from embeddings_orch.pipeline.progress import Progress
+from embeddings_orch.spec.keys import AssetKey
 
 RETRYABLE = "another_run_may_succeed"
 """Metadata of a step failure: whether a sensor should try again by itself."""
 
 
-def asset_key(text: str) -> dg.AssetKey:
-    """The Dagster key of an asset that the steps name ``pipeline/kind/name``."""
-    return dg.AssetKey(text.split("/"))
+def asset_key(key: AssetKey) -> dg.AssetKey:
+    """Dagster's key of an asset."""
+    return dg.AssetKey(key.path)
 
 
 def asset_text(key: dg.AssetKey) -> str:
-    """The name that the steps give to an asset: ``pipeline/kind/name``."""
+    """A key of Dagster's as the steps write it, also where it is not ours."""
     return "/".join(key.path)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from embeddings_orch.errors import StoreError
 from embeddings_orch.media.base import Source
 from embeddings_orch.media.scan import source_for
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
 
@@ -27,21 +28,21 @@ class Pipeline:
         return source_for(self.spec.media.config)
 
     @property
-    def media_key(self) -> str:
-        """The asset key of the catalog, as ``pipeline/raw_media``."""
-        return f"{self.spec.name}/raw_media"
+    def media_key(self) -> AssetKey:
+        """The asset key of the catalog."""
+        return AssetKey.of_media(self.spec.name)
 
-    def embedding_key(self, name: str) -> str:
+    def embedding_key(self, name: str) -> AssetKey:
         """The asset key of an embedding."""
-        return f"{self.spec.name}/embeddings/{name}"
+        return AssetKey.of_embedding(self.spec.name, name)
 
-    def index_key(self, name: str) -> str:
+    def index_key(self, name: str) -> AssetKey:
         """The asset key of an index."""
-        return f"{self.spec.name}/index/{name}"
+        return AssetKey.of_index(self.spec.name, name)
 
-    def published_key(self, name: str) -> str:
+    def published_key(self, name: str) -> AssetKey:
         """The asset key of an index's published pointer."""
-        return f"{self.spec.name}/published/{name}"
+        return AssetKey.of_published(self.spec.name, name)
 
     def catalog(self) -> pa.Table:
         """The stored catalog.

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from embeddings_orch.spec.keys import AssetKey
+
 StepKind = Literal["materialize", "checks"]
+STEP_KINDS: tuple[StepKind, ...] = ("materialize", "checks")
 Status = Literal["success", "failure", "skipped"]
 """``skipped`` is also what was never begun."""
 
@@ -27,7 +30,7 @@ class Step:
         error: why it failed.
     """
 
-    asset: str
+    asset: AssetKey
     kind: StepKind
     status: Status
     seconds: float
@@ -38,7 +41,7 @@ class Step:
 class ItemFailure:
     """One content without a vector, or one media row that was left out; ``item`` may be "and N more"."""
 
-    asset: str
+    asset: AssetKey
     item: str
     reason: str
 
@@ -125,13 +128,8 @@ class RunOutcome:
 
 def _has_items(asset: str) -> bool:
     # The rows of an index that lack a vector are the contents that failed in its embeddings, counted there.
-    return asset.split("/")[1:2] in (["raw_media"], ["embeddings"])
-
-
-def step_keys(asset: str) -> dict[str, tuple[str, StepKind]]:
-    """The steps of an asset by Dagster's key of the step: what materializes it and what checks it."""
-    name = asset.replace("/", "__")
-    return {name: (asset, "materialize"), f"{name}__checks": (asset, "checks")}
+    key = AssetKey.parse(asset)
+    return key is not None and key.kind in ("raw_media", "embeddings")
 
 
 def reason(step: str, description: str | None, error: str, message: str) -> str:

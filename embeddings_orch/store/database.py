@@ -17,6 +17,7 @@ from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import is_missing, short
 from embeddings_orch.store.creating import make_table
 from embeddings_orch.store.migrations import migrate
+from embeddings_orch.store.names import TableName
 from embeddings_orch.store.reading import Reader
 from embeddings_orch.store.tables.catalog import CatalogTable
 from embeddings_orch.store.tables.failures import FailuresTable
@@ -214,11 +215,11 @@ class Store:
 
     def catalog(self, pipeline: str) -> CatalogTable:
         """The catalog of a pipeline's media."""
-        return CatalogTable(self, f"catalog.{pipeline}")
+        return CatalogTable(self, TableName.of_catalog(pipeline))
 
     def vectors(self, fingerprint: str) -> VectorsTable:
         """The vectors of one model, shared by all pipelines of the store."""
-        return VectorsTable(self, f"vectors.{fingerprint}")
+        return VectorsTable(self, TableName.of_vectors(fingerprint))
 
     def index(self, table: str) -> IndexTable:
         """One index table, by the name its generation says."""

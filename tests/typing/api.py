@@ -48,6 +48,7 @@ from embeddings_orch.search import Hit, Results
 from embeddings_orch.server import ServeSettings
 from embeddings_orch.server.app import create_app
 from embeddings_orch.server.shared.served import Served
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch_testing.conformance import EmbedderConformance
 
 # Declaring a pipeline
@@ -58,7 +59,7 @@ assert_type(spec.indexes["found"].vectors, tuple[str, ...])
 assert_type(spec.embeddings["clip"].config, EmbedderConfig)
 assert_type(spec.embeddings["clip"].config.fingerprint(), str)
 assert_type(build_pipeline(spec), dg.Definitions)
-assert_type(Pipeline(spec).embedding_key("clip"), str)
+assert_type(Pipeline(spec).embedding_key("clip"), AssetKey)
 assert_type(EmbeddingPipeline(spec).spec, PipelineSpec)
 
 spec.name = "other"  # type: ignore[misc]  # specs are frozen

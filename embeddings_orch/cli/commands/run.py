@@ -13,6 +13,7 @@ import click
 
 from embeddings_orch.cli.common import Choice, F, choice_options, choose, exclusive, json_option, print_json, say_error
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
+from embeddings_orch.spec.keys import AssetKey
 
 if TYPE_CHECKING:
     from embeddings_orch.pipeline.outcome import RunOutcome
@@ -174,7 +175,7 @@ def _load_and_run(pipeline: Any, options: _RunOptions) -> RunOutcome:
     return _run_here(pipeline.load(), options, [])
 
 
-def _run_here(declared: Any, options: _RunOptions, selection: list[str]) -> RunOutcome:
+def _run_here(declared: Any, options: _RunOptions, selection: list[AssetKey]) -> RunOutcome:
     from embeddings_orch.cli.output import terminal
     from embeddings_orch.dagster.runs.local import execute
 
@@ -224,7 +225,7 @@ def _say_failed_items(outcome: RunOutcome) -> bool:
     failed = outcome.count_failed_items()
     for asset, count in failed.items():
         named = [failure for failure in outcome.item_failures() if failure.asset == asset]
-        say_error(f"{asset}: {count:,} {'left out' if asset.endswith('/raw_media') else 'failed'}")
+        say_error(f"{asset}: {count:,} {'left out' if AssetKey(asset).kind == 'raw_media' else 'failed'}")
         for failure in named[:_LISTED]:
             click.echo(f"    {failure.item}: {failure.reason}".rstrip(": "), err=True)
         if len(named) > _LISTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -13,6 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from embeddings_orch.dagster.common import RETRYABLE, asset_key, asset_text
 from embeddings_orch.pipeline.automation.reconcile import Cursor, LastRun
+from embeddings_orch.spec.keys import AssetKey
 
 PROCESS_TAG = "embeddings_orch/process"
 """``host:pid`` of a command that executes a run in its own process; nothing else notices when that is killed."""
@@ -42,12 +43,12 @@ class InstanceView:
     planned_by: Mapping[str, str]
 
 
-def observe(instance: dg.DagsterInstance, keys: list[str], job: str) -> InstanceView:
+def observe(instance: dg.DagsterInstance, keys: Sequence[AssetKey], job: str) -> InstanceView:
     """Look at the assets of a pipeline: two calls of the instance, however many there are.
 
     Args:
         instance: Dagster's.
-        keys: asset keys, as ``pipeline/kind/name``; the first is the media's.
+        keys: of the assets; the first is the media's.
         job: the pipeline's job, whose runs have no selection where they materialize everything.
     """
     versions: dict[str, str | None] = dict.fromkeys(keys)
@@ -70,7 +71,7 @@ def observe(instance: dg.DagsterInstance, keys: list[str], job: str) -> Instance
     return InstanceView(versions, listing, in_flight, planned_by)
 
 
-def _planned_keys(run: dg.DagsterRun, keys: list[str], job: str, planned_by: Mapping[str, str]) -> set[str]:
+def _planned_keys(run: dg.DagsterRun, keys: Sequence[AssetKey], job: str, planned_by: Mapping[str, str]) -> set[str]:
     """The keys a run plans: by its selection, by its job, or by what Dagster recorded when it was made."""
     if run.asset_selection is not None:
         return {asset_text(key) for key in run.asset_selection}.intersection(keys)

@@ -15,10 +15,11 @@ from embeddings_orch.dagster.common import asset_key
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.automation.limits import over_limits
-from embeddings_orch.pipeline.automation.missing import definition_digest, find_missing, keys
+from embeddings_orch.pipeline.automation.missing import definition_digest, find_missing
 from embeddings_orch.pipeline.automation.reconcile import Cursor, Decision, Need, Situation, enter_epoch, reconcile
 from embeddings_orch.pipeline.catalog.changes import changes, list_media
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.spec.yaml_file import is_pipeline, load_document, read_documents
 
@@ -147,7 +148,7 @@ def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) ->
         return _Seen("", None, f"the source {pipeline.spec.media.source!r} has no cheap listing; use auto.cron")
     if listed.digest == observed.listing:
         return _Seen(listed.digest, None, f"{len(listed.listing.items):,} media items, as at the last scan")
-    need = Need(tuple(keys(pipeline)), changes(pipeline, listed))
+    need = Need(tuple(graph(pipeline.spec)), changes(pipeline, listed))
     return _Seen(listed.digest, need, "", pipeline.spec.auto.settle)
 
 
@@ -169,7 +170,7 @@ def _tick(
         definition = definition_digest(spec)
         cursor = _reload_location(context, declaration, cursor, definition)
         pipeline = Pipeline(spec)
-        observed = observe(context.instance, keys(pipeline), job)
+        observed = observe(context.instance, list(graph(pipeline.spec)), job)
         seen = look(pipeline, digest([definition, text]), observed)
         now = clock()
         cursor = enter_epoch(cursor, seen.digest, now)
@@ -180,7 +181,7 @@ def _tick(
             digest=seen.digest,
             need=need,
             satisfied=seen.satisfied,
-            loaded=frozenset(keys(Pipeline(declaration.spec))),
+            loaded=frozenset(graph(declaration.spec)),
             in_flight=observed.in_flight,
             tried=tried,
             now=now,

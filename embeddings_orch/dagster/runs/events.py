@@ -10,6 +10,7 @@ import click
 from embeddings_orch.dagster.runs.instance import dagster_instance
 from embeddings_orch.pipeline.garbage.collect import GcReport, indexes_that_lost
 from embeddings_orch.pipeline.published.publish import PublishReport
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.project import Declared, prepare_home
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def report_publish(declared: Declared, report: PublishReport) -> None:
 
         return [
             dg.AssetMaterialization(
-                asset_key=dg.AssetKey(report.asset.split("/")),
+                asset_key=dg.AssetKey(report.asset.path),
                 description=f"Generation {report.generation.id} by the command line.",
                 metadata={
                     "dagster/row_count": report.generation.rows,
@@ -50,11 +51,10 @@ def report_gc(declared: Declared, report: GcReport) -> None:
 
         observations: list[dg.AssetObservation] = []
         for key, lost in indexes_that_lost(report).items():
-            name, _, index = key.partition("/")
             generations = [garbage.name for garbage in lost if garbage.kind == "generation"]
             observations.append(
                 dg.AssetObservation(
-                    asset_key=dg.AssetKey([name, "index", index]),
+                    asset_key=dg.AssetKey(AssetKey.of_index(key.pipeline, key.name).path),
                     description="gc by the command line.",
                     metadata={
                         "generations_removed": ", ".join(generations) or "none",

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from embeddings_orch.dagster.runs.instance import dagster_instance, short
+from embeddings_orch.dagster.runs.step_names import step_name
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.outcome import INTERRUPTED, RunOutcome, Status, Step, reason, step_keys
+from embeddings_orch.pipeline.outcome import INTERRUPTED, STEP_KINDS, RunOutcome, Status, Step, reason
 from embeddings_orch.pipeline.plan.selection import graph
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.project import Declared, prepare_home
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from dagster_shared.serdes.serdes import PackableValue
 
 
-def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[str] = ()) -> RunOutcome:
+def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[AssetKey] = ()) -> RunOutcome:
     """Materialize assets of a pipeline, with their checks.
 
     Args:
@@ -48,7 +50,7 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
             instance=instance,
             raise_on_error=False,
             tags={"embeddings_orch/started_by": "command line", PROCESS_TAG: this_process()},
-            asset_selection=[dg.AssetKey(key.split("/")) for key in selection] or None,
+            asset_selection=[dg.AssetKey(key.path) for key in selection] or None,
         )
         outcome = RunOutcome(spec.name, result.success, result.run_id, seconds=time.monotonic() - started)
         failed: dict[str, str] = {}
@@ -72,19 +74,20 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
     return outcome
 
 
-def retry_config(keys: Iterable[str]) -> dict[str, object]:
+def retry_config(keys: Iterable[AssetKey]) -> dict[str, object]:
     """The run config of ops by which the embeddings among these assets try again what failed for good."""
-    names = [key.replace("/", "__") for key in keys if key.split("/")[1:2] == ["embeddings"]]
+    names = [step_name(key) for key in keys if key.kind == "embeddings"]
     return {name: {"config": {"retry_failed": True}} for name in names}
 
 
 def _steps(
-    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, keys: list[str], failed: dict[str, str]
+    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, keys: list[AssetKey], failed: dict[str, str]
 ) -> Iterator[Step]:
     """The planned steps; those that were never begun are skipped ones."""
     stats = {step_stats.step_key: step_stats for step_stats in instance.get_run_step_stats(result.run_id)}
     planned = {definition.name for definition in result.job_def.nodes_in_topological_order}
-    for name, (asset, kind) in ((name, step) for key in keys for name, step in step_keys(key).items()):
+    for asset, kind in ((key, kind) for key in keys for kind in STEP_KINDS):
+        name = step_name(asset, kind)
         if name not in planned:
             continue
         step_stats = stats.get(name)

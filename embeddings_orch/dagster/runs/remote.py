@@ -23,8 +23,8 @@ from embeddings_orch.errors import EmbeddingsOrchError, TransientError
 from embeddings_orch.pipeline.outcome import RunOutcome
 from embeddings_orch.pipeline.plan.selection import select_assets
 from embeddings_orch.plugins import suggestion
+from embeddings_orch.spec.keys import KINDS, AssetKey
 
-_KINDS = ("raw_media", "embeddings", "index", "published")
 _PAUSES = (0.5, 5.0)
 """Seconds between two looks at a run: the first, and the longest."""
 
@@ -89,11 +89,13 @@ class RemoteJob:
         selector = {"repositoryLocationName": self.location, "repositoryName": self.repository}
         job = {**selector, "pipelineName": f"{self.pipeline}_pipeline"}
         nodes = self.server.ask(GRAPH, GraphAnswer, {"job": job}).asset_nodes
-        graph = {node.asset_key.name: [above.name for above in node.dependency_keys] for node in nodes}
-        graph = {asset: graph[asset] for asset in _sort_keys(graph)}
+        upstream = {
+            AssetKey(node.asset_key.name): [AssetKey(above.name) for above in node.dependency_keys] for node in nodes
+        }
+        graph = {asset: upstream[asset] for asset in _sort_keys(upstream)}
         chosen = select_assets(graph, self.pipeline, selections) if selections else list(graph)
         tags = [{"key": "embeddings_orch/started_by", "value": "command line"}]
-        paths = [{"path": asset.split("/")} for asset in chosen]
+        paths = [{"path": asset.path} for asset in chosen]
         params = {
             "selector": {
                 **selector,
@@ -168,12 +170,12 @@ class RemoteJob:
             outcome.errors.append(f"{error}; {goes_on}" if outcome.success is None else str(error))
 
 
-def _sort_keys(keys: Iterable[str]) -> list[str]:
+def _sort_keys(keys: Iterable[AssetKey]) -> list[AssetKey]:
     """In the order of the graph: the catalog, the embeddings, then each index with its pointer."""
 
-    def place(asset: str) -> tuple[int, str, int]:
-        kind, _, name = asset.partition("/")[2].partition("/")
-        rank = _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
-        return (min(rank, 2), name, rank)
+    def place(asset: AssetKey) -> tuple[int, str, int]:
+        key = AssetKey.parse(asset)
+        rank = len(KINDS) if key is None else KINDS.index(key.kind)
+        return (min(rank, 2), asset if key is None else key.name, rank)
 
     return sorted(keys, key=place)

@@ -33,7 +33,7 @@ class GraphQLError(Cause):
         return (self, *self.causes)[-1]
 
 
-class AssetKey(GraphQLAnswer):
+class GraphQLAssetKey(GraphQLAnswer):
     """An asset's key."""
 
     path: tuple[str, ...]
@@ -91,8 +91,8 @@ class JobsAnswer(GraphQLAnswer):
 class AssetNode(GraphQLAnswer):
     """An asset and what it is made of."""
 
-    asset_key: AssetKey
-    dependency_keys: tuple[AssetKey, ...]
+    asset_key: GraphQLAssetKey
+    dependency_keys: tuple[GraphQLAssetKey, ...]
 
 
 class GraphAnswer(GraphQLAnswer):

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from embeddings_orch.dagster.runs.remote_answers import AssetKey, GraphQLAnswer, GraphQLError
+from embeddings_orch.dagster.runs.remote_answers import GraphQLAnswer, GraphQLAssetKey, GraphQLError
 
 
 class RunState(GraphQLAnswer):
@@ -46,7 +46,7 @@ class MetadataEntry(GraphQLAnswer):
 class CheckEvaluation(GraphQLAnswer):
     """What an asset check found."""
 
-    asset_key: AssetKey
+    asset_key: GraphQLAssetKey
     check_name: str
     success: bool
     severity: str
@@ -75,7 +75,7 @@ class Event(GraphQLAnswer):
 class MaterializationEvent(Event):
     """An asset was materialized."""
 
-    asset_key: AssetKey
+    asset_key: GraphQLAssetKey
     metadata_entries: tuple[MetadataEntry, ...]
 
 

@@ -13,8 +13,9 @@ from embeddings_orch.dagster.runs.remote_event_answers import (
     RunFailureEvent,
     StepFailureEvent,
 )
+from embeddings_orch.dagster.runs.step_names import parse_step
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.outcome import RunOutcome, Status, Step, reason, step_keys
+from embeddings_orch.pipeline.outcome import RunOutcome, Status, Step, reason
 
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
@@ -72,14 +73,21 @@ class Follower:
                 last = (event.error or GraphQLError(message=event.message)).innermost
                 described = event.failure_metadata.description if event.failure_metadata else None
                 self.failed[step] = reason(step, described, last.class_name or "", last.message)
-                self._say(f"{step.replace('__', '/')}: failed")
+                self._say(f"{self._title(step)}: failed")
             case RunFailureEvent():
                 if not self.failed:
                     self.failed[""] = one_line(event.error.innermost.message if event.error else event.message)
             case Event(typename="ExecutionStepStartEvent"):
-                self._say(f"{event.step.replace('__', '/')}: started")
+                self._say(f"{self._title(event.step)}: started")
             case Event(typename="LogMessageEvent") if event.message.startswith(f"{self.outcome.pipeline}/"):
                 self._say(event.message)
+
+    def _title(self, step: str) -> str:
+        parsed = parse_step(self.outcome.pipeline, step)
+        if parsed is None:
+            return step
+        asset, kind = parsed
+        return f"{asset}, checks" if kind == "checks" else asset
 
 
 def steps(run: RunSteps, follower: Follower) -> Iterator[Step]:
@@ -87,16 +95,17 @@ def steps(run: RunSteps, follower: Follower) -> Iterator[Step]:
     stats = {step.step_key: step for step in run.step_stats}
     planned = [step.key for step in run.execution_plan.steps] if run.execution_plan else []
     for name in planned or list(stats):
-        asset = name.removesuffix("__checks").replace("__", "/", 2)
-        if name not in step_keys(asset):
+        parsed = parse_step(follower.outcome.pipeline, name)
+        if parsed is None:
             continue
+        asset, kind = parsed
         step = stats.get(name)
         seconds = 0.0
         if step is not None and step.start_time is not None and step.end_time is not None:
             seconds = step.end_time - step.start_time
         status: Status = "success" if step is not None and step.status == "SUCCESS" else "skipped"
         status = "failure" if name in follower.failed else status
-        yield Step(asset, step_keys(asset)[name][1], status, round(seconds, 3), follower.failed.get(name, ""))
+        yield Step(asset, kind, status, round(seconds, 3), follower.failed.get(name, ""))
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,9 @@ from embeddings_orch.pipeline.automation.reconcile import Need
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import embedding_reason
 from embeddings_orch.pipeline.indexes.delta import table_name
+from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.published.publish import is_held
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.published import Pointer
@@ -31,11 +33,11 @@ class Missing:
 
 @dataclass
 class _Found:
-    assets: set[str] = field(default_factory=set)
+    assets: set[AssetKey] = field(default_factory=set)
     reasons: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
 
-    def add(self, reason: str, *assets: str) -> None:
+    def add(self, reason: str, *assets: AssetKey) -> None:
         self.reasons.append(reason)
         self.assets.update(assets)
 
@@ -79,18 +81,9 @@ def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Miss
         held = [name for name, pointer in pointers.items() if pointer.held]
         extra = "".join(f"; {name} is held: `embeddings-orch publish {name}` releases it" for name in held)
         return Missing(None, f"up to date with {names}{extra}")
-    order = [key for key in keys(pipeline) if key in missing.assets]
+    order = [key for key in graph(pipeline.spec) if key in missing.assets]
     reason = "; ".join(dict.fromkeys(missing.reasons))
     return Missing(Need(tuple(order), reason, missing.tags), "")
-
-
-def keys(pipeline: Pipeline) -> list[str]:
-    """All asset keys of a pipeline, in the order of the graph."""
-    spec = pipeline.spec
-    assets = [pipeline.media_key, *map(pipeline.embedding_key, spec.embeddings)]
-    for name in spec.indexes:
-        assets += [pipeline.index_key(name), pipeline.published_key(name)]
-    return assets
 
 
 def short(fingerprint: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from embeddings_orch.spec.keys import AssetKey
+
 MAX_ATTEMPTS = 3
 """Runs that are started in one epoch."""
 
@@ -74,12 +76,12 @@ class Need:
     """What a run has to materialize.
 
     Attributes:
-        assets: keys, as ``pipeline/kind/name``, in the order of the graph.
+        assets: keys, in the order of the graph.
         reason: why, for a person.
         tags: further tags of the run.
     """
 
-    assets: tuple[str, ...]
+    assets: tuple[AssetKey, ...]
     reason: str
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from embeddings_orch.media.catalog.diff import CatalogDiff, catalog_digest, diff
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.catalog import CatalogTable
 
 _TRIES = 10
@@ -28,7 +29,7 @@ class ScanReport:
         ignored: files of no known modality, and sounds that no pattern names.
     """
 
-    asset: str
+    asset: AssetKey
     new: int
     changed: int
     unchanged: int

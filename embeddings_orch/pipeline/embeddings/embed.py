@@ -23,6 +23,7 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_covered, embedding_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.states import EmbeddingState
 
 
@@ -40,7 +41,7 @@ class EmbedReport:
         cost_usd: by the tokens counted and the configured price.
     """
 
-    asset: str
+    asset: AssetKey
     fingerprint: str
     delta: EmbeddingDelta
     embedded: int

@@ -5,42 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, TypedDict
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.garbage.kinds import (
+    FailuresGarbage,
+    Garbage,
+    GenerationGarbage,
+    MapGarbage,
+    PointerGarbage,
+    StateGarbage,
+    TableGarbage,
+    VectorsGarbage,
+    VersionsGarbage,
+)
 from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.store.base import TableOf
+from embeddings_orch.store.names import QualifiedName, TableName
 from embeddings_orch.store.prune import removable
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.maps import MapHeader
 
-GarbageKind = Literal["pointer", "generation", "table", "map", "state", "failures", "vectors", "versions"]
+
+class _Size(TypedDict):
+    rows: int
+    versions: int
+    bytes: int
+
 
 _WORTH = 10
 """Old versions of a small table that are worth a clean-up, which makes some itself."""
 
 SMALL_TABLES = ("generations", "published", "publications", "embedding_states", "failures", "maps")
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """One thing that nobody needs any more.
-
-    Attributes:
-        name: ``pipeline/index`` of a pointer, ``pipeline/embedding`` of a state, a generation's id (of maps as well),
-            a model's fingerprint for failures, else a table of the store.
-        index: whose generation, map or table it is, as ``pipeline/index``; else empty.
-        bytes: None where they are known only once it is removed.
-    """
-
-    kind: GarbageKind
-    name: str
-    why: str
-    index: str = ""
-    rows: int = 0
-    versions: int = 0
-    bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,9 +83,9 @@ def _check_forget(needs: Needs) -> None:
 def pipelines_of(pipeline: Pipeline) -> set[str]:
     """The names of all pipelines that a store has something of."""
     store = pipeline.store
-    tables = (name.split(".") for name in store.table_names())
+    tables = map(TableName, store.table_names())
     return {
-        *(parts[1] for parts in tables if parts[0] in ("catalog", "index") and len(parts) > 1),
+        *(table.pipeline for table in tables if table.pipeline),
         *(name for name, _ in store.published.all()),
         *(name for name, _ in store.states.all()),
         *(generation.pipeline for generation in store.generations.all()),
@@ -106,7 +103,7 @@ def _pointers(needs: Needs, needed: Iterable[Generation]) -> Iterator[Garbage]:
     used = {(generation.pipeline, generation.index) for generation in needed}
     for name, index in needs.pipeline.store.published.all():
         if name in needs.names and (name, index) not in used and (why := why_undeclared(needs, name, index)):
-            yield Garbage("pointer", f"{name}/{index}", why, f"{name}/{index}", rows=1)
+            yield PointerGarbage(of=QualifiedName.of(name, index), why=why, rows=1)
 
 
 def _generations(needs: Needs, unneeded: Iterable[Generation]) -> Iterator[Garbage]:
@@ -118,14 +115,8 @@ def _generations(needs: Needs, unneeded: Iterable[Generation]) -> Iterator[Garba
             why_undeclared(needs, generation.pipeline, generation.index)
             or f"not of the last {spec and spec.keep_generations} {what}"
         )
-        yield Garbage(
-            "generation",
-            generation.id,
-            why,
-            f"{generation.pipeline}/{generation.index}",
-            rows=generation.rows,
-            versions=1,
-        )
+        of = QualifiedName.of(generation.pipeline, generation.index)
+        yield GenerationGarbage(id=generation.id, of=of, why=why, rows=generation.rows, versions=1)
 
 
 def _tables(needs: Needs, needed: Iterable[Generation]) -> Iterator[Garbage]:
@@ -133,15 +124,15 @@ def _tables(needs: Needs, needed: Iterable[Generation]) -> Iterator[Garbage]:
     store = needs.pipeline.store
     used = {generation.table for generation in needed} | {needs.table(index) for index in needs.pipeline.spec.indexes}
     recorded = {generation.table for generation in store.generations.all()}
-    for name in store.table_names():
-        parts = name.split(".")
-        if parts[0] == "index" and len(parts) == 4 and parts[1] in needs.names and name not in used:
+    for name in map(TableName, store.table_names()):
+        index = name.declared_as
+        if index is not None and index.pipeline in needs.names and name not in used:
             table = store.index(name)
             if not needs.young(table):
-                why = why_undeclared(needs, parts[1], parts[2]) or (
+                why = why_undeclared(needs, index.pipeline, index.name) or (
                     "none of its generations is kept" if name in recorded else "no generation was recorded of it"
                 )
-                yield _table(table, why, f"{parts[1]}/{parts[2]}")
+                yield TableGarbage(table=name, why=why, **_measure(table))
 
 
 def _maps(needs: Needs) -> Iterator[Garbage]:
@@ -150,20 +141,21 @@ def _maps(needs: Needs) -> Iterator[Garbage]:
     recorded = {generation.id for generation in store.generations.all()}
     lost: dict[str, list[MapHeader]] = {}
     for header in store.maps.headers():
-        if header.generation not in recorded and header.table.split(".")[1] in needs.names:
+        if header.generation not in recorded and TableName(header.table).pipeline in needs.names:
             lost.setdefault(header.generation, []).append(header)
     for generation_id, headers in lost.items():
-        if max(header.made_at for header in headers) < needs.used_since:
-            _, name, index, _ = headers[0].table.split(".")
-            yield Garbage("map", generation_id, "its generation is gone", f"{name}/{index}", rows=len(headers))
+        of = TableName(headers[0].table).declared_as
+        if of is not None and max(header.made_at for header in headers) < needs.used_since:
+            yield MapGarbage(generation=generation_id, of=of, why="its generation is gone", rows=len(headers))
 
 
 def _states(needs: Needs) -> Iterator[Garbage]:
     for name, embedding in needs.pipeline.store.states.all():
+        of = QualifiedName.of(name, embedding)
         if name == needs.forget:
-            yield Garbage("state", f"{name}/{embedding}", f"the pipeline {name} is forgotten", rows=1)
+            yield StateGarbage(of=of, why=f"the pipeline {name} is forgotten", rows=1)
         elif name == needs.pipeline.spec.name and embedding not in needs.pipeline.spec.embeddings:
-            yield Garbage("state", f"{name}/{embedding}", f"the embedding {embedding} is no longer declared", rows=1)
+            yield StateGarbage(of=of, why=f"the embedding {embedding} is no longer declared", rows=1)
 
 
 def _models(needs: Needs) -> Iterator[Garbage]:
@@ -171,19 +163,21 @@ def _models(needs: Needs) -> Iterator[Garbage]:
     why = "no pipeline and no kept generation has this model"
     for fingerprint, failures in store.failures.by_fingerprint().items():
         if fingerprint not in needed and max(failure.at for failure in failures) < needs.used_since:
-            yield Garbage("failures", fingerprint, why, rows=len(failures))
-    for name in store.table_names():
-        kind, _, fingerprint = name.partition(".")
-        if kind == "vectors" and fingerprint not in needed:
+            yield FailuresGarbage(fingerprint=fingerprint, why=why, rows=len(failures))
+    for name in map(TableName, store.table_names()):
+        if name.kind == "vectors" and name.fingerprint not in needed:
             table = TableOf(store, name)
             if not needs.young(table):
-                yield _table(table, why, kind="vectors")
+                yield VectorsGarbage(table=name, why=why, **_measure(table))
 
 
 def _catalogs(needs: Needs) -> Iterator[Garbage]:
-    table = TableOf(needs.pipeline.store, f"catalog.{needs.forget}")
-    if needs.forget and table.name in needs.pipeline.store.table_names() and not needs.young(table):
-        yield _table(table, f"the pipeline {needs.forget} is forgotten")
+    if needs.forget is None:
+        return
+    name = TableName.of_catalog(needs.forget)
+    table = TableOf(needs.pipeline.store, name)
+    if name in needs.pipeline.store.table_names() and not needs.young(table):
+        yield TableGarbage(table=name, why=f"the pipeline {needs.forget} is forgotten", **_measure(table))
 
 
 def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
@@ -202,23 +196,21 @@ def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
         # With a generation go the versions before it; the few that a build makes on its way are not worth a line.
         apart = timedelta(0) if forgotten_versions else needs.apart
         old = removable(table.history(), needs.versions(table) - forgotten_versions, needs.used_since, apart)
-        if len(old) >= (1 if table.name.startswith("index.") else _WORTH):
-            why = "older than all that is kept" if table.name.startswith("index.") else "older than the latest"
-            yield Garbage("versions", table.name, why, versions=len(old))
+        name = TableName(table.name)
+        if len(old) >= (1 if name.kind == "index" else _WORTH):
+            why = "older than all that is kept" if name.kind == "index" else "older than the latest"
+            yield VersionsGarbage(table=name, why=why, versions=len(old))
 
 
 def tables_to_prune(needs: Needs) -> Iterator[TableOf]:
     """The tables whose old versions are removed; vectors are only ever appended, so that theirs take no room."""
-    there = needs.pipeline.store.table_names()
-    for name in there:
-        parts = name.split(".")
-        index = parts[0] == "index" and len(parts) == 4
-        if name in SMALL_TABLES or ((parts[0] == "catalog" or index) and parts[1] in needs.names):
+    for name in map(TableName, needs.pipeline.store.table_names()):
+        if name in SMALL_TABLES or name.pipeline in needs.names:
             yield TableOf(needs.pipeline.store, name)
 
 
-def _table(table: TableOf, why: str, index: str = "", kind: GarbageKind = "table") -> Garbage:
-    return Garbage(kind, table.name, why, index, table.total(), len(table.history()), table.bytes)
+def _measure(table: TableOf) -> _Size:
+    return {"rows": table.total(), "versions": len(table.history()), "bytes": table.bytes}
 
 
 def to_json(garbage: Iterable[Garbage]) -> list[dict[str, Any]]:

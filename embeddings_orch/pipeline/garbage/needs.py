@@ -11,6 +11,7 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.delta import table_name
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store.base import TableOf
+from embeddings_orch.store.names import TableName
 from embeddings_orch.store.prune import APART
 from embeddings_orch.store.tables.generations import Generation
 
@@ -119,17 +120,17 @@ class Needs:
 
     def versions(self, table: TableOf) -> set[int]:
         """The versions of a table that are needed, whatever their age."""
-        name = table.name.split(".")
+        name = TableName(table.name)
         store = self.pipeline.store
-        if name[0] == "catalog":
-            states = store.states.of_pipeline(name[1])
+        if name.kind == "catalog":
+            states = store.states.of_pipeline(name.pipeline)
             return {state.catalog_version for state in states.values()}
         # What is still recorded, needed or not: a version goes after its record.
-        if name[0] != "index":
+        if name.kind != "index":
             return set()
         return {
             generation.version
-            for generation in store.generations.of_pipeline(name[1])
+            for generation in store.generations.of_pipeline(name.pipeline)
             if generation.table == table.name
         }
 

@@ -18,6 +18,8 @@ from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join
 from embeddings_orch.pipeline.indexes.recall import tune
 from embeddings_orch.pipeline.maps.keep import MapReport, keep_maps
 from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.spec.keys import AssetKey
+from embeddings_orch.store.names import TableName
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.index_table import DIGEST_COLUMN
 from embeddings_orch.store.tables.states import EmbeddingState
@@ -35,7 +37,7 @@ class IndexReport:
         cancelled: of these, those whose inputs' vectors cancel each other out.
     """
 
-    asset: str
+    asset: AssetKey
     generation: Generation
     new: int
     changed: int
@@ -48,8 +50,8 @@ class IndexReport:
     maps: MapReport = field(default_factory=MapReport)
 
 
-def _generation_id(table: str, version: int) -> str:
-    return f"{table.rsplit('.', 1)[1]}-{version}"
+def _generation_id(table: TableName, version: int) -> str:
+    return f"{table.hash}-{version}"
 
 
 def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = None) -> IndexReport:

@@ -18,6 +18,7 @@ from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec.index import IndexSpec
+from embeddings_orch.store.names import TableName
 from embeddings_orch.store.tables.generations import Generation
 
 
@@ -25,7 +26,7 @@ from embeddings_orch.store.tables.generations import Generation
 class IndexDelta:
     """The difference between an index and what it should hold; ids of rows."""
 
-    table: str
+    table: TableName
     digests: pa.Array
     new: list[str]
     changed: list[str]
@@ -40,12 +41,12 @@ class IndexDelta:
         return bool(self.new or self.changed or self.deleted)
 
 
-def table_name(pipeline: Pipeline, index: str, catalog: pa.Table) -> str:
+def table_name(pipeline: Pipeline, index: str, catalog: pa.Table) -> TableName:
     """The table of an index: another one for other models, inputs, metric, text columns or catalog columns."""
     columns = [[name, str(catalog.schema.field(name).type)] for name in index_columns(pipeline, catalog.schema.names)]
     # With the names, because a generation's id is made of this hash and has to be one of its own in the store.
     version = digest([pipeline.spec.name, index, pipeline.spec.index_version(index), columns])
-    return f"index.{pipeline.spec.name}.{index}.{version[:12]}"
+    return TableName.of_index(pipeline.spec.name, index, version[:12])
 
 
 def index_columns(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
@@ -54,7 +55,7 @@ def index_columns(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
     return [name for name in names if name != STAT_COLUMN and name not in left_out]
 
 
-def current_table(pipeline: Pipeline, index: str) -> str:
+def current_table(pipeline: Pipeline, index: str) -> TableName:
     """The table of an index by the stored catalog, of which only the columns are read.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from embeddings_orch.pipeline.embeddings.delta import embedding_reason
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store.tables.states import EmbeddingState
 
@@ -23,7 +24,7 @@ class AssetDifference:
         reason: the settings that changed, old -> new.
     """
 
-    asset: str
+    asset: AssetKey
     change: Change
     fingerprint: str
     fingerprint_before: str
@@ -76,9 +77,9 @@ def _embeddings(
 ) -> Iterator[AssetDifference]:
     old = before.embeddings if before else {}
     new = now.embeddings if now else {}
-    known = {spec.config.fingerprint(): f"{name}/embeddings/{embedding}" for embedding, spec in old.items()}
+    known = {spec.config.fingerprint(): AssetKey.of_embedding(name, embedding) for embedding, spec in old.items()}
     for embedding in [*new, *(dropped for dropped in old if dropped not in new)]:
-        key = f"{name}/embeddings/{embedding}"
+        key = AssetKey.of_embedding(name, embedding)
         if embedding not in new:
             yield AssetDifference(key, "removed", "", old[embedding].config.fingerprint(), "no longer declared")
             continue
@@ -113,7 +114,7 @@ def _indexes(name: str, before: PipelineSpec | None, now: PipelineSpec | None) -
     old = before.indexes if before else {}
     new = now.indexes if now else {}
     for index in [*new, *(dropped for dropped in old if dropped not in new)]:
-        key = f"{name}/index/{index}"
+        key = AssetKey.of_index(name, index)
         was = before.index_version(index) if before and index in old else ""
         version = now.index_version(index) if now and index in new else ""
         if before and now and was and version:

@@ -16,6 +16,7 @@ from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta, table_name
 from embeddings_orch.pipeline.progress import Listener
 from embeddings_orch.pipeline.published.publish import is_held
+from embeddings_orch.spec.keys import AssetKey
 
 _CHARACTERS_PER_TOKEN = 4
 
@@ -34,7 +35,7 @@ class Estimate:
 class AssetPlan:
     """What a run would do to one asset."""
 
-    asset: str
+    asset: AssetKey
     new: int
     changed: int
     unchanged: int

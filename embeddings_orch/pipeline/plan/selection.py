@@ -7,27 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from embeddings_orch.errors import SpecError
 from embeddings_orch.plugins import suggestion
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 
-Graph = Mapping[str, Sequence[str]]
-"""The keys directly upstream of each asset, by key: ``pipeline/kind/name``; in the order to show them."""
+Graph = Mapping[AssetKey, Sequence[AssetKey]]
+"""The keys directly upstream of each asset, by key; in the order to show them."""
 
 _SELECTION = re.compile(r"(?:(\d*)\+)?([^+]+?)(?:\+(\d*))?")
 
 
-def graph(spec: PipelineSpec) -> dict[str, list[str]]:
+def graph(spec: PipelineSpec) -> dict[AssetKey, list[AssetKey]]:
     """The assets of a declaration."""
     name = spec.name
-    media = f"{name}/raw_media"
-    assets: dict[str, list[str]] = {media: []}
-    assets.update({f"{name}/embeddings/{embedding}": [media] for embedding in spec.embeddings})
+    media = AssetKey.of_media(name)
+    assets: dict[AssetKey, list[AssetKey]] = {media: []}
+    assets.update({AssetKey.of_embedding(name, embedding): [media] for embedding in spec.embeddings})
     for index, declared in spec.indexes.items():
-        assets[f"{name}/index/{index}"] = [media, *(f"{name}/embeddings/{vector}" for vector in declared.vectors)]
-        assets[f"{name}/published/{index}"] = [f"{name}/index/{index}"]
+        key = AssetKey.of_index(name, index)
+        assets[key] = [media, *(AssetKey.of_embedding(name, vector) for vector in declared.vectors)]
+        assets[AssetKey.of_published(name, index)] = [key]
     return assets
 
 
-def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> list[str]:
+def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> list[AssetKey]:
     """The keys that any of the selections names, in the order of the graph.
 
     Args:
@@ -39,12 +41,12 @@ def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> li
     Raises:
         SpecError: a selection names no asset, or several.
     """
-    below: dict[str, list[str]] = {key: [] for key in assets}
+    below: dict[AssetKey, list[AssetKey]] = {key: [] for key in assets}
     for key, above in assets.items():
         for parent in above:
             if parent in below:
                 below[parent].append(key)
-    chosen: set[str] = set()
+    chosen: set[AssetKey] = set()
     for selection in selections:
         match = _SELECTION.fullmatch(selection.strip())
         if match is None:
@@ -59,24 +61,24 @@ def select_assets(assets: Graph, pipeline: str, selections: Iterable[str]) -> li
     return [key for key in assets if key in chosen]
 
 
-def _key(assets: Graph, pipeline: str, name: str) -> str:
-    for key in (name, f"{pipeline}/{name}"):
-        if key in assets:
+def _key(assets: Graph, pipeline: str, name: str) -> AssetKey:
+    for key in assets:
+        if name in (key, key.within):
             return key
-    matches = [key for key in assets if key.rsplit("/", 1)[-1] == name]
+    matches = [key for key in assets if key.path[-1] == name]
     if len(matches) == 1:
         return matches[0]
-    short = [key.removeprefix(f"{pipeline}/") for key in matches or assets]
+    short = [key.within for key in matches or assets]
     if matches:
         raise SpecError(f"{name!r} names several assets; choose one: {', '.join(short)}")
-    last = [part for part in (key.rsplit("/", 1)[-1] for key in assets) if "/" not in name]
+    last = [key.path[-1] for key in assets if "/" not in name]
     wrong = name.removeprefix(f"{pipeline}/")
     close = suggestion(wrong, [*short, *last]).partition(" allowed:")[0].rstrip(";")
     raise SpecError(f"the pipeline {pipeline!r} has no asset {name!r}{close}; allowed: {', '.join(short)}")
 
 
-def _reach(start: str, edges: Mapping[str, Sequence[str]], layers: int | None) -> set[str]:
-    reached: set[str] = set()
+def _reach(start: AssetKey, edges: Graph, layers: int | None) -> set[AssetKey]:
+    reached: set[AssetKey] = set()
     frontier = {start}
     while frontier and layers != 0:
         frontier = {key for asset in frontier for key in edges.get(asset, ()) if key in edges} - reached

@@ -8,6 +8,7 @@ from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, Pu
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.delta import table_name
+from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.publications import PublicationKind
 from embeddings_orch.store.tables.published import Pointer
@@ -24,7 +25,7 @@ class PublishReport:
         message: why the pointer did not move, where that is no matter of course; else empty.
     """
 
-    asset: str
+    asset: AssetKey
     generation: Generation
     previous: str | None
     held: bool = False

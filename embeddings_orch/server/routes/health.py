@@ -35,7 +35,7 @@ async def metrics(request: Request) -> Response:
 
 def unreadable(served: Served) -> list[str]:
     """The indexes, as ``pipeline/index``, whose stores cannot be read."""
-    broken = []
+    broken: list[str] = []
     for served_index in served.indexes:
         try:
             served_index.pointer()

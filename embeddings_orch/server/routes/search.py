@@ -95,7 +95,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
     served_index = app_state.served.index(body.index, body.pipeline)
     started = time.perf_counter()
     image = await _image(app_state, body.image)
-    lane, at_once = served_index.key, None
+    lane, at_once = str(served_index.key), None
     if image is not None and is_large(image):
         lane, at_once = f"{served_index.key} large", _LARGE_AT_ONCE
     generation, results = await app_state.lanes.run(

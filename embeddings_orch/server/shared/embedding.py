@@ -42,11 +42,12 @@ def model_names(served: Served) -> dict[str, EmbedderConfig]:
     """
     configs: dict[str, EmbedderConfig | None] = {}
     declared = {key: spec.config for key, spec in served.embeddings().items()}
-    for names in ((key.partition("/")[2] for key in declared), map(title, declared.values())):
+    for names in ((key.name for key in declared), map(title, declared.values())):
         for name, config in zip(names, declared.values(), strict=True):
             # The same model under two names of pipelines is one.
             configs[name] = config if configs.get(name, config) == config else None
-    return {**{name: config for name, config in configs.items() if config is not None}, **declared}
+    unique = {name: config for name, config in configs.items() if config is not None}
+    return {**unique, **{str(key): config for key, config in declared.items()}}
 
 
 def title(config: EmbedderConfig) -> str:

@@ -21,6 +21,7 @@ from embeddings_orch.server.shared.caches import FreshCache
 from embeddings_orch.spec.pipeline import EmbeddingSpec, PipelineSpec
 from embeddings_orch.spec.project import Declared
 from embeddings_orch.store import Store
+from embeddings_orch.store.names import QualifiedName
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.published import Pointer
 
@@ -46,9 +47,9 @@ class ServedIndex:
         self._known: FreshCache[str, Generation | None] = FreshCache(_KNOWN, FRESH, clock)
 
     @property
-    def key(self) -> str:
+    def key(self) -> QualifiedName:
         """``pipeline/index``."""
-        return f"{self.index.pipeline}/{self.index.name}"
+        return QualifiedName.of(self.index.pipeline, self.index.name)
 
     @cached_property
     def source(self) -> Source[Any]:
@@ -138,7 +139,8 @@ class Served:
             HttpProblem: 404 there is no such index, 400 there are several.
         """
         if name is not None and "/" in name and pipeline is None:
-            pipeline, _, name = name.partition("/")
+            qualified = QualifiedName(name)
+            pipeline, name = qualified.pipeline, qualified.name
         matching = [
             served_index
             for served_index in self.indexes
@@ -157,10 +159,12 @@ class Served:
             )
         return matching[0]
 
-    def embeddings(self) -> dict[str, EmbeddingSpec]:
+    def embeddings(self) -> dict[QualifiedName, EmbeddingSpec]:
         """The declared embeddings by ``pipeline/embedding``."""
         return {
-            f"{spec.name}/{name}": embedding for spec in self.pipelines for name, embedding in spec.embeddings.items()
+            QualifiedName.of(spec.name, name): embedding
+            for spec in self.pipelines
+            for name, embedding in spec.embeddings.items()
         }
 
     def model_name(self, fingerprint: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, text
+from embeddings_orch.store.names import QualifiedName, TableName
 
 _SCHEMA = pa.schema(
     [
@@ -47,7 +48,7 @@ class PublicationsTable(TableOf):
 
     def of(self, pipeline: str, index: str) -> list[Publication]:
         """The moves of one index, oldest first."""
-        return _sort(self.rows(f"key = {text(f'{pipeline}/{index}')}"))
+        return _sort(self.rows(f"key = {text(QualifiedName.of(pipeline, index))}"))
 
     def of_pipeline(self, pipeline: str) -> list[Publication]:
         """The moves of all indexes of a pipeline, oldest first."""
@@ -57,7 +58,7 @@ class PublicationsTable(TableOf):
     def add(self, pipeline: str, index: str, *, generation: str, previous: str | None, kind: PublicationKind) -> None:
         """Log a move that was made now."""
         row = {
-            "key": f"{pipeline}/{index}",
+            "key": QualifiedName.of(pipeline, index),
             "generation": generation,
             "previous": previous or "",
             "kind": kind,
@@ -71,7 +72,7 @@ class PublicationsTable(TableOf):
 
     def remove_table(self, table: str) -> None:
         """Forget the generations of an index table: when it is made again it counts its versions from 1 again."""
-        self._forget("starts_with({column}, " + text(f"{table.rpartition('.')[2]}-") + ")")
+        self._forget("starts_with({column}, " + text(f"{TableName(table).hash}-") + ")")
 
     @guard
     def _forget(self, where: str) -> None:
@@ -83,7 +84,7 @@ class PublicationsTable(TableOf):
 
 def _sort(rows: list[dict[str, Any]]) -> list[Publication]:
     publications = [
-        Publication(row["key"].partition("/")[2], row["generation"], row["previous"] or None, row["kind"], row["at"])
+        Publication(QualifiedName(row["key"]).name, row["generation"], row["previous"] or None, row["kind"], row["at"])
         for row in rows
     ]
     return sorted(publications, key=lambda publication: publication.at)

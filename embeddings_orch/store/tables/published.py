@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
+from embeddings_orch.store.names import QualifiedName
 
 _SCHEMA = pa.schema(
     [
@@ -45,19 +46,19 @@ class PointersTable(TableOf):
 
     def get(self, pipeline: str, index: str) -> Pointer:
         """The pointer of one index."""
-        rows = self.rows(f"key = {text(f'{pipeline}/{index}')}")
+        rows = self.rows(f"key = {text(QualifiedName.of(pipeline, index))}")
         return _pointer(rows[0]) if rows else Pointer(None)
 
     def of_pipeline(self, pipeline: str, indexes: Iterable[str]) -> dict[str, Pointer]:
         """The pointers of some indexes of a pipeline, by index; those never published are among them."""
-        keys = {f"{pipeline}/{index}": index for index in indexes}
+        keys = {QualifiedName.of(pipeline, index): index for index in indexes}
         pointers = {row["key"]: _pointer(row) for row in self.rows(in_list("key", keys))} if keys else {}
         return {index: pointers.get(key, Pointer(None)) for key, index in keys.items()}
 
     def all(self) -> dict[tuple[str, str], Pointer]:
         """All pointers of the store, by pipeline and index."""
-        rows = self.rows()
-        return {(pipeline, index): _pointer(row) for row in rows for pipeline, _, index in [row["key"].partition("/")]}
+        keyed = ((QualifiedName(row["key"]), row) for row in self.rows())
+        return {(key.pipeline, key.name): _pointer(row) for key, row in keyed}
 
     @guard
     def swap(self, pipeline: str, index: str, expected: Pointer | str | None, target: Pointer | str | None) -> bool:
@@ -73,7 +74,7 @@ class PointersTable(TableOf):
             False where another publish, or a hold, came first; nothing is changed then.
         """
         before, after = _as_pointer(expected), _as_pointer(target)
-        key = f"{pipeline}/{index}"
+        key = QualifiedName.of(pipeline, index)
         table = self.database.create(self.name, _SCHEMA, primary_key="key")
         now = self.get(pipeline, index)
         if (now.generation, now.held) != (before.generation, before.held):
@@ -96,7 +97,7 @@ class PointersTable(TableOf):
 
     def remove(self, pipeline: str, index: str) -> None:
         """Forget the pointer of an index."""
-        self.delete_rows(f"key = {text(f'{pipeline}/{index}')}")
+        self.delete_rows(f"key = {text(QualifiedName.of(pipeline, index))}")
 
 
 def _as_pointer(value: Pointer | str | None) -> Pointer:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, text
+from embeddings_orch.store.names import QualifiedName
 
 _SCHEMA = pa.schema(
     [
@@ -51,29 +52,29 @@ class StatesTable(TableOf):
 
     def get(self, pipeline: str, embedding: str) -> EmbeddingState | None:
         """The last state, or None where the asset was never materialized."""
-        rows = self.rows(f"key = {text(f'{pipeline}/{embedding}')}")
+        rows = self.rows(f"key = {text(QualifiedName.of(pipeline, embedding))}")
         return _state(rows[0]) if rows else None
 
     def of_pipeline(self, pipeline: str) -> dict[str, EmbeddingState]:
         """The last state of every embedding of a pipeline that was ever materialized, by embedding."""
         rows = self.rows(f"starts_with(key, {text(f'{pipeline}/')})")
-        return {row["key"].removeprefix(f"{pipeline}/"): _state(row) for row in rows}
+        return {QualifiedName(row["key"]).name: _state(row) for row in rows}
 
     def all(self) -> dict[tuple[str, str], EmbeddingState]:
         """The states of all pipelines of the store, by pipeline and embedding."""
-        keyed = ((row["key"].partition("/"), row) for row in self.rows())
-        return {(pipeline, embedding): _state(row) for (pipeline, _, embedding), row in keyed}
+        keyed = ((QualifiedName(row["key"]), row) for row in self.rows())
+        return {(key.pipeline, key.name): _state(row) for key, row in keyed}
 
     def remove(self, pipeline: str, embedding: str) -> None:
         """Forget the state of an embedding."""
-        self.delete_rows(f"key = {text(f'{pipeline}/{embedding}')}")
+        self.delete_rows(f"key = {text(QualifiedName.of(pipeline, embedding))}")
 
     @guard
     def put(self, pipeline: str, embedding: str, state: EmbeddingState) -> None:
         """Keep a state; nothing is written where it is the same."""
         if self.get(pipeline, embedding) == state:
             return
-        row = {**state.__dict__, "settings": json.dumps(state.settings), "key": f"{pipeline}/{embedding}"}
+        row = {**state.__dict__, "settings": json.dumps(state.settings), "key": QualifiedName.of(pipeline, embedding)}
         table = self.database.create(self.name, _SCHEMA, primary_key="key")
         rows = pa.Table.from_pylist([row], schema=_SCHEMA)
         table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)

@@ -1,0 +1,271 @@
+"""The kinds of garbage: each knows its name, and removes itself only if nobody needs it by then either."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
+
+from embeddings_orch.pipeline.garbage.needs import Needs
+from embeddings_orch.store.base import TableOf
+from embeddings_orch.store.names import QualifiedName, TableName
+from embeddings_orch.store.prune import prune
+
+GarbageKind = Literal["pointer", "generation", "table", "map", "state", "failures", "vectors", "versions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Garbage(ABC):
+    """One thing that nobody needs any more.
+
+    Attributes:
+        kind: what it is.
+        why: nobody needs it.
+        rows: it has.
+        versions: it has.
+        bytes: it takes; None where they are known only once it is removed.
+    """
+
+    kind: ClassVar[GarbageKind]
+    why: str
+    rows: int = 0
+    versions: int = 0
+    bytes: int | None = None
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What tells it from others of its kind."""
+
+    @property
+    def index(self) -> QualifiedName | None:
+        """The index that loses it, if any does."""
+        return None
+
+    @property
+    def claim(self) -> str:
+        """The claim of a run that writes the same; empty where none does."""
+        return ""
+
+    @abstractmethod
+    def remove(self, needs: Needs) -> Self | None:
+        """Remove it, records before what they speak of.
+
+        Returns:
+            What was removed; None where it is needed again.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointerGarbage(Garbage):
+    """Where search of an index pointed."""
+
+    kind = "pointer"
+    of: QualifiedName
+
+    @property
+    def name(self) -> str:
+        """The index."""
+        return self.of
+
+    @property
+    def index(self) -> QualifiedName:
+        """The index."""
+        return self.of
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        if any((g.pipeline, g.index) == (self.of.pipeline, self.of.name) for g in needs.generations()):
+            return None
+        needs.pipeline.store.published.remove(self.of.pipeline, self.of.name)
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationGarbage(Garbage):
+    """The record of a generation, with its publications and maps."""
+
+    kind = "generation"
+    id: str
+    of: QualifiedName
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        return self.id
+
+    @property
+    def index(self) -> QualifiedName:
+        """Whose generation it is."""
+        return self.of
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        store, pointer = needs.pipeline.store, (self.of.pipeline, self.of.name)
+        generation = store.generations.get(self.id)
+        if store.published.get(*pointer).generation == self.id:
+            return None
+        store.generations.remove([self.id])
+        # A publish moves the pointer, then looks whether its generation is there; one of the two sees the other.
+        if generation is not None and store.published.get(*pointer).generation == self.id:
+            store.generations.put(generation)
+            return None
+        store.publications.remove(self.id)
+        store.maps.remove([self.id])
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapGarbage(Garbage):
+    """The maps of a generation that is gone."""
+
+    kind = "map"
+    generation: str
+    of: QualifiedName
+
+    @property
+    def name(self) -> str:
+        """The generation's id."""
+        return self.generation
+
+    @property
+    def index(self) -> QualifiedName:
+        """Whose generation it was."""
+        return self.of
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        if needs.pipeline.store.generations.get(self.generation) is not None:
+            return None
+        needs.pipeline.store.maps.remove([self.generation])
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateGarbage(Garbage):
+    """What an embedding covered."""
+
+    kind = "state"
+    of: QualifiedName
+
+    @property
+    def name(self) -> str:
+        """The embedding."""
+        return self.of
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        needs.pipeline.store.states.remove(self.of.pipeline, self.of.name)
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailuresGarbage(Garbage):
+    """What a model could not embed."""
+
+    kind = "failures"
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """The model's fingerprint."""
+        return self.fingerprint
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        if self.fingerprint in needs.fingerprints():
+            return None
+        needs.pipeline.store.failures.forget(self.fingerprint)
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfTable(Garbage):
+    table: TableName
+
+    @property
+    def name(self) -> str:
+        """The table."""
+        return self.table
+
+    @property
+    def index(self) -> QualifiedName | None:
+        """Whose table it is; None of other tables than an index's."""
+        return self.table.declared_as
+
+    def _drop(self, table: TableOf) -> Self:
+        freed = table.bytes
+        table.drop()
+        return replace(self, bytes=freed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorsGarbage(_OfTable):
+    """The vectors of a model."""
+
+    kind = "vectors"
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        table = TableOf(needs.pipeline.store, self.table)
+        if needs.young(table) or self.table.fingerprint in needs.fingerprints():
+            return None
+        return self._drop(table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfClaimedTable(_OfTable):
+    @property
+    def claim(self) -> str:
+        """See `Garbage.claim`."""
+        match self.table.kind:
+            case "index":
+                return f"index/{self.table}"
+            case "catalog":
+                return f"catalog/{self.table.pipeline}"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableGarbage(_OfClaimedTable):
+    """An index's table, or the catalog of a pipeline that is forgotten."""
+
+    kind = "table"
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        store, table = needs.pipeline.store, TableOf(needs.pipeline.store, self.table)
+        if needs.young(table) or needs.versions(table):
+            return None
+        if self.table.kind == "index":
+            store.publications.remove_table(self.table)
+            store.maps.remove_table(self.table)
+        return self._drop(table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionsGarbage(_OfClaimedTable):
+    """Old versions of a table that stays."""
+
+    kind = "versions"
+
+    def remove(self, needs: Needs) -> Self | None:
+        """See `Garbage.remove`."""
+        store, table = needs.pipeline.store, TableOf(needs.pipeline.store, self.table)
+        before, latest = table.bytes, _latest(table)
+        removed = prune(table, needs.versions(table), needs.used_since)
+        now = _latest(table)
+        if self.table.kind == "catalog" and now != latest:
+            # The same rows under another number: a run without changes then writes nothing.
+            for embedding, state in store.states.of_pipeline(self.table.pipeline).items():
+                if state.catalog_version == latest and now is not None:
+                    store.states.put(self.table.pipeline, embedding, replace(state, catalog_version=now))
+        return replace(self, versions=removed, bytes=max(0, before - table.bytes))
+
+
+def _latest(table: TableOf) -> int | None:
+    history = table.history()
+    return history[-1].number if history else None
