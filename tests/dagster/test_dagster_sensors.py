@@ -3,9 +3,7 @@
 import os
 import shutil
 import time
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import dagster as dg
 import pytest
@@ -15,6 +13,7 @@ from embeddings_orch.dagster.automation.sensors import Declaration, media_sensor
 from embeddings_orch.pipeline.automation.missing import definition_digest
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.spec.yaml_file import load_pipeline
+from kept import KeptGallery
 
 MEDIA, TOY, INDEX, PUBLISHED = (
     "gallery/raw_media",
@@ -94,30 +93,16 @@ def daemon(gallery):
         yield Daemon(gallery, instance)
 
 
-def link_media(source, target):
-    """Copy a file; of the media each keeps its inode, which a scan knows it by, so that no test may write into one."""
-    (os.link if Path(source).parent.name == "media" else shutil.copy2)(source, target)
-
-
 @dataclass
 class Kept:
-    """A gallery that the sensor materialized, as it was then: its folder, the run with its events, the cursors."""
+    """A gallery that the sensor materialized, as it was then: the run with its events, the cursors."""
 
-    gallery: object
-    folder: Path
+    gallery: KeptGallery
     run: dg.DagsterRun
     job: object
     plan: object
     events: list
     cursors: dict
-
-    def restore(self):
-        """The gallery where it was (the catalog has the paths of its files), whatever a test made of it."""
-        shutil.rmtree(self.gallery.root, ignore_errors=True)
-        shutil.copytree(self.folder, self.gallery.root, copy_function=link_media)
-        return replace(
-            self.gallery, attributes=deepcopy(self.gallery.attributes), captions=deepcopy(self.gallery.captions)
-        )
 
     def replay(self, instance):
         """Let an instance know the run."""
@@ -129,7 +114,7 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(shared_gallery, tmp_path_factory):
+def kept(shared_gallery):
     gallery = shared_gallery()
     with dg.DagsterInstance.ephemeral() as instance:
         daemon = Daemon(gallery, instance)
@@ -139,9 +124,7 @@ def kept(shared_gallery, tmp_path_factory):
         job = instance.get_job_snapshot(run.job_snapshot_id)
         plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
     gallery.forget_calls()
-    folder = tmp_path_factory.mktemp("kept") / "gallery"
-    shutil.copytree(gallery.root, folder, copy_function=link_media)
-    return Kept(gallery, folder, run, job, plan, events, daemon.cursors)
+    return Kept(KeptGallery.of(gallery), run, job, plan, events, daemon.cursors)
 
 
 @pytest.fixture
@@ -149,7 +132,7 @@ def settled(kept):
     """With everything materialized by the sensor."""
     with dg.DagsterInstance.ephemeral() as instance:
         kept.replay(instance)
-        yield Daemon(kept.restore(), instance, cursors=dict(kept.cursors))
+        yield Daemon(kept.gallery.restore(), instance, cursors=dict(kept.cursors))
 
 
 def test_a_new_pipeline_is_materialized_whole_in_one_run(daemon):
