@@ -1,11 +1,13 @@
 """Galleries that are restored for each test have nothing of what another test made of them."""
 
+from functools import partial
+
 import pytest
 
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from galleries import Gallery
-from kept import KeptGallery
+from kept import KeptGallery, after
 
 
 def files(folder):
@@ -44,17 +46,21 @@ def test_whatever_is_done_to_a_gallery_it_is_restored_as_it_was(once):
     assert len(Index(again.pipeline().store, "gallery", "found").search("x", limit=100).hits) == 12
 
 
-def test_a_restored_gallery_has_nothing_to_do(materialized):
-    versions = materialized.versions()
-    materialized.forget_calls()
-    assert not any(asset.changes for asset in materialized.plan().values())
-    assert (materialized.run().scan.unchanged, materialized.calls(), materialized.versions()) == (12, [], versions)
+@after(Gallery.run)
+def test_a_restored_gallery_has_nothing_to_do(gallery):
+    versions = gallery.versions()
+    gallery.forget_calls()
+    assert not any(asset.changes for asset in gallery.plan().values())
+    assert (gallery.run().scan.unchanged, gallery.calls(), gallery.versions()) == (12, [], versions)
 
 
 def test_what_is_prepared_otherwise_is_another_gallery(once):
-    roots = {once(Gallery.run).root, once(Gallery.run, pictures=3).root, once(Gallery.run, name="other").root}
-    assert len(roots) == 3
-    assert len(once(Gallery.run, pictures=3).rows()) == 3
+    named_a, named_b = (partial(Gallery.model, name=name) for name in "ab")
+    prepared = (once(named_a), once(named_b), once(named_a, pictures=3), once(named_a, name="other"))
+    assert len({gallery.root for gallery in prepared}) == 4
+    assert [gallery.attributes["embeddings"]["toy"]["name"] for gallery in prepared] == ["a", "b", "a", "a"]
+    assert [len(gallery.captions) for gallery in prepared] == [12, 12, 3, 12]
+    assert [gallery.attributes["name"] for gallery in prepared] == [*["gallery"] * 3, "other"]
 
 
 def test_a_test_that_writes_into_the_pictures_of_all_is_told(make_gallery):

@@ -13,7 +13,7 @@ from embeddings_orch.dagster.automation.sensors import Declaration, media_sensor
 from embeddings_orch.pipeline.automation.missing import definition_digest
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.spec.yaml_file import load_pipeline
-from kept import KeptGallery
+from kept_run import KeptRun
 
 MEDIA, TOY, INDEX, PUBLISHED = (
     "gallery/raw_media",
@@ -93,46 +93,24 @@ def daemon(gallery):
         yield Daemon(gallery, instance)
 
 
-@dataclass
-class Kept:
-    """A gallery that the sensor materialized, as it was then: the run with its events, the cursors."""
-
-    gallery: KeptGallery
-    run: dg.DagsterRun
-    job: object
-    plan: object
-    events: list
-    cursors: dict
-
-    def replay(self, instance):
-        """Let an instance know the run."""
-        instance.add_snapshot(self.job)
-        instance.add_snapshot(self.plan)
-        instance.add_run(self.run)
-        for event in self.events:
-            instance.event_log_storage.store_event(event)
-
-
 @pytest.fixture(scope="module")
 def kept(shared_gallery):
+    """A gallery that the sensor has materialized in one run, and the sensors' cursors then."""
     gallery = shared_gallery()
     with dg.DagsterInstance.ephemeral() as instance:
         daemon = Daemon(gallery, instance)
         assert [result.success for result in daemon.settle()] == [True]
-        (run,) = instance.get_runs()
-        events = instance.all_logs(run.run_id)
-        job = instance.get_job_snapshot(run.job_snapshot_id)
-        plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-    gallery.forget_calls()
-    return Kept(KeptGallery.of(gallery), run, job, plan, events, daemon.cursors)
+        gallery.forget_calls()
+        return KeptRun.of(gallery, instance), daemon.cursors
 
 
 @pytest.fixture
 def settled(kept):
     """With everything materialized by the sensor."""
+    run, cursors = kept
     with dg.DagsterInstance.ephemeral() as instance:
-        kept.replay(instance)
-        yield Daemon(kept.gallery.restore(), instance, cursors=dict(kept.cursors))
+        run.replay(instance)
+        yield Daemon(run.gallery.restore(), instance, cursors=dict(cursors))
 
 
 def test_a_new_pipeline_is_materialized_whole_in_one_run(daemon):

@@ -215,6 +215,11 @@ def shared_gallery(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ga
 
 
 @pytest.fixture
-def gallery(make_gallery: Callable[..., Gallery]) -> Gallery:
-    """A gallery of 12 pictures with captions, one embedding ``toy`` and one index ``found``."""
+def gallery(request: pytest.FixtureRequest, make_gallery: Callable[..., Gallery]) -> Gallery:
+    """A gallery of 12 pictures with captions, one embedding ``toy`` and one index ``found``.
+
+    With the mark `kept.after` it is as a function has left it, restored from a copy.
+    """
+    if mark := request.node.get_closest_marker("after"):
+        return request.getfixturevalue("once")(*mark.args)
     return make_gallery()

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,25 @@ class KeptGallery:
         )
 
 
+def after(prepare: Callable[[Gallery], object]) -> pytest.MarkDecorator:
+    """A mark of tests whose `gallery` begins as ``prepare(gallery)`` leaves it: ``@after(Gallery.run)``."""
+    return pytest.mark.after.with_args(prepare)
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Gallery]:
     """``once(prepare, pictures=12, **attributes)``: a gallery as ``prepare(gallery)`` leaves it, which is called once.
 
-    Each call restores the gallery that a function of the same name and module has prepared.
+    Each call restores the gallery that a function of the same name and module, or a `partial` of it with the same
+    arguments, has prepared.
     """
     kept: dict[str, KeptGallery] = {}
 
     def restored(prepare: Callable[[Gallery], object], pictures: int = 12, **attributes: Any) -> Gallery:
-        key = repr((prepare.__module__, prepare.__qualname__, pictures, attributes))
+        given, function = (), prepare
+        if isinstance(prepare, partial):
+            given, function = (prepare.args, prepare.keywords), prepare.func
+        key = repr((function.__module__, function.__qualname__, given, pictures, attributes))
         if key not in kept:
             gallery = laid_out(tmp_path_factory.mktemp("once") / "gallery", pictures, **attributes)
             prepare(gallery)
@@ -76,9 +86,3 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Gallery]:
         return kept[key].restore()
 
     return restored
-
-
-@pytest.fixture
-def materialized(once: Callable[..., Gallery]) -> Gallery:
-    """The `gallery` after its first run."""
-    return once(Gallery.run)
