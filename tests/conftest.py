@@ -9,12 +9,14 @@ import pytest
 from exact_search import right, words, words_gallery
 from galleries import gallery, make_gallery, shared_gallery
 from homes import make_home
+from kept import once
 from serving import served, shared_served, unpacked
 
 __all__ = [
     "dagster_home",
     "gallery",
     "make_gallery",
+    "once",
     "right",
     "served",
     "shared_gallery",

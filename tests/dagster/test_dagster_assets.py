@@ -12,6 +12,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.checks import recall as recall_check
 from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
 from embeddings_orch.spec.yaml_file import load_pipeline
+from kept_run import KeptRun
 
 MEDIA, TOY, INDEX, PUBLISHED = (
     "gallery/raw_media",
@@ -60,6 +61,23 @@ class Runs:
 def runs(gallery):
     with dg.DagsterInstance.ephemeral() as instance:
         yield Runs(gallery, instance)
+
+
+@pytest.fixture(scope="module")
+def kept(shared_gallery):
+    """A gallery that a first run has materialized."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        runs = Runs(shared_gallery(), instance)
+        assert runs.materialize().success
+        return KeptRun.of(runs.gallery, instance)
+
+
+@pytest.fixture
+def ran(kept):
+    """The `runs` after the first."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        kept.replay(instance)
+        yield Runs(kept.gallery.restore(), instance)
 
 
 # What they are
@@ -138,9 +156,8 @@ def test_a_model_whose_weights_are_gone_is_an_error_that_names_them(tmp_path):
 # What they record
 
 
-def test_a_run_records_counts_columns_and_a_picture(runs):
-    assert runs.materialize().success
-    media, toy, index, published = map(runs.metadata, ALL)
+def test_a_run_records_counts_columns_and_a_picture(ran):
+    media, toy, index, published = map(ran.metadata, ALL)
     for metadata in (media, toy, index):
         assert metadata["dagster/row_count"] == 12
         assert (metadata["new"], metadata["changed"], metadata["unchanged"], metadata["deleted"]) == (12, 0, 0, 0)
@@ -214,59 +231,54 @@ def test_only_the_indexs_checks_block(runs):
 # When they change
 
 
-def test_a_second_run_changes_no_data_version_and_embeds_nothing(runs):
-    runs.materialize()
-    before = runs.data_versions()
-    runs.gallery.forget_calls()
-    assert runs.materialize().success
-    assert runs.data_versions() == before
-    assert runs.gallery.calls() == []
-    assert (runs.metadata(TOY)["embedded"], runs.metadata(TOY)["reused"]) == (0, 12)
-    assert runs.metadata(PUBLISHED)["moved"] is False
+def test_a_second_run_changes_no_data_version_and_embeds_nothing(ran):
+    before = ran.data_versions()
+    ran.gallery.forget_calls()
+    assert ran.materialize().success
+    assert ran.data_versions() == before
+    assert ran.gallery.calls() == []
+    assert (ran.metadata(TOY)["embedded"], ran.metadata(TOY)["reused"]) == (0, 12)
+    assert ran.metadata(PUBLISHED)["moved"] is False
 
 
-def test_a_new_picture_changes_every_data_version(runs):
-    runs.materialize()
-    before = runs.data_versions()
-    runs.gallery.add("new.png")
-    runs.materialize()
-    after = runs.data_versions()
+def test_a_new_picture_changes_every_data_version(ran):
+    before = ran.data_versions()
+    ran.gallery.add("new.png")
+    ran.materialize()
+    after = ran.data_versions()
     assert all(after[key] != before[key] for key in ALL)
-    assert runs.metadata(TOY)["embedded"] == 1
-    assert runs.metadata(PUBLISHED)["previous"] == before[PUBLISHED]
+    assert ran.metadata(TOY)["embedded"] == 1
+    assert ran.metadata(PUBLISHED)["previous"] == before[PUBLISHED]
 
 
-def test_an_edited_caption_changes_all_but_the_vectors_of_the_pictures(runs):
-    runs.materialize()
-    before = runs.data_versions()
-    runs.gallery.captions["p000.png"] = {"caption": "another caption"}
-    runs.gallery.write_captions()
-    runs.materialize()
-    after = runs.data_versions()
+def test_an_edited_caption_changes_all_but_the_vectors_of_the_pictures(ran):
+    before = ran.data_versions()
+    ran.gallery.captions["p000.png"] = {"caption": "another caption"}
+    ran.gallery.write_captions()
+    ran.materialize()
+    after = ran.data_versions()
     assert {key for key in ALL if after[key] != before[key]} == {MEDIA, INDEX, PUBLISHED}
 
 
-def test_an_edited_model_changes_its_code_version_and_data_version(runs):
-    runs.materialize()
-    codes, data = {key: spec.code_version for key, spec in runs.specs().items()}, runs.data_versions()
-    runs.gallery.model(dim=4)
-    edited = {key: spec.code_version for key, spec in runs.specs().items()}
+def test_an_edited_model_changes_its_code_version_and_data_version(ran):
+    codes, data = {key: spec.code_version for key, spec in ran.specs().items()}, ran.data_versions()
+    ran.gallery.model(dim=4)
+    edited = {key: spec.code_version for key, spec in ran.specs().items()}
     assert {key for key in ALL if edited[key] != codes[key]} == {TOY, INDEX}
-    runs.materialize()
-    after = runs.data_versions()
+    ran.materialize()
+    after = ran.data_versions()
     assert {key for key in ALL if after[key] != data[key]} == {TOY, INDEX, PUBLISHED}
-    assert runs.metadata(TOY)["reason"].startswith("model config changed: dim 8 -> 4")
+    assert ran.metadata(TOY)["reason"].startswith("model config changed: dim 8 -> 4")
 
 
-def test_an_operational_edit_changes_nothing(runs):
-    runs.materialize()
-    codes, data = {key: spec.code_version for key, spec in runs.specs().items()}, runs.data_versions()
-    runs.gallery.model(batch_size=3, retry={"max_retries": 1})
-    assert {key: spec.code_version for key, spec in runs.specs().items()} == codes
-    runs.gallery.forget_calls()
-    runs.materialize()
-    assert runs.data_versions() == data
-    assert runs.gallery.calls() == []
+def test_an_operational_edit_changes_nothing(ran):
+    codes, data = {key: spec.code_version for key, spec in ran.specs().items()}, ran.data_versions()
+    ran.gallery.model(batch_size=3, retry={"max_retries": 1})
+    assert {key: spec.code_version for key, spec in ran.specs().items()} == codes
+    ran.gallery.forget_calls()
+    ran.materialize()
+    assert ran.data_versions() == data
+    assert ran.gallery.calls() == []
 
 
 # When something is wrong
@@ -314,19 +326,18 @@ def test_embeddings_without_a_catalog_say_what_to_materialize_first(runs):
     assert "gallery/raw_media was never materialized" in data.description
 
 
-def test_a_failed_blocking_check_leaves_the_published_generation_as_it_is(runs, monkeypatch):
-    runs.materialize()
-    published = runs.data_versions()[PUBLISHED]
+def test_a_failed_blocking_check_leaves_the_published_generation_as_it_is(ran, monkeypatch):
+    published = ran.data_versions()[PUBLISHED]
     monkeypatch.setattr(recall_check, "recall", lambda *_: 0.5)
-    runs.gallery.add("new.png")
-    result = runs.materialize()
+    ran.gallery.add("new.png")
+    result = ran.materialize()
     assert not result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [(check.check_name, check.severity) for check in failed] == [("recall_at_10", dg.AssetCheckSeverity.ERROR)]
     assert "0.500" in failed[0].description
     assert not result.asset_materializations_for_node("gallery__published__found")
-    assert runs.data_versions()[PUBLISHED] == published
-    assert len(runs.gallery.rows()) == 12
+    assert ran.data_versions()[PUBLISHED] == published
+    assert len(ran.gallery.rows()) == 12
 
 
 def test_publishing_alone_refuses_what_did_not_pass(runs, monkeypatch):

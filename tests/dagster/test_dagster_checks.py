@@ -10,32 +10,36 @@ from embeddings_orch.pipeline.checks.run import INDEX_CHECKS
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.spec.yaml_file import load_pipeline
+from galleries import Gallery
 
 INDEX = dg.AssetKey(["gallery", "index", "found"])
 
 
 @pytest.fixture
-def run(make_gallery, dagster_home):
-    """Runs the assets and checks of a gallery of 30 pictures, or some checks alone; gives the index's evaluations."""
-    gallery = make_gallery(pictures=30)
+def run(once):
+    """Runs the assets and checks of a gallery of 30 pictures that is published, or some checks alone.
 
-    def run(*checks):
-        definitions = build_pipeline(load_pipeline(gallery.file))
-        selection = None
-        if checks:
-            selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(INDEX, check) for check in checks))
-        with dg.DagsterInstance.get() as instance:
+    It gives the index's evaluations.
+    """
+    gallery = once(Gallery.run, pictures=30)
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(*checks):
+            definitions = build_pipeline(load_pipeline(gallery.file))
+            selection = None
+            if checks:
+                selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(INDEX, check) for check in checks))
             result = dg.materialize(
                 [*definitions.assets, *definitions.asset_checks],
                 instance=instance,
                 selection=selection,
                 raise_on_error=False,
             )
-        found = [one for one in result.get_asset_check_evaluations() if one.asset_key == INDEX]
-        return {one.check_name: one for one in found}
+            evaluations = result.get_asset_check_evaluations()
+            return {one.check_name: one for one in evaluations if one.asset_key == INDEX}
 
-    run.gallery = gallery
-    return run
+        run.gallery = gallery
+        yield run
 
 
 def test_golden_queries_are_a_table_of_where_each_item_was_found(run):
@@ -59,7 +63,6 @@ def test_golden_queries_are_a_table_of_where_each_item_was_found(run):
 
 
 def test_a_change_of_models_is_a_report_with_pictures_that_only_the_event_holds(run):
-    run()
     run.gallery.model(name="another")
 
     evaluation = run()["model_change"]
@@ -79,6 +82,7 @@ def test_a_change_of_models_is_a_report_with_pictures_that_only_the_event_holds(
 
 
 def test_without_a_change_of_models_there_is_no_report(run):
+    run.gallery.add("new.png")
     assert run()["model_change"].metadata == {}
 
 
@@ -95,7 +99,6 @@ def test_a_check_that_is_executed_alone_leaves_the_others_results_stored(run):
 
 
 def test_a_check_that_is_executed_alone_on_a_new_generation_stores_all(run):
-    run()
     run.gallery.model(name="another")
     pipeline = run.gallery.pipeline()
     embed(pipeline, "toy")
@@ -107,7 +110,6 @@ def test_a_check_that_is_executed_alone_on_a_new_generation_stores_all(run):
 
 
 def test_a_failed_gate_keeps_the_published_asset_from_running(run):
-    run()
     rows = run.gallery.rows()
     run.gallery.model(reject="poison")
     run.gallery.add("bad.png", "poison")

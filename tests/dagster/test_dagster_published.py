@@ -15,14 +15,23 @@ from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.spec.yaml_file import load_pipeline
+from galleries import Gallery
+from kept import after
 
 INDEX, PUBLISHED = dg.AssetKey(["gallery", "index", "found"]), dg.AssetKey(["gallery", "published", "found"])
 
 
 @pytest.fixture
-def instance(dagster_home):
-    with dg.DagsterInstance.get() as found:
-        yield found
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def told(dagster_home):
+    """The instance that the command line finds."""
+    with dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 def materialize(gallery, instance, selection=None):
@@ -48,16 +57,30 @@ def model(gallery, name):
     return gallery.run().indexes["found"].generation.id
 
 
+def models_a_and_b(gallery):
+    model(gallery, "a")
+    model(gallery, "b")
+
+
+def held_at_a(gallery):
+    models_a_and_b(gallery)
+    rollback(gallery.pipeline(), "found")
+
+
+def ids(gallery):
+    """The generations from the first to the newest."""
+    return [generation.id for generation in gallery.pipeline().store.generations.of("gallery", "found")]
+
+
 def command(gallery, *arguments, status=0):
     done = CliRunner().invoke(main, [*arguments, "--file", str(gallery.file), "--json"], catch_exceptions=False)
     assert done.exit_code == status, done.output
     return json.loads(done.stdout)
 
 
+@after(held_at_a)
 def test_a_run_while_held_succeeds_and_says_that_nothing_moved(gallery, instance):
-    first = model(gallery, "a")
-    model(gallery, "b")
-    rollback(gallery.pipeline(), "found")
+    first = ids(gallery)[0]
     gallery.add("new.png")
 
     result = materialize(gallery, instance)
@@ -88,10 +111,10 @@ def test_a_run_that_moves_the_pointer_says_so(gallery, instance):
     assert "not_moved_because" not in shown
 
 
-def test_rollback_and_publish_of_the_command_line_are_materializations(gallery, instance):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
-    materialize(gallery, instance)
+@after(models_a_and_b)
+def test_rollback_and_publish_of_the_command_line_are_materializations(gallery, told):
+    first, second = ids(gallery)
+    materialize(gallery, told)
 
     said = command(gallery, "rollback", "found")
 
@@ -104,7 +127,7 @@ def test_rollback_and_publish_of_the_command_line_are_materializations(gallery, 
         "held": True,
         "message": "",
     }
-    assert metadata(instance) == {
+    assert metadata(told) == {
         "dagster/row_count": 12,
         "generation": first,
         "previous": second,
@@ -112,16 +135,16 @@ def test_rollback_and_publish_of_the_command_line_are_materializations(gallery, 
         "held": True,
         "by": "command line",
     }
-    assert last(instance).tags["dagster/data_version"] == first
-    assert instance.get_latest_materialization_event(PUBLISHED).run_id == ""
+    assert last(told).tags["dagster/data_version"] == first
+    assert told.get_latest_materialization_event(PUBLISHED).run_id == ""
 
     command(gallery, "publish", "found")
 
-    assert (metadata(instance)["generation"], metadata(instance)["held"]) == (second, False)
-    assert last(instance).tags["dagster/data_version"] == second
+    assert (metadata(told)["generation"], metadata(told)["held"]) == (second, False)
+    assert last(told).tags["dagster/data_version"] == second
 
 
-def test_gc_of_the_command_line_is_an_observation_of_the_index(gallery, instance):
+def test_gc_of_the_command_line_is_an_observation_of_the_index(gallery, told):
     gallery.declare(
         store={"uri": "store", "gc_grace": 0}, indexes={"found": {"vectors": ["toy"], "keep_generations": 1}}
     )
@@ -130,19 +153,19 @@ def test_gc_of_the_command_line_is_an_observation_of_the_index(gallery, instance
     said = command(gallery, "gc", "--yes")
 
     assert {one["kind"] for one in said["removed"]} == {"generation", "table", "vectors"}
-    records = instance.fetch_observations(INDEX, limit=5).records
+    records = told.fetch_observations(INDEX, limit=5).records
     assert len(records) == 1
     shown = {name: value.value for name, value in records[0].asset_observation.metadata.items()}
     assert shown["generations_removed"] == first
     assert (shown["tables_removed"], shown["by"]) == (1, "command line")
     assert shown["bytes_freed"] > 0
     command(gallery, "gc", "--yes")
-    assert len(instance.fetch_observations(INDEX, limit=5).records) == 1
+    assert len(told.fetch_observations(INDEX, limit=5).records) == 1
 
 
+@after(models_a_and_b)
 def test_a_dagster_home_that_cannot_be_used_does_not_stop_a_rollback(gallery, dagster_home):
-    first = model(gallery, "a")
-    model(gallery, "b")
+    first = ids(gallery)[0]
     (dagster_home / "dagster.yaml").write_text("telemetry: [")
 
     done = CliRunner().invoke(main, ["rollback", "--file", str(gallery.file)], catch_exceptions=False)
@@ -152,11 +175,11 @@ def test_a_dagster_home_that_cannot_be_used_does_not_stop_a_rollback(gallery, da
     assert gallery.pipeline().store.published.get("gallery", "found").generation == first
 
 
+@after(Gallery.run)
 def test_published_alone_refuses_what_was_not_checked_and_a_whole_run_leaves_it_to_the_other(
     gallery, instance, monkeypatch
 ):
-    assert materialize(gallery, instance).success
-    published = metadata(instance)["generation"]
+    published = ids(gallery)[0]
 
     def other_run(*_):
         gallery.add("other.png")

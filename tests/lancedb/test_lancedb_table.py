@@ -19,6 +19,8 @@ from embeddings_orch.lancedb import open_table, release
 from embeddings_orch.store import Store
 from embeddings_orch.store.tables import index_table
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 EMOJI = Path(__file__).parents[2] / "definitions" / "data" / "emoji"
 WORDS = ("red", "green", "fruit", "car", "dog", "house", "tree", "boat")
@@ -130,8 +132,8 @@ def test_approximate_search_has_the_parameters_that_the_generation_was_tuned_to(
         assert found(table.search(words).limit(10)) == expected(gallery, words, limit=10)
 
 
+@after(Gallery.run)
 def test_the_query_is_embedded_as_a_query_by_models_loaded_once(gallery):
-    gallery.run()
     table = open_table(store_of(gallery), "found")
     gallery.forget_calls()
     for words in ("red", "green", "blue"):
@@ -146,8 +148,8 @@ def test_the_query_is_embedded_as_a_query_by_models_loaded_once(gallery):
     assert function._model.embedder is not loaded
 
 
+@after(Gallery.run)
 def test_metadata_is_lancedbs_and_not_on_disk(gallery):
-    gallery.run()
     versions = gallery.versions()
     table = open_table(Store(str(store_of(gallery))), "found", pipeline="gallery")
     (kept,) = json.loads(table.schema.metadata[b"embedding_functions"])
@@ -158,8 +160,8 @@ def test_metadata_is_lancedbs_and_not_on_disk(gallery):
     assert gallery.versions() == versions
 
 
+@after(Gallery.run)
 def test_the_table_stays_at_its_generation(gallery):
-    gallery.run()
     before = open_table(store_of(gallery), "found")
     gallery.remove("p000.png")
     gallery.run()
@@ -167,8 +169,8 @@ def test_the_table_stays_at_its_generation(gallery):
     assert open_table(store_of(gallery), "found").count_rows() == 11
 
 
+@after(Gallery.run)
 def test_every_way_to_write_is_refused(gallery):
-    gallery.run()
     table = open_table(store_of(gallery), "found")
     versions = gallery.versions()
     row = [{"id": "new.png"}]
@@ -210,8 +212,8 @@ def test_what_cannot_be_answered_says_why(gallery, tmp_path):
         table.search(tmp_path / "nothing.png")
 
 
+@after(Gallery.run)
 def test_a_model_that_changed_on_this_machine_is_refused(gallery, monkeypatch):
-    gallery.run()
     table = open_table(store_of(gallery), "found")
     monkeypatch.setattr(CountingConfig, "vector_version", 2)
     with pytest.raises(EmbeddingsOrchError, match="is not the one that made the table's vectors"):
@@ -234,9 +236,9 @@ def test_the_emoji_index_answers_by_words_and_picture_with_a_real_model(make_gal
     assert found(table.search(Image.open(EMOJI / "1f34e.png")).limit(1)) == ["1f34e.png"]
 
 
+@after(Gallery.run)
 @pytest.mark.process
 def test_a_program_needs_the_store_alone_and_no_dagster(gallery):
-    gallery.run()
     program = (
         "from embeddings_orch.lancedb import open_table\n"
         f"table = open_table({str(store_of(gallery))!r}, 'found')\n"

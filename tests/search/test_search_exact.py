@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError
+from galleries import Gallery
+from kept import after
 
 TEXTS = ("red fruit", "a dog")
 
@@ -140,8 +142,8 @@ def test_an_item_that_lacks_a_vector_is_found_by_the_other(words_gallery, right)
         index.search(id="mute.png", column="words")
 
 
+@after(Gallery.run)
 def test_an_item_that_is_not_there_is_said(gallery, right):
-    gallery.run()
     for item in ("nothing.png", "x' OR '1'='1"):
         with pytest.raises(EmbeddingsOrchError, match="there is no item"):
             right.opened(gallery).search(id=item)

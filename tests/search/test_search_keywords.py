@@ -8,6 +8,8 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
+from galleries import Gallery
+from kept import after
 
 
 def bm25(rows, column, query, k1=1.2, b=0.75):
@@ -77,8 +79,8 @@ def test_no_character_of_the_words_is_syntax(gallery, right):
         assert index.search(keyword=words).hits == []
 
 
+@after(Gallery.run)
 def test_words_that_nothing_has_find_nothing_and_a_hybrid_search_goes_on(gallery, right):
-    gallery.run()
     index = right.opened(gallery)
     assert index.search(keyword="xylophone 🎹").hits == []
     near = [hit.id for hit in index.search("xylophone", limit=12)]
@@ -86,8 +88,8 @@ def test_words_that_nothing_has_find_nothing_and_a_hybrid_search_goes_on(gallery
     assert [hit.id for hit in index.search("xylophone", alpha=0.5, limit=12)] == near
 
 
+@after(Gallery.run)
 def test_keywords_see_the_published_version_only(gallery, right):
-    gallery.run()
     index = right.opened(gallery)
     gallery.captions["p001.png"]["caption"] = "a zebra"
     gallery.write_captions()
@@ -126,8 +128,8 @@ def test_a_vector_is_of_one_model(words_gallery, right):
         index.search(vector=[1.0] * 8, columns=["toy", "words"])
 
 
+@after(Gallery.run)
 def test_what_does_not_go_together_is_said(gallery, right):
-    gallery.run()
     index = right.opened(gallery)
     for query, message in WRONG:
         with pytest.raises(EmbeddingsOrchError, match=message):

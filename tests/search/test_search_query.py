@@ -17,6 +17,8 @@ from embeddings_orch.search import Index
 from embeddings_orch.search.contact_sheet import Strip, contact_sheet
 from embeddings_orch.store import Store
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 
 def opened(gallery, index="found"):
@@ -59,8 +61,8 @@ def test_hits_are_the_ones_of_brute_force(make_gallery, metric, normalize):
         assert scores == [1 - hit.distance for hit in results.hits]
 
 
+@after(Gallery.run)
 def test_a_hit_carries_the_items_columns(gallery):
-    gallery.run()
     hit = opened(gallery).search(image=gallery.media / "p005.png", limit=1).hits[0]
     assert (hit.id, hit.uri) == ("p005.png", str(gallery.media / "p005.png"))
     assert hit.score == pytest.approx(1, abs=1e-5)
@@ -70,30 +72,30 @@ def test_a_hit_carries_the_items_columns(gallery):
     assert not {"toy", "_digest", "_distance", "_stat"} & set(hit.metadata)
 
 
+@after(Gallery.run)
 def test_results_as_json_are_what_the_contract_says(gallery):
-    gallery.run()
     results = opened(gallery).search("words", limit=2).to_json()
     assert list(results) == ["index", "generation", "hits"]
     assert list(results["hits"][0]) == ["id", "uri", "score", "distance", "metadata"]
 
 
+@after(Gallery.run)
 def test_a_picture_is_found_by_its_path_and_by_its_bytes(gallery):
-    gallery.run()
     path = gallery.media / "p007.png"
     by = [path, str(path), path.read_bytes()]
     assert [opened(gallery).search(image=image, limit=1).hits[0].id for image in by] == ["p007.png"] * 3
 
 
+@after(Gallery.run)
 def test_a_text_is_embedded_by_the_indexs_model(gallery):
-    gallery.run()
     index = opened(gallery)
     by_text, by_vector = index.search("a dog").hits, index.search(vector=vector_of(b"a dog")).hits
     assert [hit.id for hit in by_text] == [hit.id for hit in by_vector]
     np.testing.assert_allclose([hit.distance for hit in by_text], [hit.distance for hit in by_vector], atol=1e-6)
 
 
+@after(Gallery.run)
 def test_a_filter_applies_before_the_search(gallery):
-    gallery.run()
     index = opened(gallery)
     hits = index.search("a dog", where="caption IN ('picture 3', 'picture 9')").hits
     assert sorted(hit.id for hit in hits) == ["p003.png", "p009.png"]
@@ -101,12 +103,18 @@ def test_a_filter_applies_before_the_search(gallery):
     assert [hit.id for hit in index.search("a dog", where="id = 'p011.png' AND width = 8").hits] == ["p011.png"]
 
 
+@after(Gallery.run)
 @pytest.mark.parametrize("limit", [1, 5, 100])
 def test_no_more_hits_than_the_limit(gallery, limit):
-    gallery.run()
     assert len(opened(gallery).search("a dog", limit=limit).hits) == min(limit, 12)
 
 
+def decode_and_run(gallery):
+    gallery.model(decode=True)
+    gallery.run()
+
+
+@after(decode_and_run)
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -127,8 +135,6 @@ def test_no_more_hits_than_the_limit(gallery, limit):
     ],
 )
 def test_a_wrong_query_is_answered_with_what_is_wrong(gallery, query, message):
-    gallery.model(decode=True)
-    gallery.run()
     with pytest.raises(EmbeddingsOrchError, match=message):
         opened(gallery).search(**query)
 
@@ -166,8 +172,8 @@ def test_an_index_whose_rows_all_lack_a_vector_has_no_hits(make_gallery):
     assert opened(gallery).search("a dog").hits == []
 
 
+@after(Gallery.run)
 def test_the_query_model_is_the_generations_and_not_the_yamls(gallery):
-    gallery.run()
     before = opened(gallery).search("a dog").hits
     gallery.model(name="another", dim=32)
 
@@ -177,8 +183,8 @@ def test_the_query_model_is_the_generations_and_not_the_yamls(gallery):
     assert [hit.distance for hit in after] != [hit.distance for hit in before]
 
 
+@after(Gallery.run)
 def test_an_open_index_follows_the_next_publish(gallery):
-    gallery.run()
     index = opened(gallery)
     first = index.search("a dog", limit=100)
     gallery.add("new.png")
@@ -191,8 +197,8 @@ def test_an_open_index_follows_the_next_publish(gallery):
     assert first.generation != second.generation
 
 
+@after(Gallery.run)
 def test_an_open_index_reads_a_store_that_was_deleted_and_built_again(gallery):
-    gallery.run()
     index = opened(gallery)
     before = index.search("anything", limit=50)
     shutil.rmtree(gallery.pipeline().spec.store.uri)
@@ -205,8 +211,8 @@ def test_an_open_index_reads_a_store_that_was_deleted_and_built_again(gallery):
     assert {hit.id for hit in before.hits} - {hit.id for hit in after.hits} == {gone}
 
 
+@after(Gallery.run)
 def test_many_threads_share_an_open_index(gallery):
-    gallery.run()
     index = opened(gallery)
     queries = [vector_of(f"query {number}".encode()) for number in range(60)]
     alone = [index.search(vector=query, limit=5) for query in queries]
@@ -217,8 +223,8 @@ def test_many_threads_share_an_open_index(gallery):
     assert together == alone
 
 
+@after(Gallery.run)
 def test_a_rebuild_that_is_not_published_changes_no_hit(gallery):
-    gallery.run()
     before = opened(gallery).search("a dog", limit=100)
     gallery.add("new.png")
     gallery.remove("p000.png")
@@ -232,8 +238,8 @@ def test_a_rebuild_that_is_not_published_changes_no_hit(gallery):
     assert opened(gallery).search("a dog", limit=100) == before
 
 
+@after(Gallery.run)
 def test_a_generation_that_is_not_published_is_searched_by_its_own_model(gallery):
-    gallery.run()
     gallery.model(name="another", dim=32)
     pipeline = gallery.pipeline()
     embed(pipeline, "toy")
@@ -258,15 +264,15 @@ def test_of_several_embeddings_the_one_that_is_named_is_searched(gallery):
     assert index.search(image=image, limit=1).hits[0].id == "p008.png"  # the first by default
 
 
+@after(Gallery.run)
 def test_a_query_that_no_model_reads_is_refused(gallery, monkeypatch):
-    gallery.run()
     monkeypatch.setattr(CountingEmbedder, "modalities", frozenset({"image"}))
     with pytest.raises(EmbeddingsOrchError, match=r"none of the models of index 'found' reads text \(toy\)"):
         opened(gallery).search("a dog")
 
 
+@after(Gallery.run)
 def test_a_plugin_that_makes_other_vectors_now_is_not_asked(gallery, monkeypatch):
-    gallery.run()
     monkeypatch.setattr(CountingConfig, "vector_version", 2)
     with pytest.raises(EmbeddingsOrchError, match="is not the one that made index 'found'"):
         opened(gallery).search("a dog")
@@ -280,8 +286,8 @@ def test_words_of_several_lines_do_not_stop_a_contact_sheet(gallery, tmp_path):
     assert contact_sheet(strips, read, tmp_path / "sheet.png").exists()
 
 
+@after(Gallery.run)
 def test_a_contact_sheet_is_a_png_with_a_strip_for_each_query(gallery, tmp_path):
-    gallery.run()
     (gallery.media / "p003.png").unlink()  # gone since: an empty frame
     index, read = opened(gallery), source_for(gallery.pipeline().spec.media.config).read
     picture = (gallery.media / "p000.png").read_bytes()

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search import Hit, Results
+from galleries import Gallery
+from kept import after
 
 
 def test_arrow_has_a_row_a_hit_with_the_catalogs_types(gallery, right):
@@ -36,8 +38,8 @@ def test_arrow_has_a_row_a_hit_with_the_catalogs_types(gallery, right):
     assert index.search(keyword="picture").to_arrow()["distance"].null_count == 10
 
 
+@after(Gallery.run)
 def test_pandas_has_the_same_or_says_how_to_get_it(gallery, right, monkeypatch):
-    gallery.run()
     results = right.opened(gallery).search("a dog", limit=3)
     frame = results.to_pandas()
     assert list(frame["id"]) == [hit.id for hit in results]
@@ -58,8 +60,8 @@ class Emoji(BaseModel):
     wide: int = Field(alias="width")
 
 
+@after(Gallery.run)
 def test_pydantic_objects_take_their_fields_by_name(gallery, right):
-    gallery.run()
     results = right.opened(gallery).search("a dog", limit=3)
     found = results.to_pydantic(Emoji)
     assert [(one.id, one.caption, one.score, one.wide) for one in found] == [
@@ -111,8 +113,8 @@ def test_a_picture_is_taken_in_every_form(gallery, right):
                      "pillow": memory, "array": memory}  # fmt: skip
 
 
+@after(Gallery.run)
 def test_what_is_no_picture_is_said(gallery, right):
-    gallery.run()
     index = right.opened(gallery)
     for picture, message in (
         (3, "the query picture is int, not a path, bytes, a Pillow image or an array"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -99,11 +100,11 @@ def with_words(gallery, metric="cosine", full_text=("caption",)):
 
 
 @pytest.fixture
-def words_gallery(make_gallery):
+def words_gallery(once):
     """60 pictures whose captions are words, with an embedding of the picture and one of the caption."""
 
     def make(metric="cosine", pictures=60, full_text=("caption",)):
-        return with_words(make_gallery(pictures=pictures), metric, full_text)
+        return once(partial(with_words, metric=metric, full_text=full_text), pictures)
 
     return make
 

@@ -11,6 +11,8 @@ from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch_testing.counting import CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 
 def checks(pipeline):
@@ -37,15 +39,15 @@ def rebuilt_with(gallery, vector):
     return pipeline
 
 
+@after(Gallery.run)
 def test_every_check_blocks_and_is_stored_with_the_generation(gallery):
-    gallery.run()
     found = stored(gallery)
     assert tuple(found) == INDEX_CHECKS
     assert all(check.passed and check.blocking and check.description for check in found.values())
 
 
+@after(Gallery.run)
 def test_more_failures_than_max_failed_are_not_published(gallery):
-    gallery.run()
     rows = gallery.rows()
     gallery.model(reject="poison")
     gallery.add("bad.png", "poison")
@@ -85,8 +87,8 @@ def test_the_worst_of_several_vectors_counts(gallery):
     assert share.description == "3 of 12 items have no vector of words (25.00%; the limit is 25.00%)"
 
 
+@after(Gallery.run)
 def test_failures_that_were_published_stay_right_when_the_catalog_moves_on(gallery):
-    gallery.run()
     before = stored(gallery)
     gallery.model(reject="poison")
     gallery.add("bad.png", "poison")
@@ -95,8 +97,8 @@ def test_failures_that_were_published_stay_right_when_the_catalog_moves_on(galle
     assert checks(pipeline)["failed_share"] == before["failed_share"]
 
 
+@after(Gallery.run)
 def test_a_vector_that_is_not_finite_is_not_published(gallery):
-    gallery.run()
     rows = gallery.rows()
     pipeline = rebuilt_with(gallery, [np.inf, *[0.0] * 7])
 
@@ -109,8 +111,8 @@ def test_a_vector_that_is_not_finite_is_not_published(gallery):
     assert gallery.rows() == rows
 
 
+@after(Gallery.run)
 def test_a_vector_that_is_not_of_unit_length_is_not_published_where_vectors_are_normalized(gallery):
-    gallery.run()
     pipeline = rebuilt_with(gallery, [3.0] * 8)
     found = checks(pipeline)
     assert [name for name, check in found.items() if not check.passed] == ["unit_norm"]
@@ -136,8 +138,8 @@ def test_vectors_of_another_length_than_the_model_says_are_not_published(gallery
     assert dimension.description == "dimensions: toy has 8, its model 9"
 
 
+@after(Gallery.run)
 def test_recall_latency_and_size_are_stored_with_the_generation(gallery):
-    gallery.run()
     measured = stored(gallery)["recall_at_10"].metadata
     assert measured["recall"] == 1.0
     assert 0 < measured["latency_ms"] < 10_000

@@ -10,6 +10,8 @@ from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.search import Index
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 
 def declare(gallery, *golden, **index):
@@ -27,16 +29,16 @@ def order(gallery, text, limit=100):
     return [hit.id for hit in Index(gallery.pipeline().store, "gallery", "found").search(text, limit=limit).hits]
 
 
+@after(Gallery.run)
 def test_without_golden_queries_the_check_passes_and_calls_no_model(gallery):
-    gallery.run()
     gallery.forget_calls()
     golden = golden_of(gallery)
     assert (golden.passed, golden.description, golden.metadata) == (True, "none declared", {"queries": 0})
     assert gallery.calls() == []
 
 
+@after(Gallery.run)
 def test_what_is_found_in_time_passes_and_its_place_is_told(gallery):
-    gallery.run()
     found = order(gallery, "a dog")
     declare(
         gallery,
@@ -56,8 +58,8 @@ def test_what_is_found_in_time_passes_and_its_place_is_told(gallery):
     ]
 
 
+@after(Gallery.run)
 def test_what_is_found_too_late_is_not_published(gallery):
-    gallery.run()
     rows, found = gallery.rows(), order(gallery, "a dog")
     declare(
         gallery,
@@ -122,9 +124,9 @@ def test_a_golden_picture_that_was_exchanged_is_searched_for_anew(gallery):
     assert not golden_of(gallery).passed
 
 
+@after(Gallery.run)
 @pytest.mark.parametrize("error", [OSError("the weights are gone"), ImportError("no module named torch")])
 def test_a_model_that_cannot_be_loaded_fails_the_check_with_the_reason(gallery, monkeypatch, error):
-    gallery.run()
     declare(gallery, {"query": "a dog", "expect": ["p000.png"]}, {"query": "a cat", "expect": ["p001.png"]})
     made = []
 
@@ -142,8 +144,8 @@ def test_a_model_that_cannot_be_loaded_fails_the_check_with_the_reason(gallery, 
     assert len(made) == 1  # not once more for each query
 
 
+@after(Gallery.run)
 def test_a_model_that_is_not_the_generations_fails_the_check(gallery, monkeypatch):
-    gallery.run()
     declare(gallery, {"query": "a dog", "expect": ["p000.png"]})
     pipeline = gallery.pipeline()
     generation = current_generation(pipeline, "found")
@@ -186,8 +188,8 @@ def test_the_named_embedding_is_searched(gallery):
     assert golden_of(gallery).passed == (order(gallery, "picture 4", 1) == ["p004.png"])
 
 
+@after(Gallery.run)
 def test_the_built_generation_is_searched_by_its_own_model_and_not_the_published_one(gallery):
-    gallery.run()
     by_toy = order(gallery, "a dog")
     gallery.model(name="another")
     gallery.run()
@@ -202,8 +204,8 @@ def test_the_built_generation_is_searched_by_its_own_model_and_not_the_published
     assert order(gallery, "a dog") == by_toy
 
 
+@after(Gallery.run)
 def test_a_failed_query_is_asked_again_and_one_that_passed_is_not(gallery):
-    gallery.run()
     found = order(gallery, "a dog")
     declare(gallery, {"query": "a dog", "expect": [found[3]], "within": 2})
     for _ in range(2):

@@ -20,26 +20,42 @@ from embeddings_orch.pipeline.indexes.delta import current_generation
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.store.tables.vector_column import VectorColumn
 from embeddings_orch_testing.counting import CountingEmbedder
+from galleries import Gallery
 
 PICTURES = 40
 
 
 @pytest.fixture
-def many(make_gallery):
+def many(once):
     """40 pictures, published with the model ``toy``."""
-    gallery = make_gallery(pictures=PICTURES)
+    return once(Gallery.run, pictures=PICTURES)
+
+
+@pytest.fixture
+def exchanged(once):
+    """These, and an index of the model ``another`` that is built and not checked yet."""
+    return once(exchange, pictures=PICTURES)
+
+
+def exchange(gallery):
     gallery.run()
-    return gallery
+    gallery.model(name="another")
+    build(gallery)
 
 
-def built(gallery):
-    """All steps up to the checks, and what these find."""
+def build(gallery):
+    """All steps up to the checks."""
     pipeline = gallery.pipeline()
     scan_media(pipeline)
     for name in pipeline.spec.embeddings:
         embed(pipeline, name)
     build_index(pipeline, "found")
-    return inspect_index(pipeline, "found")
+
+
+def built(gallery):
+    """All steps up to the checks, and what these find."""
+    build(gallery)
+    return inspect_index(gallery.pipeline(), "found")
 
 
 def result_of(checked):
@@ -125,16 +141,15 @@ def test_too_little_overlap_is_not_published_where_a_least_is_declared(many):
     assert many.rows() != rows
 
 
-def test_the_result_stays_with_the_generation_after_it_was_published(many):
-    many.model(name="another")
-    checked = built(many)
-    publish(many.pipeline(), "found")
-    before = many.versions()
+def test_the_result_stays_with_the_generation_after_it_was_published(exchanged):
+    checked = inspect_index(exchanged.pipeline(), "found")
+    publish(exchanged.pipeline(), "found")
+    before = exchanged.versions()
 
-    again = inspect_index(many.pipeline(), "found")
+    again = inspect_index(exchanged.pipeline(), "found")
 
     assert result_of(again) == result_of(checked)
-    assert many.versions() == before
+    assert exchanged.versions() == before
 
 
 def test_the_published_generation_is_not_compared_with_itself(many):
@@ -253,13 +268,12 @@ def test_a_published_generation_that_is_lost_stops_nothing(many, lost):
     assert publish(many.pipeline(), "found").generation.id == checked.generation.id
 
 
-def test_a_published_table_whose_files_are_damaged_stops_nothing(many):
-    old = current_generation(many.pipeline(), "found")
-    many.model(name="another")
-    built(many)
-    for file in (many.root / "store" / f"{old.table}.lance" / "data").iterdir():
+def test_a_published_table_whose_files_are_damaged_stops_nothing(exchanged):
+    store = exchanged.pipeline().store
+    old = store.generations.get(store.published.get("gallery", "found").generation)
+    for file in (exchanged.root / "store" / f"{old.table}.lance" / "data").iterdir():
         file.write_bytes(b"damaged")
-    checked = inspect_index(many.pipeline(), "found")
+    checked = inspect_index(exchanged.pipeline(), "found")
     assert result_of(checked).passed
     assert "could not be compared with the published generation" in result_of(checked).description
 
@@ -280,10 +294,9 @@ def test_neighbours_are_exact_over_many_batches(many, monkeypatch):
 # The report
 
 
-def test_the_report_shows_each_picture_once_and_marks_what_is_common(many):
-    many.model(name="another")
-    checked = built(many)
-    report = change_report(many.pipeline(), checked.change)
+def test_the_report_shows_each_picture_once_and_marks_what_is_common(exchanged):
+    checked = inspect_index(exchanged.pipeline(), "found")
+    report = change_report(exchanged.pipeline(), checked.change)
     (column,) = checked.change.columns
     rows = [line for line in report.splitlines() if line.startswith("| !")]
     assert len(rows) == 8
@@ -344,10 +357,9 @@ def test_items_without_a_picture_are_shown_by_their_words_or_ids(make_gallery):
     assert r"![weird\[1\].png][t" in report
 
 
-def test_where_pictures_take_too_long_to_read_the_ids_are_shown(many):
-    many.model(name="another")
-    change = built(many).change
-    report = change_report(many.pipeline(), change, seconds=5, clock=iter(range(0, 10_000, 2)).__next__)
+def test_where_pictures_take_too_long_to_read_the_ids_are_shown(exchanged):
+    change = inspect_index(exchanged.pipeline(), "found").change
+    report = change_report(exchanged.pipeline(), change, seconds=5, clock=iter(range(0, 10_000, 2)).__next__)
     assert report.count("data:image/jpeg") == 2
     assert "p0" in report
 

@@ -16,8 +16,11 @@ from embeddings_orch.store import Store
 from embeddings_orch.store.tables import index_table
 from embeddings_orch.store.tables.generations import Generation, IndexedModel
 from embeddings_orch.store.tables.vector_column import VectorColumn
+from galleries import Gallery
+from kept import after
 
 ROWS = 2000
+TABLE = {"source": "table", "path": "texts.csv"}
 
 
 def write_texts(gallery, count):
@@ -27,15 +30,31 @@ def write_texts(gallery, count):
         rows.writerows([f"t{number:05}", f"text number {number}"] for number in range(count))
 
 
+def declare_texts(gallery):
+    write_texts(gallery, ROWS)
+    gallery.model(dim=32, batch_size=512)
+    gallery.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["text"], "metric": "cosine"}})
+
+
+def run_texts(gallery):
+    declare_texts(gallery)
+    gallery.run()
+
+
 @pytest.fixture
 def texts(make_gallery, monkeypatch):
     """2,000 texts with vectors of 32 dimensions, where search above 500 rows is approximate."""
     monkeypatch.setattr(index_table, "EXACT_UP_TO", 500)
-    gallery = make_gallery(pictures=0, media={"source": "table", "path": "texts.csv"})
-    write_texts(gallery, ROWS)
-    gallery.model(dim=32, batch_size=512)
-    gallery.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["text"], "metric": "cosine"}})
+    gallery = make_gallery(pictures=0, media=TABLE)
+    declare_texts(gallery)
     return gallery
+
+
+@pytest.fixture
+def published_texts(once, monkeypatch):
+    """The `texts` after their first run."""
+    monkeypatch.setattr(index_table, "EXACT_UP_TO", 500)
+    return once(run_texts, pictures=0, media=TABLE)
 
 
 def results(pipeline):
@@ -47,12 +66,10 @@ def weaken(monkeypatch):
     monkeypatch.setattr(recall, "_PARAMETERS", ({"nprobes": 1, "refine_factor": 1},))
 
 
-def test_a_large_index_is_approximate_and_reaches_the_recall_that_is_wanted(texts):
-    ran = texts.run()
-
-    generation = ran.indexes["found"].generation
+def test_a_large_index_is_approximate_and_reaches_the_recall_that_is_wanted(published_texts):
+    generation = current_generation(published_texts.pipeline(), "found")
     assert generation.search["nprobes"] >= 1
-    check = results(texts.pipeline())["recall_at_10"]
+    check = results(published_texts.pipeline())["recall_at_10"]
     assert check.passed
     assert 0.95 <= check.metadata["recall"] <= 1
     assert (check.metadata["wanted"], check.metadata["k"], check.metadata["queries"]) == (0.95, 10, 100)
@@ -96,25 +113,24 @@ def test_the_recall_that_is_measured_is_the_share_of_exact_neighbours_found(text
     assert measured < 0.95
 
 
-def test_an_index_that_misses_too_much_is_refused_and_the_published_one_stays(texts, monkeypatch):
-    texts.run()
-    published = texts.rows()
+def test_an_index_that_misses_too_much_is_refused_and_the_published_one_stays(published_texts, monkeypatch):
+    published = published_texts.rows()
     weaken(monkeypatch)
-    write_texts(texts, ROWS + 5)
-    texts.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["text"], "checks": {"min_recall": 1}}})
+    write_texts(published_texts, ROWS + 5)
+    published_texts.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["text"], "checks": {"min_recall": 1}}})
 
     with pytest.raises(
         PublishRefusedError, match=r"gallery/published/found: generation .* failed recall_at_10: recall@10 is 0\.\d+"
     ) as refused:
-        texts.run()
+        published_texts.run()
 
     assert "1.0 is wanted" in str(refused.value)
-    assert texts.rows() == published
+    assert published_texts.rows() == published
     monkeypatch.undo()
     monkeypatch.setattr(index_table, "EXACT_UP_TO", 500)
-    texts.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["text"]}})
-    texts.run()
-    assert len(texts.rows()) == ROWS + 5
+    published_texts.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["text"]}})
+    published_texts.run()
+    assert len(published_texts.rows()) == ROWS + 5
 
 
 def test_a_wanted_recall_that_is_raised_is_reached_by_a_wider_search(texts, monkeypatch):
@@ -134,11 +150,10 @@ def test_a_wanted_recall_that_is_raised_is_reached_by_a_wider_search(texts, monk
     assert changed == {"generations"}  # the same rows and indexes, searched wider
 
 
-def test_rows_added_later_are_found_by_approximate_search(texts):
-    texts.run()
-    write_texts(texts, ROWS + 50)
-    texts.run()
-    index = Index(texts.pipeline().store, "gallery", "found")
+def test_rows_added_later_are_found_by_approximate_search(published_texts):
+    write_texts(published_texts, ROWS + 50)
+    published_texts.run()
+    index = Index(published_texts.pipeline().store, "gallery", "found")
 
     for number in (0, 777, ROWS, ROWS + 49):
         assert index.search(f"text number {number}", limit=1).hits[0].id == f"t{number:05}"
@@ -179,8 +194,8 @@ def test_search_is_as_wide_as_the_column_that_needs_most(monkeypatch):
     assert recall.tune(Approximate(), generation, 0.95).search == recall._PARAMETERS[3]
 
 
+@after(Gallery.run)
 def test_recall_counts_what_search_does_not_find(gallery, monkeypatch):
-    gallery.run()
     monkeypatch.setattr(
         index_table.IndexTable, "nearest_distances", lambda _self, vectors, *_, **__: [[] for _ in vectors]
     )
@@ -236,7 +251,7 @@ def test_a_filter_that_leaves_few_rows_still_finds_them_all(tmp_path, monkeypatc
 def test_rows_without_vectors_neither_train_an_index_nor_count_as_queries(texts):
     texts.tolerate_failures()
     texts.model(reject="text number 1")
-    texts.declare(media={"source": "table", "path": "texts.csv"})
+    texts.declare(media=TABLE)
     texts.model(reject="text number")  # all fail but the one below
     with (texts.root / "texts.csv").open("a", newline="") as file:
         csv.writer(file).writerow(["other", "something else"])

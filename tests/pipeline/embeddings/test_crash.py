@@ -19,6 +19,8 @@ from embeddings_orch.store.tables.generations import GenerationsTable
 from embeddings_orch.store.tables.published import PointersTable
 from embeddings_orch.store.tables.vectors import VectorsTable
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 
 class Killed(BaseException):
@@ -29,8 +31,8 @@ def killed(*_args, **_options):
     raise Killed
 
 
+@after(Gallery.run)
 def test_a_run_killed_before_its_generation_was_recorded_is_in_the_next_plan(gallery, monkeypatch):
-    gallery.run()
     gallery.add("new.png")
     with monkeypatch.context() as patch:
         patch.setattr(GenerationsTable, "put", killed)
@@ -67,8 +69,8 @@ def test_a_run_killed_while_vectors_are_committed_leaves_no_failure_of_a_content
     assert coverage.metadata == {"contents": 12, "with_vector": 12, "failed": 0}
 
 
+@after(Gallery.run)
 def test_a_failure_that_another_run_mended_is_not_counted(gallery):
-    gallery.run()
     pipeline = gallery.pipeline()
     fingerprint = pipeline.spec.embeddings["toy"].config.fingerprint()
     key = pipeline.store.vectors(fingerprint).keys()[0].as_py()
@@ -93,8 +95,8 @@ def test_weights_replaced_during_a_run_stop_it_before_a_vector_is_stored(gallery
     assert not [name for name in gallery.pipeline().store.table_names() if name.startswith("vectors.")]
 
 
+@after(Gallery.run)
 def test_a_table_whose_files_are_lost_is_an_error_and_not_a_bill(gallery):
-    gallery.run()
     gallery.forget_calls()
     (vectors,) = [path for path in (gallery.root / "store").iterdir() if path.name.startswith("vectors.")]
     shutil.rmtree(vectors / "_versions")
@@ -104,8 +106,8 @@ def test_a_table_whose_files_are_lost_is_an_error_and_not_a_bill(gallery):
     assert gallery.items() == 0
 
 
+@after(Gallery.run)
 def test_a_missing_data_file_is_one_readable_error(gallery):
-    gallery.run()
     (vectors,) = [path for path in (gallery.root / "store").iterdir() if path.name.startswith("vectors.")]
     shutil.rmtree(vectors / "data")
 
@@ -121,8 +123,8 @@ def test_a_store_that_is_a_file_is_refused_by_the_plan(gallery):
         gallery.plan()
 
 
+@after(Gallery.run)
 def test_a_source_that_suddenly_lists_nothing_changes_nothing(gallery):
-    gallery.run()
     rows = gallery.rows()
     gallery.media.rename(gallery.root / "elsewhere")
     gallery.media.mkdir()
@@ -150,8 +152,8 @@ def test_touched_files_are_hashed_once_more_and_change_no_data(gallery):
     assert all("1600000001000000001" in stat for stat in stats)
 
 
+@after(Gallery.run)
 def test_checks_that_run_after_the_catalog_moved_on_leave_the_published_generation_as_passed(gallery):
-    gallery.run()
     gallery.add("new.png")
     pipeline = gallery.pipeline()
     scan_media(pipeline)
@@ -163,8 +165,8 @@ def test_checks_that_run_after_the_catalog_moved_on_leave_the_published_generati
     assert generation.passed
 
 
+@after(Gallery.run)
 def test_a_publish_that_another_run_made_already_is_no_failure(gallery, monkeypatch):
-    gallery.run()
     gallery.add("new.png")
     swap = PointersTable.swap
 
@@ -177,8 +179,8 @@ def test_a_publish_that_another_run_made_already_is_no_failure(gallery, monkeypa
     assert ran.published["found"].generation.id == publish(gallery.pipeline(), "found").generation.id
 
 
+@after(Gallery.run)
 def test_a_query_is_embedded_with_the_settings_that_are_declared_now(gallery):
-    gallery.run()
     other = gallery.root / "queries.log"
     gallery.model(log=str(other))
     pipeline = gallery.pipeline()
@@ -190,8 +192,8 @@ def test_a_query_is_embedded_with_the_settings_that_are_declared_now(gallery):
     assert gallery.calls() == []
 
 
+@after(Gallery.run)
 def test_kept_settings_that_the_installed_plugin_does_not_know_are_one_readable_error(gallery, monkeypatch):
-    gallery.run()
     monkeypatch.setattr(CountingConfig, "settings", lambda self: {"colour": "red"})
     gallery.add("new.png")
     gallery.run()
@@ -221,8 +223,8 @@ def test_a_plugin_whose_code_is_wrong_stops_the_run_instead_of_failing_every_ite
         EmbedStep(CountingConfig()).prepare(Item("k:0", "text", "a text", "a.txt"))
 
 
+@after(Gallery.run)
 def test_vectors_are_taken_in_the_order_asked_for_with_repeats_and_gaps(gallery):
-    gallery.run()
     pipeline = gallery.pipeline()
     table = pipeline.store.vectors(pipeline.spec.embeddings["toy"].config.fingerprint())
     stored = {row["key"]: row["vector"] for batch in table.scan() for row in batch.to_pylist()}

@@ -10,6 +10,8 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.plan.plan import make_plan
 from embeddings_orch_testing.counting import CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 COUNTS = ("new", "changed", "unchanged", "deleted")
 
@@ -53,8 +55,8 @@ def test_the_plan_counts_what_the_run_then_does(gallery):
     assert ran.published["found"].changed
 
 
+@after(Gallery.run)
 def test_added_and_edited_contents_are_embedded_and_no_others(gallery):
-    gallery.run()
     gallery.forget_calls()
     change_media(gallery)
 
@@ -65,8 +67,8 @@ def test_added_and_edited_contents_are_embedded_and_no_others(gallery):
     assert ran.embeddings["toy"].reused == 6
 
 
+@after(Gallery.run)
 def test_the_index_shows_the_new_name_and_both_copies_and_nothing_deleted(gallery):
-    gallery.run()
     before = gallery.rows()
     change_media(gallery)
 
@@ -83,8 +85,8 @@ def test_the_index_shows_the_new_name_and_both_copies_and_nothing_deleted(galler
     assert rows["p000.png"]["toy"] != before["p000.png"]["toy"]
 
 
+@after(Gallery.run)
 def test_a_second_plan_says_no_changes(gallery):
-    gallery.run()
     change_media(gallery)
     gallery.run()
 
@@ -97,8 +99,8 @@ def test_a_second_plan_says_no_changes(gallery):
     ]  # fmt: skip
 
 
+@after(Gallery.run)
 def test_a_second_run_calls_no_model_and_makes_no_embedder(gallery, monkeypatch):
-    gallery.run()
     gallery.forget_calls()
 
     def refuse(*_args, **_options):
@@ -112,8 +114,8 @@ def test_a_second_run_calls_no_model_and_makes_no_embedder(gallery, monkeypatch)
     assert not ran.published["found"].changed
 
 
+@after(Gallery.run)
 def test_a_second_run_writes_no_table_version(gallery):
-    gallery.run()
     change_media(gallery)
     gallery.run()
     before = gallery.versions()
@@ -163,8 +165,8 @@ def test_names_with_quotes_and_other_scripts_are_added_and_deleted(gallery):
     assert not set(names) & set(gallery.rows())
 
 
+@after(Gallery.run)
 def test_a_folder_that_lists_nothing_any_more_changes_nothing(gallery):
-    gallery.run()
     rows = gallery.rows()
     for name in list(gallery.captions)[1:]:
         gallery.remove(name)

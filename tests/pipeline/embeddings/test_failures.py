@@ -14,6 +14,8 @@ from embeddings_orch.pipeline.checks.run import check_embedding
 from embeddings_orch.pipeline.plan.plan import make_plan
 from embeddings_orch.pipeline.plan.status import make_status
 from embeddings_orch_testing.counting import CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 NO_WAIT = {"initial_wait": 0.0}
 
@@ -69,16 +71,23 @@ BAD = {
 
 
 @pytest.fixture
-def zoo(make_gallery):
-    """Six pictures of unusual kinds and six files that are none."""
-    gallery = make_gallery(pictures=0)
+def zoo(once):
+    """Six pictures of unusual kinds and six files that are none, after their first run."""
+    return once(run_zoo, pictures=0)
+
+
+def run_zoo(gallery):
+    fill_zoo(gallery)
+    gallery.run()
+
+
+def fill_zoo(gallery):
     gallery.model(decode=True)
     gallery.tolerate_failures()
     for name, make in GOOD.items():
         gallery.add(name, make())
     for name, (make, _) in BAD.items():
         gallery.add(name, make())
-    return gallery
 
 
 def reasons(gallery):
@@ -90,7 +99,9 @@ def fingerprint(gallery, name="toy"):
     return gallery.pipeline().spec.embeddings[name].config.fingerprint()
 
 
-def test_every_picture_is_embedded_or_fails_with_its_reason(zoo):
+def test_every_picture_is_embedded_or_fails_with_its_reason(make_gallery):
+    zoo = make_gallery(pictures=0)
+    fill_zoo(zoo)
     ran = zoo.run()
 
     assert ran.embedded() == len(GOOD)
@@ -106,7 +117,6 @@ def test_every_picture_is_embedded_or_fails_with_its_reason(zoo):
 
 
 def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
-    zoo.run()
     zoo.forget_calls()
     before = zoo.versions()
     plan = zoo.plan()
@@ -125,7 +135,6 @@ def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
 
 
 def test_the_failed_share_check_shows_the_share_and_the_limit(zoo):
-    zoo.run()
     zoo.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 0.25}}})
 
     checks = {check.name: check for check in check_embedding(zoo.pipeline(), "toy")}
@@ -141,7 +150,6 @@ def test_the_failed_share_check_shows_the_share_and_the_limit(zoo):
 
 
 def test_a_bad_picture_replaced_by_a_good_one_is_embedded_alone(zoo):
-    zoo.run()
     zoo.forget_calls()
     zoo.add("broken.png")
 
@@ -153,7 +161,6 @@ def test_a_bad_picture_replaced_by_a_good_one_is_embedded_alone(zoo):
 
 
 def test_status_counts_failures_of_media_that_are_still_there(zoo):
-    zoo.run()
     assert make_status(zoo.pipeline())["failures"] == len(BAD)
     zoo.add("broken.png")
     zoo.media.joinpath("page.jpg").unlink()
@@ -226,8 +233,8 @@ def test_a_terminal_error_stops_at_once_with_the_providers_words(gallery):
     assert len(gallery.calls()) <= 3  # the one that failed, and what was in flight
 
 
+@after(Gallery.run)
 def test_a_terminal_error_leaves_earlier_vectors_and_the_published_index(gallery):
-    gallery.run()
     rows = gallery.rows()
     gallery.add("new.png")
     gallery.model(broken=True)

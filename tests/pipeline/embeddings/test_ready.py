@@ -28,18 +28,39 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+def vectors():
+    return unit(np.random.default_rng(3).standard_normal((COUNT, LENGTH))).astype(np.float32)
+
+
 @pytest.fixture
 def ready(make_gallery):
     """A gallery over ``items.parquet`` of texts, whose column ``made`` holds vectors of the counting model's length."""
     gallery = make_gallery(pictures=0)
-    gallery.vectors = unit(np.random.default_rng(3).standard_normal((COUNT, LENGTH))).astype(np.float32)
+    declare_ready(gallery)
+    gallery.vectors = vectors()
+    return gallery
+
+
+@pytest.fixture
+def ready_run(once):
+    """The gallery `ready` after its first run."""
+    gallery = once(run_ready, pictures=0)
+    gallery.vectors = vectors()
+    return gallery
+
+
+def run_ready(gallery):
+    declare_ready(gallery)
+    gallery.run()
+
+
+def declare_ready(gallery):
     gallery.declare(
         media={"source": "table", "path": "items.parquet"},
         embeddings={"toy": {"provider": "counting", "name": "toy", "log": str(gallery.log), "vectors": "made"}},
         indexes={"found": {"vectors": ["toy"]}},
     )
-    write(gallery, list(gallery.vectors))
-    return gallery
+    write(gallery, list(vectors()))
 
 
 def write(gallery, vectors, kind=None, **columns):
@@ -153,24 +174,22 @@ def test_they_are_taken_from_a_folders_metadata(make_gallery):
     assert preview(gallery.pipeline(), "toy")
 
 
-def test_a_text_finds_what_brute_force_finds(ready):
-    ready.run()
+def test_a_text_finds_what_brute_force_finds(ready_run):
     query = CountingEmbedder(CountingConfig(name="toy"))._vector(b"words")
-    order = np.argsort(-(ready.vectors @ (query / np.linalg.norm(query))))
-    results = opened(ready).search("words", limit=COUNT)
+    order = np.argsort(-(ready_run.vectors @ (query / np.linalg.norm(query))))
+    results = opened(ready_run).search("words", limit=COUNT)
     assert [hit.id for hit in results] == [f"i{number:02}" for number in order]
-    assert ready.calls() == [("text", 1)]  # the query
+    assert ready_run.calls() == [("text", 1)]  # the query
 
 
-def test_hits_and_the_index_have_no_copy_of_the_column_and_the_catalog_keeps_it(ready):
-    ready.run()
-    results = opened(ready).search("words", where="shelf = 1")
+def test_hits_and_the_index_have_no_copy_of_the_column_and_the_catalog_keeps_it(ready_run):
+    results = opened(ready_run).search("words", where="shelf = 1")
     assert results.hits
     assert all(hit.metadata.keys() >= {"shelf", "text"} for hit in results)
     assert all("made" not in hit.metadata for hit in results)
     assert "made" not in results.to_arrow().column_names
-    assert "made" not in ready.rows()["i00"]
-    assert len(ready.pipeline().catalog()["made"][0].as_py()) == LENGTH
+    assert "made" not in ready_run.rows()["i00"]
+    assert len(ready_run.pipeline().catalog()["made"][0].as_py()) == LENGTH
 
 
 def test_an_embedding_may_have_the_name_of_its_column(ready):
@@ -205,18 +224,17 @@ def test_a_second_run_writes_nothing(ready):
     assert not any(name.startswith("vectors.") for name in versions)
 
 
-def test_an_edited_vector_changes_its_row_alone(ready):
-    ready.run()
-    vectors = ready.vectors.copy()
+def test_an_edited_vector_changes_its_row_alone(ready_run):
+    vectors = ready_run.vectors.copy()
     vectors[4] = -vectors[4]
-    write(ready, list(vectors))
-    planned = ready.plan()
+    write(ready_run, list(vectors))
+    planned = ready_run.plan()
     assert (planned["embeddings/toy"].changed, planned["embeddings/toy"].unchanged) == (1, COUNT - 1)
     assert planned["embeddings/toy"].reason == "20 ready-made; vectors differ"
     assert (planned["index/found"].changed, planned["index/found"].unchanged) == (1, COUNT - 1)
-    before = ready.run().indexes["found"]
+    before = ready_run.run().indexes["found"]
     assert (before.changed, before.new) == (1, 0)
-    assert np.array_equal(ready.rows()["i04"]["toy"], vectors[4])
+    assert np.array_equal(ready_run.rows()["i04"]["toy"], vectors[4])
 
 
 def test_a_null_is_an_item_without_a_vector(ready):

@@ -6,37 +6,47 @@ import pytest
 from embeddings_orch.errors import SourceError, SpecError
 from embeddings_orch.pipeline.plan.plan import make_plan
 from embeddings_orch.search import Index
+from galleries import Gallery
+from kept import after
 
 
 def published(gallery, index="found"):
     return gallery.pipeline().store.published.get(gallery.attributes["name"], index).generation
 
 
-@pytest.fixture
-def captioned(gallery):
-    """Three embeddings: of the pictures, of their captions, and of a column of the user's."""
+def caption(gallery):
     for number, (name, columns) in enumerate(list(gallery.captions.items())):
         gallery.captions[name] = {**columns, "artist": f"artist {number % 3}"}
     gallery.write_captions()
     gallery.model("words", input="caption", name="words")
     gallery.model("artists", input="artist", name="artists")
     gallery.declare(indexes={"found": {"vectors": ["toy", "words", "artists"], "full_text": ["caption"]}})
-    return gallery
 
 
-def test_each_input_is_embedded_once_for_each_distinct_content(captioned):
-    ran = captioned.run()
+def caption_and_run(gallery):
+    caption(gallery)
+    gallery.run()
+
+
+@pytest.fixture
+def captioned(once):
+    """Three embeddings, of the pictures, of their captions, and of a column of the user's, after their first run."""
+    return once(caption_and_run)
+
+
+def test_each_input_is_embedded_once_for_each_distinct_content(gallery):
+    caption(gallery)
+    ran = gallery.run()
 
     assert {name: report.embedded for name, report in ran.embeddings.items()} == {
         "toy": 12, "words": 12, "artists": 3,
     }  # fmt: skip
-    assert sorted(captioned.calls()) == [("image", 12), ("text", 3), ("text", 12)]
-    rows = captioned.rows()
+    assert sorted(gallery.calls()) == [("image", 12), ("text", 3), ("text", 12)]
+    rows = gallery.rows()
     assert rows["p000.png"]["artists"] == rows["p003.png"]["artists"] != rows["p001.png"]["artists"]
 
 
 def test_an_edited_caption_embeds_only_what_reads_captions(captioned):
-    captioned.run()
     before = captioned.rows()
     captioned.forget_calls()
     captioned.captions["p000.png"]["caption"] = "a picture of a dog"
@@ -58,7 +68,6 @@ def test_an_edited_caption_embeds_only_what_reads_captions(captioned):
 
 
 def test_an_edited_column_embeds_only_what_reads_it(captioned):
-    captioned.run()
     captioned.forget_calls()
     captioned.captions["p000.png"]["artist"] = "artist 1"  # known already
     captioned.captions["p001.png"]["artist"] = "someone else"
@@ -72,7 +81,6 @@ def test_an_edited_column_embeds_only_what_reads_it(captioned):
 
 
 def test_an_emptied_caption_leaves_the_row_without_that_vector(captioned):
-    captioned.run()
     captioned.forget_calls()
     captioned.captions["p000.png"]["caption"] = ""
     captioned.write_captions()
@@ -86,6 +94,7 @@ def test_an_emptied_caption_leaves_the_row_without_that_vector(captioned):
     assert make_plan(captioned.pipeline()).changes is False
 
 
+@after(Gallery.run)
 @pytest.mark.parametrize(
     "settings",
     [
@@ -97,7 +106,6 @@ def test_an_emptied_caption_leaves_the_row_without_that_vector(captioned):
     ids=lambda settings: next(iter(settings)),
 )
 def test_operational_settings_embed_nothing(gallery, settings):
-    gallery.run()
     before, generation = gallery.versions(), published(gallery)
     gallery.forget_calls()
     gallery.model(**settings)
@@ -110,6 +118,7 @@ def test_operational_settings_embed_nothing(gallery, settings):
     assert published(gallery) == generation
 
 
+@after(Gallery.run)
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
@@ -120,7 +129,6 @@ def test_operational_settings_embed_nothing(gallery, settings):
     ids=["normalize", "name", "dim"],
 )
 def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embeds_nothing(gallery, settings, reason):
-    gallery.run()
     first, rows, tables = published(gallery), gallery.rows(), set(gallery.versions())
     original = dict(gallery.attributes["embeddings"]["toy"])
     gallery.forget_calls()
@@ -147,8 +155,8 @@ def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embe
     assert set(gallery.versions()) == tables | set(added)
 
 
+@after(Gallery.run)
 def test_going_back_after_the_media_changed_embeds_only_what_changed(gallery):
-    gallery.run()
     original = dict(gallery.attributes["embeddings"]["toy"])
     gallery.model(name="other")
     gallery.add("new.png")
@@ -163,8 +171,8 @@ def test_going_back_after_the_media_changed_embeds_only_what_changed(gallery):
     assert len(gallery.rows()) == 12
 
 
+@after(Gallery.run)
 def test_vectors_are_of_unit_length_exactly_where_normalize_says_so(gallery):
-    gallery.run()
     norms = [np.linalg.norm(row["toy"]) for row in gallery.rows().values()]
     np.testing.assert_allclose(norms, 1, atol=1e-6)
     gallery.model(normalize=False)
@@ -175,8 +183,8 @@ def test_vectors_are_of_unit_length_exactly_where_normalize_says_so(gallery):
     assert (np.abs(norms - 1) > 0.01).any()
 
 
+@after(Gallery.run)
 def test_renaming_an_embedding_embeds_nothing(gallery):
-    gallery.run()
     gallery.forget_calls()
     gallery.declare(
         embeddings={"renamed": gallery.attributes["embeddings"]["toy"]},
@@ -191,8 +199,8 @@ def test_renaming_an_embedding_embeds_nothing(gallery):
     assert gallery.rows()["p000.png"]["renamed"] is not None
 
 
+@after(Gallery.run)
 def test_renaming_an_index_embeds_nothing_and_leaves_the_old_one_searchable(gallery):
-    gallery.run()
     gallery.forget_calls()
     gallery.declare(indexes={"renamed": {"vectors": ["toy"], "full_text": ["caption"]}})
 
@@ -205,13 +213,13 @@ def test_renaming_an_index_embeds_nothing_and_leaves_the_old_one_searchable(gall
     assert len(old.hits) == 10
 
 
+@after(Gallery.run)
 @pytest.mark.parametrize(
     ("change", "renewed"),
     [({"metric": "l2"}, True), ({"full_text": []}, True), ({"keep_generations": 9}, False)],
     ids=["metric", "full_text", "keep_generations"],
 )
 def test_index_settings_embed_nothing_and_build_a_new_table_only_where_its_rows_differ(gallery, change, renewed):
-    gallery.run()
     first, tables = published(gallery), set(gallery.versions())
     gallery.forget_calls()
     gallery.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["caption"], **change}})
@@ -223,8 +231,8 @@ def test_index_settings_embed_nothing_and_build_a_new_table_only_where_its_rows_
     assert bool(set(gallery.versions()) - tables) is renewed
 
 
+@after(Gallery.run)
 def test_a_new_column_of_the_media_builds_a_new_index_and_embeds_nothing(gallery):
-    gallery.run()
     gallery.forget_calls()
     for name, columns in gallery.captions.items():
         gallery.captions[name] = {**columns, "year": "1999"}

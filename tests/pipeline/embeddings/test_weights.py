@@ -5,6 +5,8 @@ import pytest
 
 from embeddings_orch.pipeline.plan.status import list_failures
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
+from galleries import Gallery
+from kept import after
 
 BOTH = {"media": 0.7, "caption": 0.3}
 
@@ -104,8 +106,8 @@ def test_other_weights_embed_nothing_and_make_a_new_generation(gallery):
         assert near(row["toy"], mean(*parts))
 
 
+@after(Gallery.run)
 def test_a_new_input_embeds_only_its_contents(gallery):
-    gallery.run()
     weigh(gallery, BOTH)
     assert gallery.plan()["embeddings/toy"].estimate.items == 12
     assert gallery.run().embedded() == 12
@@ -157,8 +159,8 @@ def test_plan_and_run_agree_and_a_second_run_writes_nothing(mixed):
     assert (mixed.versions(), mixed.items()) == (versions, 0)
 
 
+@after(Gallery.run)
 def test_one_input_with_a_weight_is_that_input(gallery):
-    gallery.run()
     versions = gallery.versions()
     gallery.model(input={"media": 0.4})
     assert not any(one.changes for one in gallery.plan().values())

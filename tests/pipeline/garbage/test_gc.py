@@ -7,6 +7,7 @@ import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.claims import Claims
+from embeddings_orch.pipeline.garbage import listing
 from embeddings_orch.pipeline.garbage.collect import collect, indexes_that_lost
 from embeddings_orch.pipeline.garbage.listing import make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
@@ -15,6 +16,7 @@ from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from embeddings_orch.store.tables.published import Pointer
 from embeddings_orch.store.tables.states import StatesTable
+from kept import after
 
 
 def needs(gallery, *, hours=2.0, forget=None, others=(), **options):
@@ -52,6 +54,13 @@ def ids(gallery):
     return [one.id for one in gallery.pipeline().store.generations.of("gallery", "found")]
 
 
+def models_of_which_one_is_kept(gallery):
+    """Models a, b and c were published one after the other, and gc may leave the one before alone."""
+    keeping(gallery, 1)
+    for name in "abc":
+        model(gallery, name)
+
+
 def tables(gallery, kind):
     return sorted(name for name in gallery.pipeline().store.table_names() if name.startswith(f"{kind}."))
 
@@ -86,9 +95,10 @@ def test_of_the_current_table_the_last_versions_stay(gallery):
     assert len(search(gallery)) == 15
 
 
-def test_a_run_after_gc_writes_nothing(gallery):
+def test_a_run_after_gc_writes_nothing(gallery, monkeypatch):
+    monkeypatch.setattr(listing, "_WORTH", 3)
     keeping(gallery, 1)
-    for number in range(12):  # so many that the small tables are worth a clean-up
+    for number in range(5):  # so many that the small tables are worth a clean-up
         gallery.add(f"new{number}.png")
         gallery.run()
     removed = {one.name for one in remove(gallery, apart=timedelta(0)).removed if one.kind == "versions"}
@@ -148,18 +158,16 @@ def test_of_an_earlier_table_not_the_newest_but_what_was_published_last_stays(ga
     assert a2 not in ids(gallery)
 
 
+@after(models_of_which_one_is_kept)
 def test_what_is_younger_than_the_grace_stays(gallery):
-    keeping(gallery, 1)
-    for name in "abc":
-        model(gallery, name)
-    assert make_gc(needs(gallery, hours=0.9)).garbage == ()
-    assert len(make_gc(needs(gallery, hours=1.1)).garbage) == 3
+    newest = gallery.pipeline().store.generations.get(ids(gallery)[-1])
+    age = (datetime.now(UTC) - newest.created_at) / timedelta(hours=1)
+    assert make_gc(needs(gallery, hours=0.9 - age)).garbage == ()
+    assert len(make_gc(needs(gallery, hours=1.1 - age)).garbage) == 3
 
 
+@after(models_of_which_one_is_kept)
 def test_what_was_published_until_a_moment_ago_stays_however_old_it_is(gallery, monkeypatch):
-    keeping(gallery, 1)
-    for name in "abc":
-        model(gallery, name)
     first, second, third = ids(gallery)
     store = gallery.pipeline().store
     for one in (first, second, third):
@@ -172,11 +180,10 @@ def test_what_was_published_until_a_moment_ago_stays_however_old_it_is(gallery, 
     assert make_gc(needs(gallery, hours=2)).kept == {second, third}
 
 
+@after(models_of_which_one_is_kept)
 def test_the_published_generation_stays_though_it_is_held_and_old(gallery):
-    keeping(gallery, 1)
-    first = model(gallery, "a")
-    for name in "bcd":
-        model(gallery, name)
+    first = ids(gallery)[0]
+    model(gallery, "d")
     rollback(gallery.pipeline(), "found", first)
 
     remove(gallery)
@@ -297,10 +304,8 @@ def test_a_pipeline_is_forgotten_whole(make_gallery):
     assert search(gallery) == gallery.captions.keys()
 
 
+@after(models_of_which_one_is_kept)
 def test_gc_completes_what_a_killed_one_left(gallery):
-    keeping(gallery, 1)
-    for name in "abc":
-        model(gallery, name)
     first = ids(gallery)[0]
     store = gallery.pipeline().store
     table = store.generations.get(first).table
@@ -316,11 +321,9 @@ def test_gc_completes_what_a_killed_one_left(gallery):
     assert rollback(gallery.pipeline(), "found").generation.id == ids(gallery)[0]
 
 
+@after(models_of_which_one_is_kept)
 def test_what_came_into_use_after_the_list_was_made_stays(gallery):
-    keeping(gallery, 1)
-    first = model(gallery, "a")
-    for name in "bc":
-        model(gallery, name)
+    first = ids(gallery)[0]
     asked = needs(gallery)
     plan = make_gc(asked)
     assert {one.kind for one in plan.garbage} == {"generation", "table", "vectors"}
@@ -332,11 +335,9 @@ def test_what_came_into_use_after_the_list_was_made_stays(gallery):
     assert search(gallery) == gallery.captions.keys()
 
 
+@after(models_of_which_one_is_kept)
 def test_a_generation_published_at_the_moment_it_is_removed_stays(gallery, monkeypatch):
-    keeping(gallery, 1)
-    first = model(gallery, "a")
-    for name in "bc":
-        model(gallery, name)
+    first = ids(gallery)[0]
     store = gallery.pipeline().store
     asked = needs(gallery)
     pointer = store.published.get("gallery", "found")
@@ -356,10 +357,8 @@ def test_a_generation_published_at_the_moment_it_is_removed_stays(gallery, monke
     assert search(gallery) == gallery.captions.keys()
 
 
+@after(models_of_which_one_is_kept)
 def test_a_table_that_a_run_writes_is_left_to_it(gallery):
-    keeping(gallery, 1)
-    for name in "abc":
-        model(gallery, name)
     asked = needs(gallery)
     plan = make_gc(asked)
     table = next(one.name for one in plan.garbage if one.kind == "table")

@@ -17,14 +17,16 @@ from embeddings_orch.pipeline.indexes import build as index_module
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.store.tables.claims import ClaimsTable
+from galleries import Gallery
+from kept import after
 
 
 def ids(table):
     return table["id"].to_pylist()
 
 
+@after(Gallery.run)
 def test_a_scan_that_another_run_overtook_lists_the_media_again(gallery, monkeypatch):
-    gallery.run()
     gallery.add("first.png")
     scan, overtaken = FolderSource.scan, []
 
@@ -46,8 +48,8 @@ def test_a_scan_that_another_run_overtook_lists_the_media_again(gallery, monkeyp
     assert gallery.pipeline().store.catalog("gallery").version() == before + 1
 
 
+@after(Gallery.run)
 def test_a_build_that_waited_for_the_same_build_takes_what_it_made(gallery, monkeypatch):
-    gallery.run()
     gallery.add("new.png")
     pipeline = gallery.pipeline()
     scan_media(pipeline)
@@ -87,8 +89,8 @@ def test_a_row_that_is_in_the_table_twice_is_once_in_the_next_generation(gallery
     assert publish(pipeline, "found").changed
 
 
+@after(Gallery.run)
 def test_what_another_run_is_about_to_embed_stays_in_the_index_as_it_was(gallery):
-    gallery.run()
     gallery.add("p000.png", "edited")
     pipeline = gallery.pipeline()
     scan_media(pipeline)
@@ -101,8 +103,8 @@ def test_what_another_run_is_about_to_embed_stays_in_the_index_as_it_was(gallery
     assert gallery.rows()["p000.png"]["toy"] is not None
 
 
+@after(Gallery.run)
 def test_a_run_that_covers_an_older_catalog_does_not_set_the_state_back(gallery, monkeypatch):
-    gallery.run()
     gallery.add("first.png")
     pipeline = gallery.pipeline()
     scan_media(pipeline)

@@ -10,6 +10,8 @@ from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.plan.status import make_status
 from embeddings_orch.pipeline.published.publish import publish
+from galleries import Gallery
+from kept import after
 
 
 def checks(pipeline):
@@ -25,8 +27,8 @@ def rebuild(gallery):
     return pipeline
 
 
+@after(Gallery.run)
 def test_a_generation_whose_checks_did_not_run_is_refused(gallery):
-    gallery.run()
     rows = gallery.rows()
     gallery.add("new.png")
     pipeline = rebuild(gallery)
@@ -47,8 +49,8 @@ def test_publishing_before_anything_was_built_is_refused(gallery):
         publish(pipeline, "found")
 
 
+@after(Gallery.run)
 def test_media_that_changed_before_the_checks_fail_row_parity_and_are_counted(gallery):
-    gallery.run()
     rows = gallery.rows()
     gallery.add("new1.png")
     pipeline = rebuild(gallery)
@@ -68,8 +70,8 @@ def test_media_that_changed_before_the_checks_fail_row_parity_and_are_counted(ga
     assert len(gallery.rows()) == 13
 
 
+@after(Gallery.run)
 def test_status_says_of_each_generation_whether_it_passed_and_which_is_published(gallery):
-    gallery.run()
     first = make_status(gallery.pipeline())["indexes"][0]
     assert [generation["passed"] for generation in first["generations"]] == [True]
     gallery.add("new.png")
@@ -94,8 +96,8 @@ def test_status_of_a_store_that_is_not_there_is_empty_and_writes_nothing(gallery
     assert not (gallery.root / "store").exists()
 
 
+@after(Gallery.run)
 def test_vectors_that_a_broken_writer_left_fail_the_checks_on_embeddings(gallery):
-    gallery.run()
     pipeline = gallery.pipeline()
     vectors = pipeline.store.vectors(pipeline.spec.embeddings["toy"].config.fingerprint())
     table = vectors.at()

@@ -13,6 +13,8 @@ from embeddings_orch.pipeline.published.publish import publish, release
 from embeddings_orch.pipeline.published.rollback import find, rollback
 from embeddings_orch.search import Index
 from embeddings_orch.store.tables.published import Pointer, PointersTable
+from galleries import Gallery
+from kept import after
 
 
 def published(gallery):
@@ -26,6 +28,21 @@ def model(gallery, name):
     return published(gallery).generation
 
 
+def models_a_and_b(gallery):
+    model(gallery, "a")
+    model(gallery, "b")
+
+
+def models_a_b_and_c(gallery):
+    models_a_and_b(gallery)
+    model(gallery, "c")
+
+
+def ids(gallery):
+    """The generations from the first to the newest."""
+    return [generation.id for generation in gallery.pipeline().store.generations.of("gallery", "found")]
+
+
 def build(gallery, *, checks=True):
     """A generation that is not published."""
     pipeline = gallery.pipeline()
@@ -37,9 +54,9 @@ def build(gallery, *, checks=True):
     return generation.id
 
 
+@after(models_a_and_b)
 def test_rollback_goes_to_what_was_published_before_and_holds_it(gallery):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
+    first, second = ids(gallery)
     before = gallery.items()
 
     report = rollback(gallery.pipeline(), "found")
@@ -51,9 +68,9 @@ def test_rollback_goes_to_what_was_published_before_and_holds_it(gallery):
     assert gallery.items() == before + 1, "only the query was embedded"
 
 
+@after(models_a_and_b)
 def test_after_a_b_a_rollback_gives_b_and_then_the_first_a(gallery):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
+    first, second = ids(gallery)
     gallery.add("new.png")
     third = model(gallery, "a")
     assert third.partition("-")[0] == first.partition("-")[0]
@@ -66,9 +83,9 @@ def test_after_a_b_a_rollback_gives_b_and_then_the_first_a(gallery):
     assert published(gallery).generation == first
 
 
+@after(models_a_and_b)
 def test_what_was_rolled_back_and_published_again_is_one_step_again(gallery):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
+    first, second = ids(gallery)
     rollback(gallery.pipeline(), "found")
 
     assert release(gallery.pipeline(), "found").generation.id == second
@@ -77,16 +94,17 @@ def test_what_was_rolled_back_and_published_again_is_one_step_again(gallery):
     assert rollback(gallery.pipeline(), "found").generation.id == first
 
 
+@after(models_a_b_and_c)
 def test_rollback_to_a_number_an_id_or_its_beginning(gallery):
-    ids = [model(gallery, name) for name in "abc"]
+    a, b, c = ids(gallery)
 
-    assert rollback(gallery.pipeline(), "found", ids[0]).generation.id == ids[0]
-    assert rollback(gallery.pipeline(), "found", "2").generation.id == ids[1]
+    assert rollback(gallery.pipeline(), "found", a).generation.id == a
+    assert rollback(gallery.pipeline(), "found", "2").generation.id == b
     # Onwards from a: so the way back leads there.
-    assert rollback(gallery.pipeline(), "found").generation.id == ids[0]
-    assert rollback(gallery.pipeline(), "found", ids[2][:9]).generation.id == ids[2]
+    assert rollback(gallery.pipeline(), "found").generation.id == a
+    assert rollback(gallery.pipeline(), "found", c[:9]).generation.id == c
     listed = list_generations(gallery.pipeline(), "found")["generations"]
-    assert [(row["number"], row["generation"]) for row in listed] == list(enumerate(ids, 1))
+    assert [(row["number"], row["generation"]) for row in listed] == list(enumerate([a, b, c], 1))
     assert [row["published"] and row["held"] for row in listed] == [False, False, True]
     assert [row["published_before"] for row in listed] == [True, True, False]
 
@@ -98,8 +116,8 @@ def test_rollback_to_what_is_published_holds_it(gallery):
     assert published(gallery).held
 
 
+@after(Gallery.run)
 def test_a_beginning_that_fits_several_or_none_names_what_there_is(gallery):
-    gallery.run()
     gallery.add("new.png")
     gallery.run()
     first, second = gallery.pipeline().store.generations.of("gallery", "found")
@@ -112,9 +130,9 @@ def test_a_beginning_that_fits_several_or_none_names_what_there_is(gallery):
     assert published(gallery) == Pointer(second.id)
 
 
+@after(models_a_and_b)
 def test_rollback_is_refused_to_what_was_not_checked_did_not_pass_or_is_gone(gallery):
-    first = model(gallery, "a")
-    current = model(gallery, "b")
+    first, current = ids(gallery)
     gallery.add("new.png")
     unchecked = build(gallery, checks=False)
     with pytest.raises(PublishRefusedError, match=f"the checks of generation {unchecked} have not run"):
@@ -139,9 +157,9 @@ def test_rollback_before_anything_was_published_is_refused(gallery):
         rollback(gallery.pipeline(), "found")
 
 
+@after(models_a_and_b)
 def test_while_held_runs_build_and_check_and_do_not_publish(gallery):
-    first = model(gallery, "a")
-    model(gallery, "b")
+    first = ids(gallery)[0]
     rollback(gallery.pipeline(), "found")
     gallery.add("new.png")
 
@@ -160,9 +178,9 @@ def test_while_held_runs_build_and_check_and_do_not_publish(gallery):
     assert len(gallery.rows()) == 13
 
 
+@after(models_a_and_b)
 def test_an_operational_edit_does_not_release_a_hold_and_an_edit_of_the_model_does(gallery):
-    first = model(gallery, "a")
-    model(gallery, "b")
+    first = ids(gallery)[0]
     rollback(gallery.pipeline(), "found")
 
     gallery.model(batch_size=3)
@@ -174,12 +192,11 @@ def test_an_operational_edit_does_not_release_a_hold_and_an_edit_of_the_model_do
     assert third != first
 
 
+@after(models_a_and_b)
 @pytest.mark.parametrize(
     "edit", [{"keep_generations": 7}, {"checks": {"min_recall": 0.5}}, {"metric": "l2"}, {"full_text": []}]
 )
 def test_an_edit_of_the_index_releases_a_hold(gallery, edit):
-    model(gallery, "a")
-    model(gallery, "b")
     rollback(gallery.pipeline(), "found")
     gallery.declare(indexes={"found": {**gallery.attributes["indexes"]["found"], **edit}})
 
@@ -190,9 +207,9 @@ def test_an_edit_of_the_index_releases_a_hold(gallery, edit):
     assert published(gallery) == Pointer(newest.id)
 
 
+@after(models_a_and_b)
 def test_a_rollback_works_where_the_models_weights_are_missing(gallery):
-    first = model(gallery, "a")
-    model(gallery, "b")
+    first = ids(gallery)[0]
     pipeline = gallery.pipeline()
     config = type(pipeline.spec.embeddings["toy"].config)
 
@@ -207,9 +224,9 @@ def test_a_rollback_works_where_the_models_weights_are_missing(gallery):
     assert gallery.run().published["found"].held
 
 
+@after(models_a_and_b)
 def test_publish_by_hand_is_refused_where_nothing_passed_and_keeps_the_hold(gallery):
-    first = model(gallery, "a")
-    model(gallery, "b")
+    first = ids(gallery)[0]
     rollback(gallery.pipeline(), "found")
     gallery.model(name="c")
 
@@ -222,8 +239,8 @@ def test_publish_by_hand_is_refused_where_nothing_passed_and_keeps_the_hold(gall
     assert published(gallery).held
 
 
+@after(Gallery.run)
 def test_publish_by_hand_takes_the_newest_that_passed(gallery):
-    gallery.run()
     gallery.add("good.png")
     good = build(gallery)
     gallery.add("bad.png")
@@ -237,8 +254,8 @@ def test_publish_by_hand_takes_the_newest_that_passed(gallery):
     assert release(gallery.pipeline(), "found").generation.id == good
 
 
+@after(Gallery.run)
 def test_a_generation_that_another_run_added_is_left_to_that_run(gallery):
-    gallery.run()
     gallery.add("new.png")
     checked = build(gallery)
     gallery.add("newer.png")
@@ -252,8 +269,8 @@ def test_a_generation_that_another_run_added_is_left_to_that_run(gallery):
     assert not publish(gallery.pipeline(), "found", checked=True).changed
 
 
+@after(Gallery.run)
 def test_the_pointer_never_goes_back_within_a_table(gallery, monkeypatch):
-    gallery.run()
     older = published(gallery).generation
     gallery.add("new.png")
     newer = build(gallery)
@@ -283,8 +300,8 @@ def between(monkeypatch, action):
     monkeypatch.setattr(PointersTable, "swap", swapped)
 
 
+@after(Gallery.run)
 def test_a_run_that_loses_against_the_same_publish_is_no_error(gallery, monkeypatch):
-    gallery.run()
     gallery.add("new.png")
     newest = build(gallery)
     between(monkeypatch, lambda: publish(gallery.pipeline(), "found"))
@@ -295,9 +312,9 @@ def test_a_run_that_loses_against_the_same_publish_is_no_error(gallery, monkeypa
     assert "another run" in report.message
 
 
+@after(models_a_and_b)
 def test_a_run_that_loses_against_another_table_is_refused(gallery, monkeypatch):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
+    first, second = ids(gallery)
     gallery.add("new.png")
     newest = build(gallery)
     store = gallery.pipeline().store
@@ -307,9 +324,9 @@ def test_a_run_that_loses_against_another_table_is_refused(gallery, monkeypatch)
         publish(gallery.pipeline(), "found")
 
 
+@after(models_a_and_b)
 def test_a_run_never_overwrites_a_hold_that_came_meanwhile(gallery, monkeypatch):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
+    first, second = ids(gallery)
     gallery.add("new.png")
     build(gallery)
     between(monkeypatch, lambda: rollback(gallery.pipeline(), "found", second))
@@ -321,9 +338,8 @@ def test_a_run_never_overwrites_a_hold_that_came_meanwhile(gallery, monkeypatch)
     assert rollback(gallery.pipeline(), "found").generation.id == first
 
 
+@after(models_a_and_b)
 def test_a_rollback_that_loses_against_a_publish_is_refused(gallery, monkeypatch):
-    model(gallery, "a")
-    model(gallery, "b")
     gallery.add("new.png")
     newest = build(gallery)
     between(monkeypatch, lambda: publish(gallery.pipeline(), "found"))
@@ -334,9 +350,9 @@ def test_a_rollback_that_loses_against_a_publish_is_refused(gallery, monkeypatch
     assert published(gallery) == Pointer(newest)
 
 
+@after(models_a_and_b)
 def test_a_move_to_what_gc_removes_at_that_moment_is_taken_back(gallery, monkeypatch):
-    first = model(gallery, "a")
-    second = model(gallery, "b")
+    first, second = ids(gallery)
     between(monkeypatch, lambda: gallery.pipeline().store.generations.remove([first]))
 
     with pytest.raises(PublishRefusedError, match=f"gc has removed generation {first}"):
@@ -345,12 +361,13 @@ def test_a_move_to_what_gc_removes_at_that_moment_is_taken_back(gallery, monkeyp
     assert published(gallery) == Pointer(second)
 
 
+@after(models_a_and_b)
 def test_a_move_that_was_killed_before_it_was_logged_can_be_gone_back_from(gallery):
-    ids = [model(gallery, name) for name in "ab"]
+    first, second = ids(gallery)
     store = gallery.pipeline().store
     gallery.model(name="c")
     newest = build(gallery)
-    assert store.published.swap("gallery", "found", ids[1], newest)
+    assert store.published.swap("gallery", "found", second, newest)
 
-    assert rollback(gallery.pipeline(), "found").generation.id == ids[1]
-    assert rollback(gallery.pipeline(), "found").generation.id == ids[0]
+    assert rollback(gallery.pipeline(), "found").generation.id == second
+    assert rollback(gallery.pipeline(), "found").generation.id == first
