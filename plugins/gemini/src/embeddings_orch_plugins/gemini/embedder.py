@@ -104,7 +104,7 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
         )
         prompt = "" if has_task_types(self.config) else PROMPTS[task]
         # One content each: gemini-embedding-2 makes ONE vector of all strings or parts in a list. As dicts, which the
-        # SDK checks many times faster than its own objects.
+        # SDK checks faster than its own objects, of 001 five times so.
         contents: list[Any] = [{"parts": [_part(content, prompt)]} for content in batch.contents]
         answer = self._make_client().models.embed_content(model=self.config.name, contents=contents, config=config)
         usage = answer.usage_metadata
