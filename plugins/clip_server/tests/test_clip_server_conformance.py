@@ -40,8 +40,6 @@ class TestMulti2VecWithOneContainer(RemoteConformance):
 
 
 class TestMulti2VecWithTwoContainers(TestMulti2VecWithOneContainer):
-    count = 300
-
     def make_config(self):
         # One server under two names, so that each promise sees all requests.
         other = self.server.url.replace("127.0.0.1", "localhost")

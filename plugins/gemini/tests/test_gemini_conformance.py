@@ -77,7 +77,6 @@ class TestGemini001(RemoteConformance):
 
 class TestGemini2(TestGemini001):
     golden = "8ee3c541288e326dbae5d5fdc6eb739e935f9f761f41449d36069abc2e40046f"
-    count = 400
 
     def make_config(self):
         return GeminiConfig(name="gemini-embedding-2", base_url=self.server.url, dimensions=128)

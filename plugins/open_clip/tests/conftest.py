@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from embeddings_orch.models import weights
 
 TINY: dict[str, Any] = {
     "embed_dim": 16,
-    "vision_cfg": {"image_size": 48, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
+    "vision_cfg": {"image_size": 48, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
 GALLERY = Path(__file__).parents[3] / "definitions" / "data" / "emoji"
@@ -100,5 +101,6 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache for the ONNX exports that several tests read: making one takes seconds."""
-    return tmp_path_factory.mktemp("exports")
+    """A cache for the ONNX exports that several tests read, of all workers: making one takes seconds."""
+    root = tmp_path_factory.getbasetemp()
+    return (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "open_clip_exports"

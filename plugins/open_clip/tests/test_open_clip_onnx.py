@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
-import torch
 from pydantic import ValidationError
 
 from embeddings_orch.errors import BatchTooLargeError, TerminalError
@@ -24,14 +27,20 @@ TEXTS = ["a dog", "two dogs and a cat", "ÉCLAIR!", "x", "long " * 100, "six", "
 
 
 @pytest.fixture
-def tiny_export(exports: Path, tiny: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> OpenClipConfig:
-    """A config whose export is in a cache of the test's own."""
-    config = OpenClipConfig(name=f"local-dir:{tiny}", device="cpu", backend="onnx")
+def shared_export(exports: Path, tinies: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> OpenClipConfig:
+    """A config whose export is in the cache of all tests, for them to copy from."""
+    config = OpenClipConfig(name=f"local-dir:{tinies['longest']}", device="cpu", backend="onnx")
     with monkeypatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(exports))
         onnx_export.find_or_export(config)
-    shutil.copytree(folder_of(exports, config), folder_of(own_cache, config))
     return config
+
+
+@pytest.fixture
+def tiny_export(exports: Path, shared_export: OpenClipConfig, own_cache: Path) -> OpenClipConfig:
+    """A config whose export is in a cache of the test's own."""
+    shutil.copytree(folder_of(exports, shared_export), folder_of(own_cache, shared_export))
+    return shared_export
 
 
 def embedder_of(name: str, **settings: Any) -> OpenClipEmbedder:
@@ -46,17 +55,8 @@ def vectors(embedder: OpenClipEmbedder, modality: Any, count: int = len(TEXTS)) 
     return np.asarray(embedder.embed(Batch("image", contents)).vectors)
 
 
-def folder_of(cache: Path, config: OpenClipConfig) -> Path:
-    return cache / "embeddings_orch" / "onnx" / config.fingerprint()
-
-
-@pytest.mark.parametrize("modality", ["image", "text"])
-@pytest.mark.parametrize(("name", "precision"), [("emoji-s", "fp32"), ("emoji-xs", "fp16")])
-def test_vectors_are_torchs_for_batches_of_all_sizes(
-    exports: Path, monkeypatch: pytest.MonkeyPatch, name: str, precision: str, modality: str
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(exports))
-    ours, torchs = (embedder_of(name, precision=precision, backend=backend) for backend in ("onnx", "torch"))
+def compare_backends(config: OpenClipConfig, modality: Any) -> None:
+    ours, torchs = (OpenClipEmbedder(config.model_copy(update={"backend": backend})) for backend in ("onnx", "torch"))
     for count in (1, 2, 3, 7):
         found, expected = vectors(ours, modality, count), vectors(torchs, modality, count)
         assert found.shape == expected.shape
@@ -65,10 +65,20 @@ def test_vectors_are_torchs_for_batches_of_all_sizes(
     assert onnx_export.least_cosine(expected[:-1], expected[1:]) < 0.99  # items differ by more than the limit
 
 
-def test_the_way_of_resizing_is_taken_from_the_export(tinies: dict[str, Path]) -> None:
-    name = f"local-dir:{tinies['longest']}"
-    found, expected = (vectors(embedder_of(name, backend=backend), "image") for backend in ("onnx", "torch"))
-    assert onnx_export.least_cosine(found, expected) >= 0.9999
+def folder_of(cache: Path, config: OpenClipConfig) -> Path:
+    return cache / "embeddings_orch" / "onnx" / config.fingerprint()
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_vectors_are_torchs_for_batches_of_all_sizes(
+    exports: Path, monkeypatch: pytest.MonkeyPatch, modality: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(exports))
+    compare_backends(OpenClipConfig(name="emoji-s", device="cpu", backend="onnx"), modality)
+
+
+def test_the_way_of_resizing_is_taken_from_the_export(tiny_export: OpenClipConfig) -> None:
+    compare_backends(tiny_export, "image")
 
 
 def test_an_export_is_made_once_and_then_torchs_model_is_not_loaded(
@@ -98,87 +108,143 @@ def test_a_broken_export_is_not_read(tiny_export: OpenClipConfig, own_cache: Pat
 
 
 def test_a_broken_export_is_made_again(tiny_export: OpenClipConfig, own_cache: Path) -> None:
-    before = vectors(OpenClipEmbedder(tiny_export), "image")
-    file = folder_of(own_cache, tiny_export) / "image.onnx.data"
+    config = tiny_export.model_copy(update={"precision": "fp16"})
+    folder = shutil.copytree(folder_of(own_cache, tiny_export), folder_of(own_cache, config))
+    file = folder / "image.onnx.data"
     file.write_bytes(bytes(file.stat().st_size))
-    assert np.allclose(vectors(OpenClipEmbedder(tiny_export), "image"), before, atol=1e-6)
+    compare_backends(config, "image")
+    compare_backends(config, "text")
     assert file.read_bytes().strip(b"\0")
 
 
 _EXPORTING = """
-import sys
+import os, shutil, signal, sys, traceback
+from pathlib import Path
 import numpy as np
+import open_clip, torch.onnx
 from embeddings_orch.models.base import Batch
-from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, onnx_export
-make = onnx_export._make
-def told(*arguments):
-    print("exporting", flush=True)
-    return make(*arguments)
-onnx_export._make = told
-sys.stdin.read(1)
-config = OpenClipConfig(name=sys.argv[1], device="cpu", backend="onnx")
-print(np.asarray(OpenClipEmbedder(config).embed(Batch("text", ["a"])).vectors).sum())
+from embeddings_orch_plugins.open_clip import OpenClipConfig, OpenClipEmbedder, onnx_session
+
+onnx_session.import_runtime()
+name, ready = sys.argv[1:]
+
+def copy_ready(stays):
+    def export(module, inputs, path, **options):
+        shutil.copy(Path(ready) / f"{path.name}.data", path.parent)
+        print(os.getpid(), "exports", path.stem, flush=True)
+        if stays:
+            signal.pause()
+        shutil.copy(Path(ready) / path.name, path)
+    return export
+
+def embed(stays):
+    torch.onnx.export = copy_ready(stays)
+    config = OpenClipConfig(name=name, device="cpu", backend="onnx")
+    total = np.asarray(OpenClipEmbedder(config).embed(Batch("text", ["a"])).vectors).sum()
+    print(os.getpid(), "embeds", total, flush=True)
+
+def start(stays):
+    if process := os.fork():
+        return process
+    status = 1
+    try:
+        embed(stays)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+for line in sys.stdin:
+    count, stays = line.split()
+    for process in [start(stays == "stays") for _ in range(int(count))]:
+        print(process, "ended", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+print(os.getpid(), "stops", 0, flush=True)
+"""
+"""For each line, starts as many processes at once as it says, which stay within their export or go on.
+
+They are forks of one that has imported torch, and copy an export in place of making it: both take seconds.
 """
 
 
-def exporting(name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-c", _EXPORTING, name]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def starting(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True) as starter:
+        try:
+            yield starter
+        finally:
+            os.killpg(starter.pid, signal.SIGKILL)  # nothing of it stays, whatever fails
+
+
+def read_lines(stream: IO[str], last: str) -> Iterator[tuple[int, str, str]]:
+    """Which process does what, until one does the last thing."""
+    for line in stream:
+        process, what, detail = line.split()
+        yield int(process), what, detail
+        if what == last:
+            return
+    pytest.fail(f"no process {last}")
 
 
 @pytest.mark.process
 def test_after_an_export_that_is_killed_one_of_two_processes_exports_and_both_embed(
-    tiny: Path, own_cache: Path
+    exports: Path, shared_export: OpenClipConfig, own_cache: Path
 ) -> None:
-    name = f"local-dir:{tiny}"
-    folder = folder_of(own_cache, OpenClipConfig(name=name, backend="onnx"))
-    killed = exporting(name)
-    assert killed.stdin is not None
-    assert killed.stdout is not None
-    killed.stdin.write("x")
-    killed.stdin.flush()
-    assert killed.stdout.readline() == "exporting\n"
-    while not list(folder.parent.glob("*-part")):
-        assert killed.poll() is None
-    killed.kill()
-    killed.communicate()
-    assert not folder.exists()
+    folder = folder_of(own_cache, shared_export)
+    ready = folder_of(exports, shared_export)
+    command = [sys.executable, "-W", "ignore", "-c", _EXPORTING, shared_export.name, str(ready)]
+    with starting(command) as starter:
+        assert starter.stdin is not None
+        assert starter.stdout is not None
 
-    both = [exporting(name) for _ in range(2)]
-    answers = [process.communicate("x", timeout=300) for process in both]
+        starter.stdin.write("1 stays\n")
+        starter.stdin.flush()
+        ((process, _, _),) = read_lines(starter.stdout, "exports")
+        parts = list(folder.parent.glob("*-part"))
+        os.kill(process, signal.SIGKILL)
+        assert list(read_lines(starter.stdout, "ended")) == [(process, "ended", str(-signal.SIGKILL))]
+        assert parts
+        assert not folder.exists()
 
-    assert [process.returncode for process in both] == [0, 0], answers
-    lines = [out.split() for out, _ in answers]
-    assert sum("exporting" in line for line in lines) == 1
-    assert lines[0][-1] == lines[1][-1]
+        starter.stdin.write("2 go-on\n")
+        starter.stdin.close()
+        lines = list(read_lines(starter.stdout, "stops"))
+
+    assert [detail for _, what, detail in lines if what == "ended"] == ["0", "0"]
+    assert [detail for _, what, detail in lines if what == "exports"] == ["image", "text"]
+    totals = [detail for _, what, detail in lines if what == "embeds"]
+    assert len(totals) == 2
+    assert totals[0] == totals[1]
     assert not list(folder.parent.glob("*-part"))
 
 
 def test_an_export_with_other_vectors_is_refused_with_the_figure(
-    tiny: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    exports: Path,
+    shared_export: OpenClipConfig,
+    copy_tiny: Callable[..., Path],
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # What cannot be had here is an exporter that is wrong: the expected vectors are.
-    verified = onnx_export._verify
+    def export_another_model(_module: object, _inputs: object, path: Path, **_: object) -> None:
+        for file in folder_of(exports, shared_export).glob(f"{path.name}*"):
+            shutil.copy(file, path.parent)
 
-    class Other(torch.nn.Module):
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
-            return torch.ones(len(batch), 16) + torch.arange(16)
-
-    monkeypatch.setattr(
-        onnx_export, "_verify", lambda config, _, *rest, **named: verified(config, Other(), *rest, **named)
-    )
+    monkeypatch.setattr("torch.onnx.export", export_another_model)
+    config = OpenClipConfig(name=f"local-dir:{copy_tiny(seed=1)}", device="cpu", backend="onnx")
     with pytest.raises(TerminalError, match=r"image tower .* gives other vectors as ONNX .*: cosine -?0\.\d{6}, at le"):
-        vectors(embedder_of(f"local-dir:{tiny}", backend="onnx"), "text")
-    assert not list((own_cache / "embeddings_orch" / "onnx").glob("*/export.json"))
+        vectors(OpenClipEmbedder(config), "text")
+    assert not folder_of(own_cache, config).exists()
+    assert not list(folder_of(own_cache, config).parent.glob("*-part"))
 
 
 def test_weights_that_are_not_here_are_not_needed_where_a_pin_names_the_export(
-    tiny: Path, tiny_export: OpenClipConfig
+    tinies: dict[str, Path], tiny_export: OpenClipConfig
 ) -> None:
     from embeddings_orch_plugins.open_clip import weights
 
     before = vectors(OpenClipEmbedder(tiny_export), "image")
-    away = {"name": "local-dir:/not/here", "weights_sha256": weights.digest(tiny)}
+    away = {"name": "local-dir:/not/here", "weights_sha256": weights.digest(tinies["longest"])}
     config = OpenClipConfig(**away, device="cpu", backend="onnx")
     assert config.fingerprint() == tiny_export.fingerprint()
     contents = [OpenClipEmbedder(config).prepare(Item("0", "image", encoded(picture(70, 90), "JPEG")))]

@@ -15,6 +15,7 @@ from embeddings_orch.errors import TerminalError, UnavailableError
 from embeddings_orch.models.base import Batch
 from embeddings_orch.models.content import Item
 from embeddings_orch_plugins.openai import OpenAIConfig, OpenAIEmbedder
+from embeddings_orch_testing.remote.base import Hours
 from embeddings_orch_testing.servers import Bucket, Fault
 from embeddings_orch_testing.servers.openai import OpenAIServer
 
@@ -209,9 +210,12 @@ def test_runs_with_the_same_key_share_their_limits_and_others_do_not(server, mon
 
 def test_the_rate_limit_is_kept(tmp_path, monkeypatch, server):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    server.bucket = Bucket(per_minute=1200, burst=10)
-    step = EmbedStep(OpenAIConfig(base_url=server.url, dimensions=8, requests_per_minute=1200, batch_size=1))
+    hours = Hours()
+    server.bucket = Bucket(per_minute=1200, burst=10, clock=hours.clock)
+    config = OpenAIConfig(base_url=server.url, dimensions=8, requests_per_minute=1200, batch_size=1)
+    step = EmbedStep(config, clock=hours.clock, sleep=hours.sleep)
+    started = hours.clock()
     outcome = step(prepared(step, [f"text {number}" for number in range(40)]))
     assert len(outcome.keys) == 40
     assert not server.refused
-    assert outcome.usage.waited > 0.5
+    assert hours.clock() - started > 1.4  # thirty after the first ten, twenty a second

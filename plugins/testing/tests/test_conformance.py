@@ -100,6 +100,15 @@ def test_an_sdk_imported_with_the_module_is_found(toys):
     assert "importing toy_hasty loads toy_sdk" in broken_promises(suite_of(HastyConfig()), [promise])[promise]
 
 
+@pytest.mark.process
+def test_an_sdk_that_another_module_imported_is_not_held_against_it(toys):
+    from toy_hasty import HastyConfig
+
+    promise = "test_importing_it_loads_no_sdk"
+    assert broken_promises(suite_of(HastyConfig()), [promise])
+    assert broken_promises(suite_of(toys.SoundConfig()), [promise]) == {}
+
+
 def test_a_fingerprint_that_is_not_the_golden_one_is_found(toys):
     promise = "test_the_fingerprint_is_the_golden_one"
     said = broken_promises(suite_of(toys.SoundConfig(), golden="0" * 64), [promise])[promise]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +77,20 @@ def session_of(config: BedrockConfig, client_config: Any) -> Session:
 def _session(profile: str | None) -> Session:
     from botocore.session import Session
 
-    session = Session(profile=profile)
+    session = Session(profile=profile, event_hooks=copy(_handlers()), include_builtin_handlers=False)
     session.register_component("data_loader", _loader())
     return session
+
+
+@cache
+def _handlers() -> Any:
+    """What botocore does at each event, registered once for all sessions: it takes longer than all else of one."""
+    from botocore.hooks import HierarchicalEmitter
+    from botocore.session import Session
+
+    handlers = HierarchicalEmitter()
+    Session(event_hooks=handlers)
+    return handlers
 
 
 @cache

@@ -14,6 +14,8 @@ from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure, Item, Modality, Vectors
 from embeddings_orch_testing.conformance.samples import draw_picture, item_of
 
+_SAMPLED: tuple[Modality, ...] = ("text", "image")
+
 
 class ConformanceBase:
     """The promises of one embedder; derive a class named ``Test...`` and give `make_config`.
@@ -65,15 +67,15 @@ class ConformanceBase:
 
     def make_items(self, count: int) -> list[Item]:
         """Items of all modalities for which there are samples, mixed."""
-        sources: dict[Modality, Iterator[Item]] = {}
-        if "text" in self.step.embedder.modalities:
-            sources["text"] = (item_of("text", text) for text in self.make_texts(count))
-        if "image" in self.step.embedder.modalities:
-            sources["image"] = (item_of("image", data) for data in self.make_images(count))
-        if not sources:
+        read: list[Modality] = [kind for kind in _SAMPLED if kind in self.step.embedder.modalities]
+        if not read:
             raise unittest.SkipTest("the suite has samples of texts and pictures only: override make_items")
-        turns = list(sources.values())
-        return [next(turns[number * 7 % 5 % len(turns)]) for number in range(count)]
+        turns = [read[number * 7 % 5 % len(read)] for number in range(count)]
+        contents: dict[Modality, Iterator[str | bytes]] = {
+            "text": iter(self.make_texts(turns.count("text"))),
+            "image": iter(self.make_images(turns.count("image"))),
+        }
+        return [item_of(modality, next(contents[modality])) for modality in turns]
 
     # What the promises share
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -31,6 +32,7 @@ def item_of(modality: Modality, content: str | bytes) -> Item:
     return Item(content_key(content_hash(content)), modality, content, f"a sample of {modality}")
 
 
+@cache
 def draw_picture(number: int) -> bytes:
     """A picture like no other: its colours, shape, place, size and format follow its number."""
     chance = np.random.default_rng(number)

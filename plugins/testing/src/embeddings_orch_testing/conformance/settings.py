@@ -14,13 +14,13 @@ from embeddings_orch.errors import TerminalError
 from embeddings_orch.models.base import config_from
 from embeddings_orch.models.identity import role_of
 from embeddings_orch_testing.conformance.base import ConformanceBase, unit, vectors_of
-from embeddings_orch_testing.conformance.process import python
+from embeddings_orch_testing.conformance.process import ask_other_process
 from embeddings_orch_testing.conformance.varied import vary
 
 _FINGERPRINT = """
-import json, sys
-from embeddings_orch.models.base import config_from
-print(config_from(sys.argv[1], json.load(sys.stdin)).fingerprint())
+def answer(provider, settings):
+    from embeddings_orch.models.base import config_from
+    return config_from(provider, settings).fingerprint()
 """
 
 
@@ -70,8 +70,7 @@ class SettingsPromises(ConformanceBase):
         """Whatever the order of Python's sets and dicts is there."""
         config = self.make_config()
         fingerprints = {
-            python(_FINGERPRINT, config.provider, stdin=json.dumps(config.settings()), PYTHONHASHSEED=seed)
-            for seed in ("0", "4711")
+            ask_other_process(_FINGERPRINT, config.provider, config.settings(), seed=seed) for seed in ("0", "4711")
         }
         assert fingerprints == {config.fingerprint()}, f"{fingerprints} and {config.fingerprint()} here"
 

@@ -15,7 +15,7 @@ from embeddings_orch.models.content import Item, Vectors
 from embeddings_orch_testing.conformance.base import ConformanceBase, good, unit, vectors_of
 
 _THREADS = 4
-_ALONE = 100
+_ALONE = 40
 """Items that are embedded alone, too."""
 
 _BATCHES = (1, 2, 3, 5, 8, 13, 17)

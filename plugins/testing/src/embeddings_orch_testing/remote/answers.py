@@ -33,10 +33,11 @@ class AnswerPromises(RemoteBase):
 
     def test_a_malformed_answer_is_asked_for_again(self) -> None:
         """And gives the right vectors then."""
-        for name, fault, items in self._malformed_cases():
-            expected = right(self, items)
-            with self.fresh() as step:
-                embed(step, items)
+        items = self.sample(_ITEMS)
+        expected = right(self, items)
+        with self.fresh() as step:
+            embed(step, items)
+            for name, fault in self._malformed():
                 self.meets(fault)
                 try:
                     outcome = embed(step, items)
@@ -45,15 +46,16 @@ class AnswerPromises(RemoteBase):
                     if "dimension" in name and "dimension" in str(error):
                         continue
                     raise AssertionError(f"{name}: it is not retried: {error}") from error
-            compare(self, outcome, expected, f"after {name}")
-            missing = [failure for failure in outcome.failures if not _BY_ITEM.search(failure.reason)]
-            assert not missing, f"after {name}: {missing[0].reason}"
-            assert len(outcome.keys) + len(outcome.failures) == len(items), f"after {name}: an item is lost"
+                compare(self, outcome, expected, f"after {name}")
+                missing = [failure for failure in outcome.failures if not _BY_ITEM.search(failure.reason)]
+                assert not missing, f"after {name}: {missing[0].reason}"
+                assert len(outcome.keys) + len(outcome.failures) == len(items), f"after {name}: an item is lost"
 
     def test_an_answer_that_stays_malformed_is_an_error_that_says_so(self) -> None:
         """Never a shifted, a missing or an invented vector."""
-        for name, fault, items in self._malformed_cases():
-            expected = right(self, items)
+        items = self.sample(_ITEMS)
+        expected = right(self, items)
+        for name, fault in self._malformed():
             self.always_meets(fault)
             with self.fresh(retry={"max_retries": 2}) as step:
                 reasons, outcome = _end(step, items)
@@ -95,12 +97,10 @@ class AnswerPromises(RemoteBase):
         assert usage.tokens == counted, f"usage has {usage.tokens} tokens, the server counted {counted}"
         assert usage.requests == len(answers), f"usage has {usage.requests} requests, the server saw {len(answers)}"
 
-    def _malformed_cases(self) -> Iterator[tuple[str, Fault, list[Item]]]:
+    def _malformed(self) -> list[tuple[str, Fault]]:
         if not (faults := self.malformed()):
             raise SkipTest("there are no malformed answers: override malformed")
-        items = self.sample(_ITEMS)
-        for name, fault in faults.items():
-            yield name, fault, items
+        return list(faults.items())
 
 
 def _end(step: Any, items: Sequence[Item]) -> tuple[list[str], Outcome]:

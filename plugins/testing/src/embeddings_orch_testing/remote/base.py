@@ -56,7 +56,6 @@ class RemoteBase(EmbedderConformance):
         server: started, one for the class; its faults and requests are forgotten before each promise.
     """
 
-    count: ClassVar[int] = 1000
     key: ClassVar[str] = ""
     key_variable: ClassVar[str | None] = None
     server: ClassVar[LoopbackServer]

@@ -22,7 +22,9 @@ from embeddings_orch_testing.servers import Fault
 _WORKERS = 8
 _BATCHES = 200
 _ITEMS = 100
-_BAD = 37
+_ALONE = 16
+"""Items in place of a hundred where each has a request to itself, and none is searched for among others."""
+
 _MARK = "conformance-refuse-this"
 
 
@@ -97,16 +99,17 @@ class RefusalPromises(RemoteBase):
             raise SkipTest(f"the embedder reads no {modality}")
         if (bad := self.make_rejected(modality, _MARK)) is None:
             raise SkipTest(f"no {modality} can be refused by the server")
-        contents = self.make_texts(_ITEMS - 1) if modality == "text" else self.make_images(_ITEMS - 1)
+        count = _ITEMS if self.step.limits(modality).items > 1 else _ALONE
+        contents = self.make_texts(count - 1) if modality == "text" else self.make_images(count - 1)
         good = [item_of(modality, content) for content in contents]
-        items = [*good[:_BAD], bad, *good[_BAD:]]
+        items = [*good[: count * 3 // 8], bad, *good[count * 3 // 8 :]]
         expected = right(self, items)
         without = self.count_sent()
         self.calm()
         self.server.reject = _MARK
         with self.fresh() as step:
             outcome = embed(step, items)
-        more, most = self.count_sent() - without, 2 * math.ceil(math.log2(_ITEMS)) + 1
+        more, most = self.count_sent() - without, 2 * math.ceil(math.log2(count)) + 1
         compare(self, outcome, expected, "beside a bad item")
         assert outcome.keys == [item.key for item in good], (
             f"{len(outcome.keys)} vectors of {len(good)} good items beside a bad one: {outcome.failures[:2]}"
