@@ -129,10 +129,8 @@ def test_it_is_made_once_for_all_who_ask_at_the_same_time(two, served, monkeypat
     answers = []
 
     def ask():
-        import httpx
-
         all_here.wait()
-        answers.append(httpx.get(running.url + PATH, trust_env=False).content)
+        answers.append(running.http.get(PATH).content)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

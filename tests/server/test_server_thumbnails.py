@@ -5,7 +5,6 @@ import random
 import threading
 import time
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -137,8 +136,7 @@ def test_many_ask_for_one_thumbnail_and_it_is_made_once(kept, served):
     one.app.state.own.served.indexes[0].source = Counted(source.config)
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(httpx.get(one.url + AT + "wide.png", trust_env=False).content))
-        for _ in range(12)
+        threading.Thread(target=lambda: answers.append(one.http.get(AT + "wide.png").content)) for _ in range(12)
     ]
     for thread in threads:
         thread.start()
@@ -173,7 +171,7 @@ def test_a_page_may_ask_for_all_its_thumbnails_at_once(make_gallery, served):
     answers = []
 
     def ask(number):
-        answers.append(httpx.get(f"{one.url}{AT}n{number}.png", trust_env=False, timeout=60).status_code)
+        answers.append(one.http.get(f"{AT}n{number}.png", timeout=60).status_code)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(60)]
     for thread in threads:
