@@ -155,7 +155,7 @@ class Live:
                 assert time.time() < deadline, (self.folder / "dev.log").read_text()[-3000:]
                 time.sleep(0.5)
 
-    def wait(self, condition, what, seconds=90):
+    def wait(self, condition, what, seconds=600):
         deadline = time.time() + seconds
         while time.time() < deadline:
             seen = self.look()

@@ -1,5 +1,6 @@
 """Each shell step of the workflows, ours and the one that docs/ci.md gives to copy, is executed as GitHub would."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+
+from warm_command import WarmCommand
 
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = {"make .venv/.demo", ".ci/run", "python -m pip install -r requirements.txt"}
@@ -68,8 +71,9 @@ def valued(text):
 class Clone:
     """A clone of a project, checked out as GitHub does for a pull request, and what a runner has beside it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, command):
         self.folder = folder
+        self.command = command
         self.root = folder / "clone"
         origin, work = folder / "origin.git", folder / "work"
         work.mkdir(parents=True)
@@ -121,10 +125,13 @@ class Clone:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(yaml.safe_dump({"type": "embeddings_orch.EmbeddingPipeline", "attributes": attributes}))
 
-    def installed(self, folder):
+    def installed(self, folder, cold=False):
         """What an install step leaves: the command."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "embeddings-orch").symlink_to(Path(sys.executable).with_name("embeddings-orch"))
+        if cold:
+            (folder / "embeddings-orch").symlink_to(Path(sys.executable).with_name("embeddings-orch"))
+        else:
+            self.command.install(folder / "embeddings-orch")
 
     def step(self, script, environment):
         """Execute a step; its exit status and what it said."""
@@ -178,10 +185,16 @@ def execute(clone, workflow, job):
     return executed
 
 
+@pytest.fixture
+def clone(tmp_path):
+    """A clone whose command a warm process answers: its start takes longer than what the steps do."""
+    with contextlib.closing(WarmCommand(tmp_path)) as command:
+        yield Clone(tmp_path / "runner", command)
+
+
 @pytest.mark.parametrize(("name", "job"), jobs())
-def test_every_shell_step_does_its_work(tmp_path, name, job):
+def test_every_shell_step_does_its_work(clone, name, job):
     workflow = workflows()[name]
-    clone = Clone(tmp_path / "runner")
     executed = execute(clone, workflow, workflow["jobs"][job])
     assert bool(executed) == (job != "test")
     if job == "plan":
@@ -227,11 +240,10 @@ def test_every_shell_step_does_its_work(tmp_path, name, job):
         assert uploads == ["reports"]
 
 
-def test_a_plan_that_fails_fails_its_step(tmp_path):
-    clone = Clone(tmp_path / "runner")
+def test_a_plan_that_fails_fails_its_step(clone):
     file = clone.root / "definitions" / "defs" / "emoji" / "defs.yaml"
     file.write_text(file.read_text().replace("counting", "nobody"))
-    clone.installed(clone.bin)
+    clone.installed(clone.bin, cold=True)
     (plan,) = [step for step in workflows()["embeddings.yml"]["jobs"]["plan"]["steps"] if step.get("name") == "Plan"]
     status, _ = clone.step(plan["run"], {})
     assert status == 1

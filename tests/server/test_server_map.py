@@ -1,21 +1,37 @@
 """GET /v1/indexes/PIPELINE/INDEX/map: where the items of a generation lie."""
 
+import shutil
 import threading
 
 import numpy as np
 import pytest
 
+from galleries import Gallery
+
 PATH = "/v1/indexes/gallery/found/map"
 
 
-@pytest.fixture
-def two(make_gallery):
+@pytest.fixture(scope="module")
+def kept(shared_gallery):
     """30 pictures with an embedding of the picture and one of the caption."""
-    gallery = make_gallery(pictures=30)
+    gallery = shared_gallery(pictures=30)
     gallery.model("words", input="caption", name="words", dim=6)
     gallery.declare(indexes={"found": {"vectors": ["toy", "words"], "full_text": ["caption"]}})
     gallery.run()
     return gallery
+
+
+@pytest.fixture(scope="module")
+def http(kept, shared_served):
+    """A client of a server of `kept`."""
+    return shared_served(kept).http
+
+
+@pytest.fixture
+def two(kept, tmp_path):
+    """A copy of `kept`, to be changed."""
+    shutil.copytree(kept.root, tmp_path / "gallery")
+    return Gallery(tmp_path / "gallery", kept.attributes, kept.captions)
 
 
 def store(gallery):
@@ -31,28 +47,26 @@ def forget_maps(gallery):
     store(gallery).drop("maps")
 
 
-def test_it_is_what_the_store_has(two, served):
-    answer = served(two).http.get(PATH)
+def test_it_is_what_the_store_has(kept, http):
+    answer = http.get(PATH)
 
     assert answer.status_code == 200
-    stored = store(two).maps.get(published(two), "toy")
+    stored = store(kept).maps.get(published(kept), "toy")
     said = answer.json()
     assert {name: said[name] for name in ("generation", "column", "method", "rows", "points")} == {
-        "generation": published(two),
+        "generation": published(kept),
         "column": "toy",
         "method": "pca",
         "rows": 30,
         "points": 30,
     }
     assert said["ids"] == stored.ids.to_pylist()
-    assert set(said["ids"]) == set(two.rows())
+    assert set(said["ids"]) == set(kept.rows())
     assert np.array_equal(np.array([said["x"], said["y"]]).T, stored.places)
     assert said["explained"] == list(stored.header.explained)
 
 
-def test_each_vector_column_has_its_own(two, served):
-    http = served(two).http
-
+def test_each_vector_column_has_its_own(http):
     toy, words = (http.get(PATH, params={"column": column}).json() for column in ("toy", "words"))
 
     assert (toy["column"], words["column"]) == ("toy", "words")
@@ -115,10 +129,8 @@ def test_it_is_made_once_for_all_who_ask_at_the_same_time(two, served, monkeypat
     answers = []
 
     def ask():
-        import httpx
-
         all_here.wait()
-        answers.append(httpx.get(running.url + PATH, trust_env=False).content)
+        answers.append(running.http.get(PATH).content)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
@@ -132,8 +144,7 @@ def test_it_is_made_once_for_all_who_ask_at_the_same_time(two, served, monkeypat
     assert len(made) == 1
 
 
-def test_an_unchanged_map_is_not_sent_again(two, served):
-    http = served(two).http
+def test_an_unchanged_map_is_not_sent_again(http):
     first = http.get(PATH)
 
     again = http.get(PATH, headers={"If-None-Match": first.headers["etag"]})
@@ -144,8 +155,8 @@ def test_an_unchanged_map_is_not_sent_again(two, served):
     assert other.status_code == 200
 
 
-def test_it_is_compressed_for_who_reads_that(two, served):
-    answer = served(two).http.get(PATH, headers={"Accept-Encoding": "gzip"})
+def test_it_is_compressed_for_who_reads_that(http):
+    answer = http.get(PATH, headers={"Accept-Encoding": "gzip"})
 
     assert answer.status_code == 200
     assert answer.json()["points"] == 30
@@ -172,8 +183,8 @@ def test_an_index_that_wants_no_maps_has_none(two, served):
         ("/v1/indexes/other/found/map", "index", "no index 'other/found'"),
     ],
 )
-def test_what_is_not_there_is_named(two, served, path, param, words):
-    answer = served(two).http.get(path)
+def test_what_is_not_there_is_named(http, path, param, words):
+    answer = http.get(path)
 
     assert answer.status_code == 404
     assert answer.json()["error"]["param"] == param
@@ -199,9 +210,9 @@ def test_a_generation_whose_table_is_gone_is_not_found(two, served):
     assert "gone" in answer.json()["error"]["message"]
 
 
-def test_a_key_is_needed_where_one_is_set(two, served, monkeypatch):
+def test_a_key_is_needed_where_one_is_set(kept, served, monkeypatch):
     monkeypatch.setenv("MAP_KEY", "a-long-secret-of-the-test")
-    http = served(two, api_key_env="MAP_KEY").http
+    http = served(kept, api_key_env="MAP_KEY").http
 
     assert http.get(PATH).status_code == 401
     assert http.get(PATH, headers={"Authorization": "Bearer a-long-secret-of-the-test"}).status_code == 200

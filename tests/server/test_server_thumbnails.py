@@ -5,7 +5,6 @@ import random
 import threading
 import time
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -20,9 +19,8 @@ def noise(width, height, seed=0, kind="PNG", **options):
     return data.getvalue()
 
 
-@pytest.fixture
-def gallery(make_gallery):
-    gallery = make_gallery(pictures=2)
+def filled(gallery):
+    """A gallery with pictures of two kinds, a text and a picture that is cut off; it was run."""
     gallery.add("wide.png", noise(600, 300))
     gallery.add("photo.jpg", noise(400, 800, kind="JPEG"))
     gallery.add("words.txt", "a text about dogs")
@@ -32,6 +30,23 @@ def gallery(make_gallery):
     return gallery
 
 
+@pytest.fixture(scope="module")
+def kept(shared_gallery):
+    """A gallery that no test changes."""
+    return filled(shared_gallery(pictures=2))
+
+
+@pytest.fixture(scope="module")
+def http(kept, shared_served):
+    """A client of a server of `kept`."""
+    return shared_served(kept).http
+
+
+@pytest.fixture
+def gallery(make_gallery):
+    return filled(make_gallery(pictures=2))
+
+
 def opened(answer):
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "image/webp"
@@ -39,21 +54,18 @@ def opened(answer):
 
 
 @pytest.mark.parametrize(("asked", "side"), [(None, 192), (1, 64), (64, 64), (65, 96), (192, 192), (500, 512)])
-def test_a_size_is_rounded_up_to_one_of_a_few(gallery, served, asked, side):
-    http = served(gallery).http
+def test_a_size_is_rounded_up_to_one_of_a_few(http, asked, side):
     picture = opened(http.get(AT + "wide.png", params={"size": asked} if asked else {}))
     assert picture.size == (side, side // 2)
     assert max(opened(http.get(AT + "photo.jpg", params={"size": asked} if asked else {})).size) == side
 
 
-def test_sizes_that_nobody_needs_are_refused(gallery, served):
-    http = served(gallery).http
+def test_sizes_that_nobody_needs_are_refused(http):
     for size in ("0", "513", "100000", "-5", "x", "NaN"):
         assert http.get(AT + "wide.png", params={"size": size}).status_code == 400
 
 
-def test_what_has_no_picture_is_not_found_and_says_why(gallery, served):
-    http = served(gallery).http
+def test_what_has_no_picture_is_not_found_and_says_why(http):
     for item, why in (
         ("words.txt", "is text and has no picture"),
         ("cut.png", "cannot be shown: truncated"),
@@ -109,8 +121,8 @@ def test_the_cache_is_bounded_in_bytes(gallery, served):
     assert f"embeddings_orch_thumbnail_cache_bytes {float(one.app.state.own.thumbnails.size)}" in told
 
 
-def test_many_ask_for_one_thumbnail_and_it_is_made_once(gallery, served, monkeypatch):
-    one = served(gallery)
+def test_many_ask_for_one_thumbnail_and_it_is_made_once(kept, served):
+    one = served(kept)
     source = one.app.state.own.served.indexes[0].source
     reads = []
     lock = threading.Lock()
@@ -124,8 +136,7 @@ def test_many_ask_for_one_thumbnail_and_it_is_made_once(gallery, served, monkeyp
     one.app.state.own.served.indexes[0].source = Counted(source.config)
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(httpx.get(one.url + AT + "wide.png", trust_env=False).content))
-        for _ in range(12)
+        threading.Thread(target=lambda: answers.append(one.http.get(AT + "wide.png").content)) for _ in range(12)
     ]
     for thread in threads:
         thread.start()
@@ -160,7 +171,7 @@ def test_a_page_may_ask_for_all_its_thumbnails_at_once(make_gallery, served):
     answers = []
 
     def ask(number):
-        answers.append(httpx.get(f"{one.url}{AT}n{number}.png", trust_env=False, timeout=60).status_code)
+        answers.append(one.http.get(f"{AT}n{number}.png", timeout=60).status_code)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(60)]
     for thread in threads:

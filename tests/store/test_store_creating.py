@@ -1,12 +1,12 @@
 """Tables that several processes make in the same instant: what one of them wrote is never lost."""
 
-import multiprocessing
 import os
 import time
 
 import pyarrow as pa
 import pytest
 
+import warm
 from embeddings_orch.store import Store
 
 STORES = ("there", "new")
@@ -14,27 +14,38 @@ SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])
 TABLES, PROCESSES = 12, 3
 
 
-def make_and_add(folder, number, barrier):
-    for existing in STORES:
-        store = Store(f"{folder}/{existing}")
-        store.table_names()
-        for table in range(TABLES):
-            barrier.wait(100)
-            made = store.create(f"table{table}", SCHEMA, primary_key="key" if table % 2 else None)
-            made.add(pa.table({"key": [f"process {number}"]}, schema=SCHEMA))
+WRITER = """\
+import sys
+import pyarrow as pa
+from embeddings_orch.store import Store
+
+number, tables, *folders = sys.argv[1:]
+schema = pa.schema([pa.field("key", pa.string(), nullable=False)])
+for folder in folders:
+    store = Store(folder)
+    store.table_names()
+    for table in range(int(tables)):
+        print("ready", flush=True)
+        sys.stdin.readline()
+        made = store.create(f"table{table}", schema, primary_key="key" if table % 2 else None)
+        made.add(pa.table({"key": [f"process {number}"]}, schema=schema))
+"""
 
 
 @pytest.mark.process
 def test_processes_that_make_a_table_at_once_lose_no_row(tmp_path):
     Store(str(tmp_path / "there")).create("other", SCHEMA)
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
-    processes = [context.Process(target=make_and_add, args=(str(tmp_path), n, barrier)) for n in range(PROCESSES)]
+    folders = [tmp_path / existing for existing in STORES]
+    processes = [warm.start_code(WRITER, number, TABLES, *folders) for number in range(PROCESSES)]
+    for _ in range(TABLES * len(STORES)):
+        for process in processes:
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
     for process in processes:
-        process.start()
-    for process in processes:
-        process.join(300)
-    assert [process.exitcode for process in processes] == [0] * PROCESSES
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
     for existing in STORES:
         store = Store(str(tmp_path / existing))
         for table in range(TABLES):

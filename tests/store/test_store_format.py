@@ -1,13 +1,12 @@
 """The store's format: an older one is read as it is and migrated by the first write, also by several processes."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import lancedb
 import pyarrow as pa
 import pytest
 
+import warm
 from embeddings_orch.pipeline.plan.status import list_generations, make_status
 from embeddings_orch.pipeline.published.publish import release
 from embeddings_orch.pipeline.published.rollback import rollback
@@ -129,16 +128,7 @@ def test_processes_that_migrate_at_once_lose_nothing(tmp_path):
     root = tmp_path / "store"
     Store(str(root)).create("other", pa.schema([("a", pa.int64())]))
     to_format_1(root, "old", "p/old")
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, f"w{number}", str(root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(2)
-    ]
+    writers = [warm.start_code(WRITER, f"w{number}", root) for number in range(2)]
     for writer in writers:
         assert writer.stdout.readline() == "ready\n", writer.stderr.read()
     for writer in writers:

@@ -45,7 +45,7 @@ def serving() -> Iterator[Callable[..., Running]]:
             specs = [gallery.pipeline().spec for gallery in galleries]
             app = create_app(Served(specs, chosen.batch_wait), chosen)
             url = stack.enter_context(in_thread(app, bind(chosen)))
-            http = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
+            http = stack.enter_context(httpx.Client(base_url=url, verify=False, trust_env=False, timeout=30))
             return Running(url, http, app)
 
         yield serve

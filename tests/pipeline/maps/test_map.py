@@ -411,8 +411,13 @@ def test_umap_without_its_package_is_refused_with_what_to_install(gallery, monke
 
 
 @pytest.fixture
-def umap():
-    return pytest.importorskip("umap", reason="umap-learn is not installed")
+def umap(monkeypatch):
+    """UMAP, with the loops over neighbours interpreted: to compile them takes ten seconds, and some points a moment."""
+    umap = pytest.importorskip("umap", reason="umap-learn is not installed")
+    for name in ("fast_knn_indices", "smooth_knn_dist", "compute_membership_strengths"):
+        compiled = getattr(umap.umap_, name)
+        monkeypatch.setattr(umap.umap_, name, getattr(compiled, "py_func", compiled))
+    return umap
 
 
 def clusters(count, start=0, seed=0):
