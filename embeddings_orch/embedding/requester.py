@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from embeddings_orch.errors import (
     RateLimitedError,
     SuspectError,
     TerminalError,
+    TransientError,
 )
 from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, EmbedResult
 from embeddings_orch.models.content import Vectors
@@ -67,9 +67,7 @@ class Requester:
         """See `embeddings_orch.embedding.step.EmbedStep.cancel`."""
         self._cancelled.set()
 
-    def send(
-        self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, *, suspect_retries: int = 0
-    ) -> Vectors:
+    def send(self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, *, patience: int = 0) -> Vectors:
         """Have one batch embedded: shape (n, dimensions), float32, as the model gives them.
 
         Args:
@@ -77,7 +75,7 @@ class Requester:
             request: the batch.
             tokens: of all its contents, at the most.
             usage: counters, added to in place.
-            suspect_retries: how often what may be the input's fault is tried again.
+            patience: how often what may be the input's fault is tried again.
 
         Raises:
             ProviderError: of the last attempt, see `embeddings_orch.errors`.
@@ -87,7 +85,7 @@ class Requester:
         turns, tried_again = 0.0, 0
 
         def attempt() -> Vectors:
-            nonlocal turns, tried_again
+            nonlocal turns
             with throttle.request(tokens) as waited:
                 turns += waited
                 usage.waited += waited
@@ -96,32 +94,27 @@ class Requester:
                 except BudgetError:
                     usage.requests -= 1  # it was never sent
                     raise
-                try:
-                    return self._attempt(
-                        embedder, request, reserved=reserved, tokens=tokens, usage=usage, throttle=throttle
-                    )
-                except SuspectError as error:
-                    if tried_again >= min(suspect_retries, _most_retries(error) - 1):
-                        raise _InVainError(error) from error
-                    tried_again += 1
-                    raise
+                return self._attempt(
+                    embedder, request, reserved=reserved, tokens=tokens, usage=usage, throttle=throttle
+                )
 
-        try:
-            return self._retrier.call(attempt, usage, lambda: turns)
-        except _InVainError as stop:
-            raise stop.error from stop.error.__cause__
+        def is_worth_another(error: TransientError) -> bool:
+            nonlocal tried_again
+            if not isinstance(error, SuspectError):
+                return True
+            tried_again += 1
+            most = patience if error.max_retries is None else min(patience, error.max_retries - 1)
+            return tried_again <= most
 
-    def again(self, error: SuspectError, patient: bool, usage: Usage) -> bool:
-        """Whether an item that failed alone is to be tried again: after a wait, where nothing else is answered."""
-        retries = min(self._config.retry.max_retries, _most_retries(error))
-        if retries < 1:
-            return False
+        return self._retrier.call(attempt, usage, lambda: turns, is_worth_another)
+
+    def wait_again(self, error: SuspectError, patient: bool, usage: Usage) -> None:
+        """Before an item that failed alone is tried again: wait, where nothing else is answered."""
         usage.retries += 1
         if patient:
             seconds = max(error.retry_after or 0.0, self._uniform(0.0, self._config.retry.initial_wait))
             usage.waited += seconds
             self._sleep(seconds)
-        return True
 
     def _attempt(
         self,
@@ -190,18 +183,6 @@ class Requester:
         if array.shape[1] != self.dimensions:
             raise TerminalError(f"{provider} returned vectors of {array.shape[1]} dimensions, not of {self.dimensions}")
         return array
-
-
-class _InVainError(Exception):
-    """A suspect error that is not tried again."""
-
-    def __init__(self, error: SuspectError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _most_retries(error: SuspectError) -> int:
-    return sys.maxsize if error.max_retries is None else error.max_retries
 
 
 def _images(request: Batch) -> int:

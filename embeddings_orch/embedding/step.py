@@ -1,6 +1,7 @@
 """The embed step: one batch in, vectors and failures out. Picklable, so that any runner can carry it.
 
-It alone packs, retries, halves, bisects, checks, counts and normalises; embedders only embed.
+It does what the batch's fate asks for (`embeddings_orch.embedding.fate`): it packs, sends, counts and normalises.
+Embedders only embed.
 """
 
 from __future__ import annotations
@@ -12,24 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from embeddings_orch.embedding.fate import Action, Cut, Fate, Probe, Response, Send, Sent, Suspect, advance
 from embeddings_orch.embedding.outcome import Outcome, Prepared, StoppedError, Usage
 from embeddings_orch.embedding.requester import Requester
-from embeddings_orch.embedding.verdicts import Doubts, Verdicts
-from embeddings_orch.errors import (
-    BatchTooLargeError,
-    ItemError,
-    ProviderError,
-    SuspectError,
-    TerminalError,
-    TransientError,
-)
+from embeddings_orch.embedding.tally import Tally
+from embeddings_orch.errors import BatchTooLargeError, ItemError, ProviderError, TerminalError, TransientError
 from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, embedder_for
 from embeddings_orch.models.content import Failure, Item, Modality, Side, Vectors
 from embeddings_orch.policy.packing import Limits, pack
 from embeddings_orch.policy.retry import jitter
-
-_SILENCE = 8
-"""Items that a server failed on, each alone, without any answer meanwhile: then it is waited for."""
 
 
 class EmbedStep:
@@ -63,7 +55,7 @@ class EmbedStep:
         self._lock = threading.Lock()
         self._embedder: Embedder[Any] | None = None
         self._requester = Requester(self.config, self._clock, self._sleep, self._uniform)
-        self._verdicts = Verdicts(self.config)
+        self._tally = Tally(self.config)
         self._answered: Prepared | None = None  # one that the provider has embedded
 
     def __getstate__(self) -> dict[str, Any]:
@@ -143,87 +135,53 @@ class EmbedStep:
             TerminalError: nothing can succeed any more; a `StoppedError` carries what this batch gave before.
         """
         outcome = Outcome()
-        doubts = Doubts(self._verdicts.successes)
+        fate = Fate(batch, self._tally.answers, self.config.retry.max_retries)
         try:
-            if batch:
-                self._embed(batch, outcome, doubts)
-                self._ask_again(outcome, doubts)
+            while (action := fate.next(self._tally.answers)) is not None:
+                self._do(action, fate, outcome)
         except TerminalError as error:
             # While others were answered, these were not.
-            outcome.failures += self._verdicts.settle(doubts)
+            outcome.failures += fate.failures(self._tally.answers)
             if not outcome.keys and not outcome.failures:
                 raise
             raise StoppedError(error, outcome) from error
-        outcome.failures += self._verdicts.settle(doubts)
+        outcome.failures += fate.failures(self._tally.answers)
         outcome.order_by([item.key for item in batch])  # what was asked for again came last
         return outcome
 
-    def _embed(self, batch: Sequence[Prepared], outcome: Outcome, doubts: Doubts) -> None:
-        left = list(batch)
-        while left:
-            # One request after the other: a part that does not fit into memory makes the next ones smaller.
-            part = next(pack(left, self.limits(batch[0].modality)))
-            left = left[len(part) :]
-            self._embed_part(part, outcome, doubts)
+    def _do(self, action: Action, fate: Fate, outcome: Outcome) -> None:
+        match action:
+            case Cut(items):
+                # One request after the other: a part that does not fit into memory makes the next ones smaller.
+                fate.cut(next(pack(items, self.limits(items[0].modality))))
+            case Send(part, after, patient):
+                if after is not None:
+                    self._requester.wait_again(after, patient, outcome.usage)
+                state = advance(part, self._send(part, outcome))
+                self._tally.count(state)  # before it is settled: what ends the run is no failure of the items
+                fate.sent(state, self._tally.answers)
+            case Probe():
+                fate.probed(self._still_answers(outcome.usage))
+            case Suspect():
+                self._tally.count_suspects(action)
 
-    def _embed_part(self, part: list[Prepared], outcome: Outcome, doubts: Doubts, suspect_retries: int = 0) -> None:
-        first, verdicts = part[0], self._verdicts
+    def _send(self, part: Sent, outcome: Outcome) -> Response:
+        """Have a part embedded; the error is what the part's fate hangs on."""
+        first = part.items[0]
         try:
-            vectors = self._request(part, outcome.usage, suspect_retries)
+            vectors = self._request(part.items, outcome.usage, part.patience)
         except BatchTooLargeError as error:
-            if len(part) == 1:
+            if len(part.items) == 1:
                 raise TerminalError(f"one item alone does not fit into memory ({first.uri}): {error}") from error
             # Another thread may have found a smaller one meanwhile.
-            self._largest = min(self._largest or len(part), (len(part) + 1) // 2)
-            self._embed(part, outcome, doubts)
-        except ItemError as error:
-            if len(part) > 1:
-                self._bisect(part, outcome, doubts)
-                return
-            (outcome.failures if error.certain else doubts.refused).append(Failure(first.key, first.uri, str(error)))
-            verdicts.count_refusal(error)
-        except SuspectError as error:
-            if len(part) > 1:
-                self._bisect(part, outcome, doubts)
-            else:
-                doubts.waiting.append((first, error))
-        except TransientError as error:
-            verdicts.count_unanswered(error)
-            outcome.failures += [Failure(item.key, item.uri, str(error), "transient") for item in part]
-        else:
-            verdicts.count_answer()
-            self._answered = first
-            self._accept(part, vectors, outcome)
-
-    def _bisect(self, part: list[Prepared], outcome: Outcome, doubts: Doubts) -> None:
-        middle = len(part) // 2
-        for half in (part[:middle], part[middle:]):
-            self._embed_part(half, outcome, doubts)
-            if len(doubts.waiting) >= _SILENCE and not self._verdicts.answers_since(doubts):
-                self._ask_again(outcome, doubts)  # rather than asking a server that is down for each item
-
-    def _ask_again(self, outcome: Outcome, doubts: Doubts) -> None:
-        """Try what the server failed on alone once more; patiently, where it answers nothing else either."""
-        waiting, doubts.waiting = doubts.waiting, []
-        if not waiting:
-            return
-        answered = self._verdicts.answers_since(doubts) or self._still_answers(outcome.usage)
-        patience = 0 if answered else max(0, self.config.retry.max_retries - 1)
-        for number, (item, failed) in enumerate(waiting):
-            error = failed
-            if self._requester.again(error, not answered, outcome.usage):
-                self._embed_part([item], outcome, doubts, patience)
-                if not doubts.waiting:
-                    answered, patience = self._verdicts.answers_since(doubts), 0
-                    continue
-                error = doubts.waiting.pop()[1]
-            doubts.suspects.append(Failure(item.key, item.uri, str(error)))
-            if not answered:
-                # The others would have no answer either: the next run tries them.
-                rest = waiting[number + 1 :]
-                doubts.suspects += [Failure(other.key, other.uri, str(cause)) for other, cause in rest]
-                self._verdicts.count_suspects(error, 1 + len(rest))
-                return
+            self._largest = min(self._largest or len(part.items), (len(part.items) + 1) // 2)
+            return error
+        except (ItemError, TransientError) as error:
+            return error
+        self._tally.count_answer()
+        self._answered = first
+        self._accept(part.items, vectors, outcome)
+        return None
 
     def _still_answers(self, usage: Usage) -> bool:
         """Whether the server embeds what it has embedded before: then the items are bad, however many in a row."""
@@ -233,15 +191,15 @@ class EmbedStep:
             self._request([self._answered], usage)
         except (TransientError, ItemError):
             return False
-        self._verdicts.count_answer()
+        self._tally.count_answer()
         return True
 
-    def _request(self, part: list[Prepared], usage: Usage, suspect_retries: int = 0) -> Vectors:
+    def _request(self, part: Sequence[Prepared], usage: Usage, patience: int = 0) -> Vectors:
         request = Batch(part[0].modality, [item.content for item in part], part[0].side or self.side)
         tokens = sum(item.tokens for item in part)
-        return self._requester.send(self.embedder, request, tokens, usage, suspect_retries=suspect_retries)
+        return self._requester.send(self.embedder, request, tokens, usage, patience=patience)
 
-    def _accept(self, batch: list[Prepared], vectors: Vectors, outcome: Outcome) -> None:
+    def _accept(self, batch: Sequence[Prepared], vectors: Vectors, outcome: Outcome) -> None:
         norms = np.linalg.norm(vectors, axis=1)
         for item, vector, norm in zip(batch, vectors, norms, strict=True):
             if not np.isfinite(norm):

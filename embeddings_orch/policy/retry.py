@@ -65,16 +65,23 @@ class Retrier:
     sleep: Callable[[float], None] = time.sleep
     uniform: Callable[[float, float], float] = jitter
 
-    def call(self, function: Callable[[], T], attempts: Attempts, turns: Callable[[], float] = lambda: 0.0) -> T:
+    def call(
+        self,
+        function: Callable[[], T],
+        attempts: Attempts,
+        turns: Callable[[], float] = lambda: 0.0,
+        is_worth_another: Callable[[TransientError], bool] = lambda _: True,
+    ) -> T:
         """Call ``function`` until it succeeds, fails for good, or the policy is used up.
 
         Args:
             function: raises `TransientError` for what is worth another try; anything else passes at once.
             attempts: counters, added to in place.
             turns: seconds that ``function`` spent waiting for its turn so far; they do not count for the deadline.
+            is_worth_another: asked once for each error that the policy would try again.
 
         Raises:
-            TransientError: the last one, when retries or the deadline are used up.
+            TransientError: the last one, when retries or the deadline are used up, or it is not worth another try.
         """
         policy, started = self.policy, self.clock()
 
@@ -90,6 +97,9 @@ class Retrier:
             elapsed = self.clock() - started - turns() + state.upcoming_sleep
             return state.attempt_number > policy.max_retries or elapsed > policy.deadline
 
+        def is_transient(error: BaseException) -> bool:
+            return isinstance(error, TransientError) and is_worth_another(error)
+
         def sleep(seconds: float) -> None:
             attempts.retries += 1
             attempts.waited += seconds
@@ -100,7 +110,7 @@ class Retrier:
             return function()
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
+            retry=tenacity.retry_if_exception(is_transient),
             wait=wait,
             stop=used_up,
             sleep=sleep,
