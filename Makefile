@@ -1,7 +1,7 @@
 # make demo   set up, materialize the emoji pipeline through Dagster, search it
 # make serve  the search page on what the demo published
 # make dev    the Dagster UI on the same definitions and the same Dagster home
-# make check  lint and the tests that start no process: for every change
+# make check  lint and the tests that are quick and start no process: for every change
 # make test   lint, types, definitions and all tests but the campaigns: what CI runs
 # make soak   the long campaigns, by hand
 
@@ -23,7 +23,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 # A file's tests stay in one worker: what they share is made once.
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
-UNMARKED := not (process or daemon or browser or soak)
+UNMARKED := not (process or daemon or browser or slow or soak)
 
 .PHONY: demo serve dev check test soak lint lint-js check-js types clean
 

@@ -102,6 +102,7 @@ def test_an_index_is_asked_for_where_there_are_several(cli, declare, tmp_path, v
     assert "there is no index 'fond'; did you mean 'found'?" in cli(verb, "fond", "--file", file, status=2).stderr
 
 
+@pytest.mark.slow
 def test_rollback_search_run_and_publish(cli, two):
     published = answer(cli("generations", "--file", two, "--json"))["generations"]
     first, second = (row["generation"] for row in published)
@@ -133,6 +134,7 @@ def test_what_cannot_be_gone_back_to_is_one_message(cli, two):
     assert error.startswith("error: photos/published/found: there is nothing to go back to")
 
 
+@pytest.mark.slow
 def test_gc_shows_first_and_removes_when_told(cli, two):
     edit(two, store={"uri": "store", "gc_grace": 0}, indexes={"found": {"vectors": ["toy"], "keep_generations": 1}})
     model(two, "third")
@@ -183,6 +185,7 @@ def test_gc_asks_on_a_terminal(cli, two):
     assert answer(cli("gc", "--file", two, "--json"))["garbage"] == []
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_is_declared_is_not_forgotten(cli, declare, tmp_path):
     store = {"uri": str(tmp_path / "store"), "gc_grace": 0}
     file = declare(tmp_path / "one", store=store)
@@ -203,6 +206,7 @@ def test_a_pipeline_that_is_declared_is_not_forgotten(cli, declare, tmp_path):
     assert answer(cli("search", "x", "--file", file, "--json"))["hits"]
 
 
+@pytest.mark.slow
 def test_failures_are_listed_with_how_to_try_them_again(cli, declare, tmp_path):
     file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "decode": True}})
     (tmp_path / "media" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no picture")

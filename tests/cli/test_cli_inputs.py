@@ -29,6 +29,7 @@ def test_a_plan_counts_the_contents_of_all_inputs(cli, declare, tmp_path):
     assert "10 contents to embed" in cli("plan", "--file", file).output
 
 
+@pytest.mark.slow
 def test_ready_made_vectors_are_planned_run_and_reported_without_cost(cli, declare, tmp_path):
     file = declare(tmp_path / "p", embeddings=toy(dim=2, vectors="made"))
     rows = [{"id": f"i{n}", "text": f"t{n}", "made": [1.0, 0.0] if n % 2 else [0.0, 1.0]} for n in range(6)]

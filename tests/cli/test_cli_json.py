@@ -82,6 +82,7 @@ def test_run_says_of_each_check_whether_it_passed(published):
     assert severities["photos/index/found", "row_parity"] == "ERROR"
 
 
+@pytest.mark.slow
 def test_status_names_what_failed(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "blue"}
     index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
@@ -124,12 +125,14 @@ def test_a_failed_run_says_so_in_its_object_and_its_exit_status(cli, declare, tm
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_tokens_cost_what_the_config_says(cli, declare, tmp_path):
     file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "prices": {"per_million_tokens": 1000.0}}})
     embeddings = answer(cli("run", "--file", file, "--json"))["assets"][1]
     assert embeddings["cost_usd"] == pytest.approx(embeddings["tokens"] / 1000)
 
 
+@pytest.mark.slow
 def test_what_failed_for_good_is_tried_again_only_when_asked(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "blue"}
     index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}

@@ -55,6 +55,7 @@ def test_plan_has_tokens_and_dollars_where_a_model_has_a_price(cli, declare, tmp
     assert lines[-1].startswith("photos: 5 contents to embed, 30 tokens, $0.0300; time unknown")
 
 
+@pytest.mark.slow
 def test_plan_knows_the_time_after_the_first_run(cli, declare, tmp_path):
     file = declare(tmp_path)
     cli("run", "--file", file)
@@ -68,11 +69,13 @@ def test_plan_without_media_says_so(cli, declare, tmp_path):
     assert cli("plan", "--file", file).stdout.splitlines()[-1] == "photos: there are no media yet"
 
 
+@pytest.mark.slow
 def test_plan_with_nothing_to_do_says_so(cli, published):
     file, _, _ = published
     assert cli("plan", "--file", file).stdout.splitlines()[-1] == "photos: nothing to do"
 
 
+@pytest.mark.slow
 def test_run_says_what_it_did_and_that_it_is_done(cli, declare, tmp_path):
     file = declare(tmp_path)
     first = cli("run", "--file", file).stdout.splitlines()
@@ -84,6 +87,7 @@ def test_run_says_what_it_did_and_that_it_is_done(cli, declare, tmp_path):
     assert second[1] == "photos/embeddings/toy: 0 new, 0 changed, 5 unchanged, 0 deleted, 0 failed; embedded 0"
 
 
+@pytest.mark.slow
 def test_a_broken_picture_is_named_with_its_reason(cli, declare, tmp_path):
     index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
     file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "decode": True}}, indexes=index)
@@ -94,6 +98,7 @@ def test_a_broken_picture_is_named_with_its_reason(cli, declare, tmp_path):
     assert "broken.png: " in shown
 
 
+@pytest.mark.slow
 def test_a_check_that_warns_is_seen_after_the_run(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "blue"}
     words = {"provider": "counting", "input": "caption", "name": "words"}
@@ -108,6 +113,7 @@ def test_a_check_that_warns_is_seen_after_the_run(cli, declare, tmp_path):
     assert f"    toy: {tmp_path / 'media' / 'blue.png'}: " in status
 
 
+@pytest.mark.slow
 def test_of_many_failed_contents_ten_are_named(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "picture"}
     index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
@@ -287,6 +293,7 @@ def test_what_dagster_refuses_is_one_error(cli, declare, tmp_path, monkeypatch):
     assert "error: Dagster cannot run the pipeline 'photos': this is no definition; of mine" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_path, monkeypatch):
     from dataclasses import replace
 
@@ -308,6 +315,7 @@ def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_pat
 # Doctor
 
 
+@pytest.mark.slow
 def test_doctor_leaves_the_store_as_it_was(cli, declare, tmp_path):
     file = declare(tmp_path)
     assert f"ok    store: {tmp_path / 'store'}, made by the first run" in cli("doctor", "--file", file).stdout
@@ -372,6 +380,7 @@ def test_a_pipeline_of_another_name_is_answered_with_the_nearest(cli):
     assert "did you mean 'photos'?" in cli("plan", "-p", "photo", status=2).stderr
 
 
+@pytest.mark.slow
 def test_one_runs_without_the_other(cli, project):
     cli("run", "-p", "photos")
     assert (project / "definitions" / "defs" / "photos" / "store").is_dir()

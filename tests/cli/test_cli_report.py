@@ -107,6 +107,7 @@ def test_a_pipeline_that_cannot_be_begun_is_reported_too(cli, declare, tmp_path)
     assert json.loads(whole.read_text())["success"] is False
 
 
+@pytest.mark.slow
 def test_failed_contents_and_media_left_out_are_cases_of_their_own(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "reject": "blue"}
     file = declare(tmp_path / "project", embeddings={"toy": toy}, indexes=TOLERANT)
@@ -134,6 +135,7 @@ def test_failed_contents_and_media_left_out_are_cases_of_their_own(cli, declare,
     assert "photos/embeddings/toy" not in shown.stderr
 
 
+@pytest.mark.slow
 def test_without_failed_contents_the_status_is_that_of_the_run(cli, declare, tmp_path):
     cli("run", "--file", declare(tmp_path), "--fail-on-item-errors")
 

@@ -48,6 +48,7 @@ def test_pages_follow_each_other(cli, published):
     assert [one for start in (0, 2, 4) for one in ids(cli("search", "red", *options, "--offset", start))] == whole
 
 
+@pytest.mark.slow
 def test_embeddings_are_weighed_by_name(cli, declare, tmp_path):
     file = declare(
         tmp_path / "project",

@@ -68,6 +68,7 @@ def test_a_name_that_is_wrong_is_answered_with_the_right_ones(assets, selection,
     assert said in str(error.value)
 
 
+@pytest.mark.slow
 def test_only_the_selected_assets_and_their_checks_are_materialized(cli, declare, tmp_path):
     file = declare(tmp_path)
     made = json.loads(cli("run", "--file", file, "--json", "--select", "+toy", "--retry-failed").stdout)

@@ -120,6 +120,7 @@ def test_the_embeddings_asset_shows_its_config(runs):
     assert len(metadata["fingerprint"]) == 64
 
 
+@pytest.mark.slow
 def test_there_is_one_job_a_pipeline_of_all_its_assets(runs):
     job = runs.definitions().resolve_job_def("gallery_pipeline")
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(ALL)
@@ -156,6 +157,7 @@ def test_a_model_whose_weights_are_gone_is_an_error_that_names_them(tmp_path):
 # What they record
 
 
+@pytest.mark.slow
 def test_a_run_records_counts_columns_and_a_picture(ran):
     media, toy, index, published = map(ran.metadata, ALL)
     for metadata in (media, toy, index):
@@ -184,6 +186,7 @@ def test_the_picture_is_one_that_the_ui_renders(runs):
     assert min(picture.size) > 100
 
 
+@pytest.mark.slow
 def test_sounds_are_counted_and_pass_the_checks_as_pictures_do(runs):
     runs.gallery.declare(media={"path": "media", "include": ["**/*.{png,wav}"]})
     runs.gallery.add("bark.wav", b"the counting model reads any bytes", caption="a dog")
@@ -193,6 +196,7 @@ def test_sounds_are_counted_and_pass_the_checks_as_pictures_do(runs):
     assert "preview" in runs.metadata(TOY)
 
 
+@pytest.mark.slow
 def test_contents_that_failed_are_a_table_of_items_and_reasons(runs):
     runs.gallery.model(decode=True)
     runs.gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}})
@@ -205,6 +209,7 @@ def test_contents_that_failed_are_a_table_of_items_and_reasons(runs):
     assert record.data["reason"]
 
 
+@pytest.mark.slow
 def test_asset_checks_are_recorded_with_their_numbers(runs):
     result = runs.materialize()
     evaluations = {
@@ -241,6 +246,7 @@ def test_a_second_run_changes_no_data_version_and_embeds_nothing(ran):
     assert ran.metadata(PUBLISHED)["moved"] is False
 
 
+@pytest.mark.slow
 def test_a_new_picture_changes_every_data_version(ran):
     before = ran.data_versions()
     ran.gallery.add("new.png")
@@ -251,6 +257,7 @@ def test_a_new_picture_changes_every_data_version(ran):
     assert ran.metadata(PUBLISHED)["previous"] == before[PUBLISHED]
 
 
+@pytest.mark.slow
 def test_an_edited_caption_changes_all_but_the_vectors_of_the_pictures(ran):
     before = ran.data_versions()
     ran.gallery.captions["p000.png"] = {"caption": "another caption"}
@@ -260,6 +267,7 @@ def test_an_edited_caption_changes_all_but_the_vectors_of_the_pictures(ran):
     assert {key for key in ALL if after[key] != before[key]} == {MEDIA, INDEX, PUBLISHED}
 
 
+@pytest.mark.slow
 def test_an_edited_model_changes_its_code_version_and_data_version(ran):
     codes, data = {key: spec.code_version for key, spec in ran.specs().items()}, ran.data_versions()
     ran.gallery.model(dim=4)
@@ -326,6 +334,7 @@ def test_embeddings_without_a_catalog_say_what_to_materialize_first(runs):
     assert "gallery/raw_media was never materialized" in data.description
 
 
+@pytest.mark.slow
 def test_a_failed_blocking_check_leaves_the_published_generation_as_it_is(ran, monkeypatch):
     published = ran.data_versions()[PUBLISHED]
     monkeypatch.setattr(recall_check, "recall", lambda *_: 0.5)
@@ -340,6 +349,7 @@ def test_a_failed_blocking_check_leaves_the_published_generation_as_it_is(ran, m
     assert len(ran.gallery.rows()) == 12
 
 
+@pytest.mark.slow
 def test_publishing_alone_refuses_what_did_not_pass(runs, monkeypatch):
     monkeypatch.setattr(recall_check, "recall", lambda *_: 0.5)
     runs.materialize()
@@ -350,6 +360,7 @@ def test_publishing_alone_refuses_what_did_not_pass(runs, monkeypatch):
     assert "stays as it is" in description
 
 
+@pytest.mark.slow
 def test_a_run_can_be_told_to_retry_what_failed(runs):
     runs.gallery.model(input="caption", reject="picture 3")
     runs.gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}})

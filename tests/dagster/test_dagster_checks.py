@@ -62,6 +62,7 @@ def test_golden_queries_are_a_table_of_where_each_item_was_found(run):
     assert "declared" not in evaluation.metadata
 
 
+@pytest.mark.slow
 def test_a_change_of_models_is_a_report_with_pictures_that_only_the_event_holds(run):
     run.gallery.model(name="another")
 
@@ -81,6 +82,7 @@ def test_a_change_of_models_is_a_report_with_pictures_that_only_the_event_holds(
     assert "data:image" not in json.dumps([check.__dict__ for check in generation.checks])
 
 
+@pytest.mark.slow
 def test_without_a_change_of_models_there_is_no_report(run):
     run.gallery.add("new.png")
     assert run()["model_change"].metadata == {}
@@ -109,6 +111,7 @@ def test_a_check_that_is_executed_alone_on_a_new_generation_stores_all(run):
     assert generation.passed
 
 
+@pytest.mark.slow
 def test_a_failed_gate_keeps_the_published_asset_from_running(run):
     rows = run.gallery.rows()
     run.gallery.model(reject="poison")

@@ -76,6 +76,7 @@ def test_weights_are_shown_and_other_weights_change_the_index_and_not_the_vector
     assert find_missing(Pipeline(load_pipeline(runs.gallery.file)), recorded).need is None
 
 
+@pytest.mark.slow
 def test_ready_made_vectors_are_counted_and_none_is_embedded(runs):
     gallery = runs.gallery
     (gallery.media / "metadata.csv").unlink()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from embeddings_orch.dagster.definitions import build_pipeline, job_name
 
@@ -27,6 +28,7 @@ def test_an_index_says_how_much_of_its_vectors_the_map_shows(gallery):
     assert [line for line in warnings if "map" in line] == []
 
 
+@pytest.mark.slow
 def test_a_map_that_cannot_be_made_is_a_warning_of_a_run_that_succeeds(gallery):
     store = Path(gallery.pipeline().spec.store.uri)
     store.mkdir()

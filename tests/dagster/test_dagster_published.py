@@ -104,6 +104,7 @@ def test_a_run_while_held_succeeds_and_says_that_nothing_moved(gallery, instance
     assert any("to release it: embeddings-orch publish found" in text for text in warnings)
 
 
+@pytest.mark.slow
 def test_a_run_that_moves_the_pointer_says_so(gallery, instance):
     assert materialize(gallery, instance).success
     shown = metadata(instance)
@@ -111,6 +112,7 @@ def test_a_run_that_moves_the_pointer_says_so(gallery, instance):
     assert "not_moved_because" not in shown
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_rollback_and_publish_of_the_command_line_are_materializations(gallery, told):
     first, second = ids(gallery)
@@ -144,6 +146,7 @@ def test_rollback_and_publish_of_the_command_line_are_materializations(gallery, 
     assert last(told).tags["dagster/data_version"] == second
 
 
+@pytest.mark.slow
 def test_gc_of_the_command_line_is_an_observation_of_the_index(gallery, told):
     gallery.declare(
         store={"uri": "store", "gc_grace": 0}, indexes={"found": {"vectors": ["toy"], "keep_generations": 1}}
@@ -175,6 +178,7 @@ def test_a_dagster_home_that_cannot_be_used_does_not_stop_a_rollback(gallery, da
     assert gallery.pipeline().store.published.get("gallery", "found").generation == first
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_published_alone_refuses_what_was_not_checked_and_a_whole_run_leaves_it_to_the_other(
     gallery, instance, monkeypatch

@@ -129,6 +129,7 @@ def test_a_new_pipeline_is_materialized_whole_in_one_run(daemon):
     assert daemon.published().rows == 12
 
 
+@pytest.mark.slow
 def test_an_identity_edit_starts_one_run_for_the_embedding_and_what_hangs_on_it(settled):
     before = settled.gallery.pipeline().spec.embeddings["toy"].config.fingerprint()
     settled.gallery.model("other", name="another")
@@ -164,6 +165,7 @@ def test_normalize_is_identity(settled):
     assert "normalize True -> False" in request.tags["embeddings_orch/reason"]
 
 
+@pytest.mark.slow
 def test_an_edit_of_an_index_starts_the_index_alone(settled):
     settled.gallery.declare(indexes={"found": {"vectors": ["toy"], "metric": "l2"}})
     (request,) = settled.tick()
@@ -174,6 +176,7 @@ def test_an_edit_of_an_index_starts_the_index_alone(settled):
     assert settled.published().metric == "l2"
 
 
+@pytest.mark.slow
 def test_back_to_the_former_model_before_its_run_starts_nothing_is_left_to_do(settled):
     settled.gallery.model(name="b")
     (request,) = settled.tick()
@@ -184,6 +187,7 @@ def test_back_to_the_former_model_before_its_run_starts_nothing_is_left_to_do(se
     assert settled.published().models[0].settings["name"] == "toy"
 
 
+@pytest.mark.slow
 def test_back_to_the_former_model_during_the_run_ends_on_it_and_embeds_nothing_more(settled):
     settled.gallery.model(name="b")
     (request,) = settled.tick()
@@ -202,6 +206,7 @@ def test_back_to_the_former_model_during_the_run_ends_on_it_and_embeds_nothing_m
     assert settled.published().models[0].settings["name"] == "toy"
 
 
+@pytest.mark.slow
 def test_there_and_back_after_the_run_is_an_epoch_of_its_own(settled):
     keys = []
     for name in ("b", "toy", "b"):
@@ -215,6 +220,7 @@ def test_there_and_back_after_the_run_is_an_epoch_of_its_own(settled):
     assert settled.gallery.items() == 12
 
 
+@pytest.mark.slow
 def test_a_terminal_error_is_not_tried_again_and_the_published_index_stays(settled):
     rows = settled.gallery.rows()
     settled.gallery.model(name="b", broken=True)
@@ -239,6 +245,7 @@ def test_weights_that_are_not_there_start_nothing_and_say_so(settled):
     assert settled.gallery.rows()
 
 
+@pytest.mark.slow
 def test_a_transient_error_is_tried_three_times_with_growing_pauses(settled):
     settled.gallery.model(name="b", flaky=99, retry={"max_retries": 0})
     pauses, keys, failed = [], set(), None
@@ -263,6 +270,7 @@ def test_a_transient_error_is_tried_three_times_with_growing_pauses(settled):
     assert [result.success for result in settled.settle()] == [True]
 
 
+@pytest.mark.slow
 def test_a_failed_gate_is_not_tried_again(settled):
     rows = settled.gallery.rows()
     settled.gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 0}}})
@@ -403,6 +411,7 @@ def test_a_run_whose_process_was_killed_does_not_block_for_ever(settled):
     assert len(settled.tick()) == 1
 
 
+@pytest.mark.slow
 def test_a_fresh_instance_over_an_existing_store_ends_in_one_run_that_embeds_nothing(settled):
     generation = settled.published().id
     with dg.DagsterInstance.ephemeral() as instance:
@@ -414,6 +423,7 @@ def test_a_fresh_instance_over_an_existing_store_ends_in_one_run_that_embeds_not
         assert settled.published().id == generation
 
 
+@pytest.mark.slow
 def test_an_existing_instance_over_an_emptied_store_rebuilds(settled):
     shutil.rmtree(settled.gallery.root / "store")
     (result,) = settled.settle()
@@ -440,6 +450,7 @@ def test_what_exceeds_the_limit_is_a_skip_with_the_plan_and_the_command(settled)
     assert len(settled.tick()) == 1
 
 
+@pytest.mark.slow
 def test_what_costs_more_than_the_limit_is_a_skip(settled):
     settled.gallery.declare(auto={"max_cost_usd": 0.01})
     settled.gallery.model(name="b", prices={"per_million_tokens": 1000})
@@ -469,6 +480,7 @@ def test_a_sensor_that_is_off_in_the_yaml_skips(settled):
     assert set(statuses.values()) == {dg.DefaultSensorStatus.STOPPED}
 
 
+@pytest.mark.slow
 def test_what_is_held_is_not_published_by_a_tick(settled):
     settled.gallery.model(name="b")
     assert len(settled.settle()) == 1
@@ -483,6 +495,7 @@ def test_what_is_held_is_not_published_by_a_tick(settled):
     assert settled.published().models[0].settings["name"] == "b"
 
 
+@pytest.mark.slow
 def test_new_changed_and_deleted_media_become_one_run_after_they_settled(settled):
     assert settled.tick("media") == []
     assert "12 media items, as at the last scan" in settled.skipped
@@ -515,6 +528,7 @@ def test_a_stream_that_never_settles_is_taken_up_all_the_same(settled):
     assert 200 <= seconds <= 400
 
 
+@pytest.mark.slow
 def test_an_edited_caption_is_noticed(settled):
     settled.gallery.captions["p000.png"]["caption"] = "an edited caption, longer than before"
     settled.gallery.write_captions()
@@ -532,6 +546,7 @@ def test_media_that_cannot_be_listed_are_a_skip(settled):
     assert "does not exist" in settled.skipped
 
 
+@pytest.mark.slow
 def test_files_that_a_scan_leaves_out_do_not_start_runs_for_ever(settled):
     (settled.gallery.media / "dangling.png").symlink_to("nowhere.png")
     settled.gallery.add("bad.png", b"no picture")
@@ -559,6 +574,7 @@ def test_the_sensors_are_described_and_run_by_default(settled):
         assert "compares" in sensor.description
 
 
+@pytest.mark.slow
 def test_a_tick_of_one_of_several_pipelines_makes_a_bounded_number_of_calls(make_gallery, tmp_path, monkeypatch):
     from embeddings_orch.store.database import Store
     from embeddings_orch_testing.counting import CountingEmbedder

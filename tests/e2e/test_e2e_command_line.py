@@ -66,6 +66,7 @@ def test_plan_run_search_and_status_agree(gallery, dagster_home):
     assert "gallery: nothing to do" in out
 
 
+@pytest.mark.slow
 def test_the_runs_report_has_the_plans_counts_and_a_second_run_does_nothing(gallery, dagster_home):
     run(gallery)
     for name in ("new1.png", "new2.png", "new3.png"):
@@ -100,6 +101,7 @@ def test_the_runs_report_has_the_plans_counts_and_a_second_run_does_nothing(gall
     assert assets["published/found"]["moved"] is False
 
 
+@pytest.mark.slow
 def test_failed_contents_are_listed_and_tried_again_only_when_asked(gallery, dagster_home):
     gallery.tolerate_failures()
     gallery.model(reject="poison")
@@ -120,6 +122,7 @@ def test_failed_contents_are_listed_and_tried_again_only_when_asked(gallery, dag
     assert (assets["embeddings/toy"]["embedded"], assets["embeddings/toy"]["failed"]) == (1, 0)
 
 
+@pytest.mark.slow
 def test_transient_errors_show_as_retries_of_a_run_that_succeeds(gallery, dagster_home):
     gallery.model(flaky=3, retry={"initial_wait": 0.0})
     outcome, assets = run(gallery)
@@ -145,6 +148,7 @@ def test_a_terminal_error_fails_the_command_with_the_providers_words(gallery, da
     assert gallery.rows() == rows
 
 
+@pytest.mark.slow
 def test_media_that_are_not_there_fail_the_command_with_the_reason(gallery, dagster_home):
     gallery.run()
     rows = gallery.rows()
@@ -192,6 +196,7 @@ def test_a_store_that_cannot_be_used_fails_the_run_with_the_reason(gallery, dags
     assert gallery.calls() == []
 
 
+@pytest.mark.slow
 def test_a_failed_blocking_check_keeps_what_is_published_also_from_a_publish_on_its_own(
     gallery, dagster_home, monkeypatch
 ):

@@ -107,6 +107,7 @@ def test_keywords_and_hybrid_search(two):
     assert "p007.png" in [row["id"] for row in by_words]
 
 
+@pytest.mark.slow
 def test_hits_become_pydantic_models(two):
     class Hit(LanceModel):
         id: str
@@ -117,6 +118,7 @@ def test_hits_become_pydantic_models(two):
     assert (hit.id, hit.caption.split()[-1]) == ("p004.png", "number4")
 
 
+@pytest.mark.slow
 def test_approximate_search_has_the_parameters_that_the_generation_was_tuned_to(make_gallery, monkeypatch):
     monkeypatch.setattr(index_table, "EXACT_UP_TO", 500)
     gallery = make_gallery(pictures=900)

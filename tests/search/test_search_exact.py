@@ -89,6 +89,7 @@ def test_what_is_like_an_item_is_near_to_its_vectors_and_never_itself(words_gall
     assert gallery.calls() == []
 
 
+@pytest.mark.slow
 def test_copies_of_a_picture_come_in_the_order_of_their_ids_on_every_page(make_gallery, right):
     gallery = make_gallery(pictures=20)
     copy = (gallery.media / "p003.png").read_bytes()
@@ -158,6 +159,7 @@ def test_a_distance_is_there_where_one_embedding_was_searched(words, right):
     assert {hit.distance for hit in index.search(keyword="red fruit")} == {None}
 
 
+@pytest.mark.slow
 def test_approximate_search_finds_what_the_stored_recall_promises(make_gallery, right, monkeypatch):
     from embeddings_orch.store.tables import index_table
 

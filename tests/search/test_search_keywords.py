@@ -42,6 +42,7 @@ def test_keywords_are_scored_by_bm25_and_the_better_column_counts(words_gallery,
     assert gallery.calls() == [], "a model was asked for what only the words are needed"
 
 
+@pytest.mark.slow
 def test_the_ends_of_alpha_are_keywords_alone_and_vectors_alone(words_gallery, right):
     gallery = words_gallery()
     index = right.opened(gallery)

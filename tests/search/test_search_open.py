@@ -39,6 +39,7 @@ def test_an_index_of_the_project_around_is_found_by_name(project, monkeypatch):
         Index.open("other", pipeline="three")
 
 
+@pytest.mark.slow
 def test_a_broken_pipeline_beside_stops_nothing(project, monkeypatch):
     monkeypatch.chdir(project)
     file = project / "definitions" / "defs" / "one" / "defs.yaml"
@@ -48,6 +49,7 @@ def test_a_broken_pipeline_beside_stops_nothing(project, monkeypatch):
         Index.open("missing")
 
 
+@pytest.mark.slow
 def test_a_yaml_or_a_store_is_enough(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file, store = project / "definitions" / "defs" / "one" / "defs.yaml", project / "store"

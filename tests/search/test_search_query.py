@@ -211,6 +211,7 @@ def test_an_open_index_reads_a_store_that_was_deleted_and_built_again(gallery):
     assert {hit.id for hit in before.hits} - {hit.id for hit in after.hits} == {gone}
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_many_threads_share_an_open_index(gallery):
     index = opened(gallery)

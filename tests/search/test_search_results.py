@@ -92,6 +92,7 @@ def test_results_are_iterated_and_counted():
     assert results.to_arrow().num_rows == 2
 
 
+@pytest.mark.slow
 def test_a_picture_is_taken_in_every_form(gallery, right):
     gallery.model(decode=True)
     gallery.run()
@@ -153,6 +154,7 @@ def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right):
     assert ticks > 1, "a search held the loop up to its end"
 
 
+@pytest.mark.slow
 def test_threads_share_an_index_and_load_each_model_once(words_gallery, right, monkeypatch):
     from embeddings_orch_testing.counting import CountingEmbedder
 

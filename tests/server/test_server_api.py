@@ -190,6 +190,7 @@ def test_what_is_not_published_is_listed_and_told_with_the_command(make_gallery,
     assert http.get("/health").status_code == 200
 
 
+@pytest.mark.slow
 def test_any_generation_is_searched_and_those_that_are_gone_are_not_listed(make_gallery, served, right):
     gallery = make_gallery()
     gallery.run()
@@ -223,6 +224,7 @@ def test_several_pipelines_are_served_side_by_side(make_gallery, served):
     assert http.post("/v1/search", json={"text": "red", "pipeline": "two"}).status_code == 409
 
 
+@pytest.mark.slow
 def test_an_index_that_is_made_anew_is_not_mixed_up_with_the_one_before(make_gallery, served, right):
     gallery = make_gallery(pictures=3)
     gallery.run()

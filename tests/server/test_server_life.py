@@ -93,6 +93,7 @@ def test_new_generations_are_served_without_a_failed_or_mixed_answer(make_galler
     assert one.http.post("/v1/search", json={"keyword": "picture"}).json()["generation"] == rounds[-1]
 
 
+@pytest.mark.slow
 def test_a_publish_is_seen_within_a_moment_and_a_rollback_too(make_gallery, served):
     gallery = make_gallery()
     gallery.run()
@@ -119,6 +120,7 @@ def test_an_index_that_is_published_later_is_served_then(make_gallery, served):
     assert http.post("/v1/search", json={"text": "red"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_slow_model_keeps_no_other_index_waiting(make_gallery, served, monkeypatch):
     slow, quick = make_gallery(folder="slow", name="slow"), make_gallery(folder="quick", name="quick")
     quick.model(name="quick")
@@ -159,6 +161,7 @@ def test_a_search_that_takes_too_long_is_given_up(make_gallery, served):
     assert "0.5 s" in answer.json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_more_requests_than_can_wait_are_sent_away(make_gallery, served):
     gallery = make_gallery()
     gallery.run()
@@ -271,6 +274,7 @@ def test_a_model_that_is_slow_to_prepare_keeps_no_other_waiting(make_gallery, se
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_plugin_that_fails_in_its_own_way_is_told_and_the_others_are_served(
     make_gallery, served, monkeypatch, caplog, capsys
 ):
@@ -304,6 +308,7 @@ def test_a_plugin_that_fails_in_its_own_way_is_told_and_the_others_are_served(
     assert one.http.post("/v1/search", json={"keyword": "picture", "pipeline": "bad"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_what_fails_while_it_is_listed_is_told(make_gallery, served, monkeypatch, caplog):
     from embeddings_orch.server.shared import listing
 
@@ -324,6 +329,7 @@ def test_what_fails_while_it_is_listed_is_told(make_gallery, served, monkeypatch
     assert "KeyError" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_list_remembers_the_columns_of_what_is_published_only(make_gallery, served):
     gallery = make_gallery()
     one = served(gallery)

@@ -74,6 +74,7 @@ def test_each_vector_column_has_its_own(http):
     assert toy["x"] != words["x"]
 
 
+@pytest.mark.slow
 def test_a_named_generation_is_answered_when_another_one_is_published(gallery, served):
     gallery.run()
     first = published(gallery)
@@ -88,6 +89,7 @@ def test_a_named_generation_is_answered_when_another_one_is_published(gallery, s
     assert [new["x"][new["ids"].index(item)] for item in old["ids"]] == old["x"]
 
 
+@pytest.mark.slow
 def test_a_publish_is_seen(gallery, served):
     gallery.run()
     http = served(gallery).http

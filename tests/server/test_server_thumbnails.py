@@ -91,6 +91,7 @@ def test_a_file_that_changed_or_went_since_is_not_shown(gallery, served):
     assert http.get(AT + "p001.png").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_browser_asks_again_only_for_what_changed(gallery, served):
     http = served(gallery).http
     first = http.get(AT + "wide.png")
@@ -108,6 +109,7 @@ def test_a_browser_asks_again_only_for_what_changed(gallery, served):
     assert changed.content != first.content
 
 
+@pytest.mark.slow
 def test_the_cache_is_bounded_in_bytes(gallery, served):
     one = served(gallery, thumbnail_cache=20_000)
     for number in range(8):
@@ -147,6 +149,7 @@ def test_many_ask_for_one_thumbnail_and_it_is_made_once(kept, served):
     assert len(reads) == 1
 
 
+@pytest.mark.slow
 def test_a_picture_of_very_many_pixels_is_not_unpacked(make_gallery, served, unpacked):
     gallery = make_gallery(pictures=1)
     data = io.BytesIO()
@@ -162,6 +165,7 @@ def test_a_picture_of_very_many_pixels_is_not_unpacked(make_gallery, served, unp
     assert (16_000, 16_000) not in unpacked
 
 
+@pytest.mark.slow
 def test_a_page_may_ask_for_all_its_thumbnails_at_once(make_gallery, served):
     gallery = make_gallery(pictures=2)
     for number in range(60):

@@ -58,6 +58,7 @@ def test_a_new_store_has_the_present_format(gallery):
     assert format_of(gallery.root / "store") == [{"key": "format", "value": "2"}]
 
 
+@pytest.mark.slow
 def test_reading_an_old_store_works_and_writes_nothing(old):
     versions = old.versions()
 
@@ -73,6 +74,7 @@ def test_reading_an_old_store_works_and_writes_nothing(old):
     assert format_of(old.root / "store")[0]["value"] == "1"
 
 
+@pytest.mark.slow
 def test_a_rollback_in_an_old_store_migrates_it_and_goes_to_the_generation_before(old):
     first, second = (one.id for one in old.pipeline().store.generations.of("gallery", "found"))
 
@@ -85,6 +87,7 @@ def test_a_rollback_in_an_old_store_migrates_it_and_goes_to_the_generation_befor
     assert rollback(old.pipeline(), "found").generation.id == first
 
 
+@pytest.mark.slow
 def test_a_run_in_an_old_store_migrates_it_and_publishes(old):
     before = old.pipeline().store.published.get("gallery", "found").generation
     old.add("new.png")

@@ -146,6 +146,7 @@ def test_a_throttled_sts_is_tried_again_by_the_policy_alone(server: Any) -> None
     assert (len(server.requests), outcome.usage.retries) == (3, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("keys")
 def test_a_roles_credentials_are_fetched_anew_in_a_long_run(server: Any) -> None:
     # botocore fetches new ones 900 s before the announced end: here that is 1 s after they were given. The server

@@ -75,6 +75,7 @@ def test_cohere_takes_many_texts_in_one_request_and_titan_one(server: Any) -> No
     assert one.usage.requests == 5
 
 
+@pytest.mark.slow
 def test_a_body_that_would_be_too_large_is_split(server: Any) -> None:
     pictures = [picture("BMP", (1250 + number, 1000)) for number in range(3)]
     noisy = [np.random.default_rng(number).integers(0, 255, (1100, 1100, 3), np.uint8) for number in range(6)]

@@ -144,6 +144,7 @@ def test_001_reads_no_pictures(server):
     assert "reads text" in found.reason
 
 
+@pytest.mark.slow
 def test_no_more_than_google_takes(server):
     for name, modality, most in (
         ("gemini-embedding-001", "text", 100),

@@ -27,6 +27,7 @@ class TestBundledClip(EmbedderConformance):
         return OpenClipConfig(name="ViT-B-32", pretrained="laion2b_s34b_b79k")
 
 
+@pytest.mark.slow
 class TestBundledClipByOnnx(TestBundledClip):
     golden = "e5c9c8b73ec6971e70306f0ae0b9765801c6dd72fbb46dddb3bd438d04e42678"
 

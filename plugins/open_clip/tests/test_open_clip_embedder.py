@@ -250,6 +250,7 @@ def test_a_checkpoint_of_another_architecture_is_one_short_error(tiny: Path) -> 
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.slow
 def test_a_local_checkpoint_file_is_loaded(tmp_path: Path) -> None:
     torch.manual_seed(3)
     model = open_clip.create_model("ViT-S-32-alt").eval()

@@ -77,6 +77,7 @@ def test_vectors_are_torchs_for_batches_of_all_sizes(
     compare_backends(OpenClipConfig(name="emoji-s", device="cpu", backend="onnx"), modality)
 
 
+@pytest.mark.slow
 def test_the_way_of_resizing_is_taken_from_the_export(tiny_export: OpenClipConfig) -> None:
     compare_backends(tiny_export, "image")
 
@@ -107,6 +108,7 @@ def test_a_broken_export_is_not_read(tiny_export: OpenClipConfig, own_cache: Pat
     assert onnx_export._read(folder) is None
 
 
+@pytest.mark.slow
 def test_a_broken_export_is_made_again(tiny_export: OpenClipConfig, own_cache: Path) -> None:
     config = tiny_export.model_copy(update={"precision": "fp16"})
     folder = shutil.copytree(folder_of(own_cache, tiny_export), folder_of(own_cache, config))

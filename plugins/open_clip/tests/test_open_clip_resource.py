@@ -118,6 +118,7 @@ def test_the_model_is_released_when_the_asset_is_done(tiny: Path) -> None:
     assert used[0]._step is None
 
 
+@pytest.mark.slow
 def test_an_error_of_the_model_fails_the_asset_with_its_own_message(tmp_path: Path) -> None:
     with pytest.raises(EmbeddingsOrchError, match="is not there"):
         in_an_asset(OpenClipResource(name=f"local-dir:{tmp_path / 'absent'}"), lambda clip: clip.embed_texts(["a"]))

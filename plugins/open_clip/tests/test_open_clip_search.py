@@ -39,6 +39,7 @@ def test_a_word_finds_its_picture(gallery: Gallery, words: str, file: str) -> No
     assert file in hits
 
 
+@pytest.mark.slow
 def test_nearly_every_caption_finds_its_picture(gallery: Gallery) -> None:
     clip, rows, _ = gallery
     hits = found(gallery, clip.embed_texts([row["caption"] for row in rows], side="query"), 10)

@@ -208,6 +208,7 @@ def test_runs_with_the_same_key_share_their_limits_and_others_do_not(server, mon
     assert account() != mine
 
 
+@pytest.mark.slow
 def test_the_rate_limit_is_kept(tmp_path, monkeypatch, server):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     hours = Hours()

@@ -84,6 +84,7 @@ def padded(model: SentenceTransformer, run: Any) -> int:
     return sum(seen)
 
 
+@pytest.mark.slow
 def test_little_padding_is_computed(instructor: Path) -> None:
     texts = [text[:60] for text in mixed_texts(512)]
     embedder = embedder_of(instructor, batch_size=8)

@@ -475,6 +475,7 @@ def test_models_of_a_closed_pool_are_loaded_again(pool):
     assert len(after.embed(after.prepare("text", ["a dog"], "document"))) == 1
 
 
+@pytest.mark.slow
 def test_an_index_of_many_threads_shares_calls(words_gallery, right):
     gallery = words_gallery(pictures=12)
     before = len(gallery.calls())

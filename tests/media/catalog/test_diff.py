@@ -217,6 +217,7 @@ def test_a_column_of_lists_is_no_text():
         input_keys(catalog(ROWS, tags=[["a"]] * 4), "tags")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_take_no_time():
     rows = [(f"{number:06d}.png", str(number), "image", f"caption {number % 100}", None) for number in range(100_000)]
     table = catalog(rows, year=list(range(100_000)))

@@ -224,6 +224,7 @@ def test_a_jpeg_is_decoded_smaller_only_on_request_and_stays_twice_as_large():
     assert decode_image(FORMATS["png"], min_side=1).size == (97, 61)
 
 
+@pytest.mark.slow
 def test_100_megapixels_can_be_decoded():
     data = encoded(Image.new("1", (10_000, 10_000), 1), "PNG")
     with warnings.catch_warnings():
@@ -278,6 +279,7 @@ def test_a_truncated_picture_says_so(name):
         decode_image(FORMATS[name][: len(FORMATS[name]) // 2])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(sorted(FORMATS)),

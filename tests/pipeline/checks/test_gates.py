@@ -46,6 +46,7 @@ def test_every_check_blocks_and_is_stored_with_the_generation(gallery):
     assert all(check.passed and check.blocking and check.description for check in found.values())
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_more_failures_than_max_failed_are_not_published(gallery):
     rows = gallery.rows()

@@ -170,6 +170,7 @@ def test_a_provider_that_does_not_answer_is_no_verdict(gallery, monkeypatch):
     assert gallery.pipeline().store.generations.of("gallery", "found")[-1].passed
 
 
+@pytest.mark.slow
 def test_the_named_embedding_is_searched(gallery):
     gallery.model("words", input="caption", name="words")
     declare(
@@ -188,6 +189,7 @@ def test_the_named_embedding_is_searched(gallery):
     assert golden_of(gallery).passed == (order(gallery, "picture 4", 1) == ["p004.png"])
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_the_built_generation_is_searched_by_its_own_model_and_not_the_published_one(gallery):
     by_toy = order(gallery, "a dog")

@@ -82,6 +82,7 @@ def test_before_anything_is_published_there_is_nothing_to_compare(gallery):
     assert checked.change is None
 
 
+@pytest.mark.slow
 def test_the_same_models_are_not_compared(many):
     many.add("new.png")
     checked = built(many)
@@ -127,6 +128,7 @@ def test_a_model_that_differs_in_name_only_keeps_everything(many, monkeypatch):
     assert checked.change.worst.overlap == 1
 
 
+@pytest.mark.slow
 def test_too_little_overlap_is_not_published_where_a_least_is_declared(many):
     rows = many.rows()
     many.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["caption"], "checks": {"min_overlap": 0.9}}})
@@ -141,6 +143,7 @@ def test_too_little_overlap_is_not_published_where_a_least_is_declared(many):
     assert many.rows() != rows
 
 
+@pytest.mark.slow
 def test_the_result_stays_with_the_generation_after_it_was_published(exchanged):
     checked = inspect_index(exchanged.pipeline(), "found")
     publish(exchanged.pipeline(), "found")
@@ -175,6 +178,7 @@ def test_only_items_with_a_vector_in_both_are_compared(many):
     assert not [item for item in named if item.startswith("new") or item in ("p000.png", "p001.png")]
 
 
+@pytest.mark.slow
 def test_items_at_the_same_distance_do_not_count_as_changed(make_gallery):
     gallery = make_gallery(pictures=0)
     for number in range(30):
@@ -202,6 +206,7 @@ def test_few_items_are_compared_with_as_many_as_there_are(make_gallery):
     assert len(column.least) + len(column.spread) == 4
 
 
+@pytest.mark.slow
 def test_no_item_in_common_passes_and_says_so(make_gallery):
     gallery = make_gallery(pictures=2)
     gallery.run()
@@ -212,6 +217,7 @@ def test_no_item_in_common_passes_and_says_so(make_gallery):
     assert "no two items with a vector in both generations" in result_of(checked).description
 
 
+@pytest.mark.slow
 def test_of_several_columns_the_worst_counts_and_new_and_gone_ones_are_named(make_gallery):
     gallery = make_gallery(pictures=PICTURES)
     gallery.model("words", input="caption", name="words")
@@ -310,6 +316,7 @@ def test_the_report_shows_each_picture_once_and_marks_what_is_common(exchanged):
         assert any(f'"{item} (nearest in both)"' in line for line in definitions)
 
 
+@pytest.mark.slow
 def test_a_report_of_many_columns_stays_small_enough_for_an_event_log(make_gallery):
     gallery = make_gallery(pictures=0)
     for number in range(60):
@@ -364,6 +371,7 @@ def test_where_pictures_take_too_long_to_read_the_ids_are_shown(exchanged):
     assert "p0" in report
 
 
+@pytest.mark.slow
 def test_captions_are_shown_where_the_model_reads_captions(many):
     many.model("words", input="caption", name="words")
     many.declare(indexes={"found": {"vectors": ["words"]}})

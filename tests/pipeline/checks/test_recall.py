@@ -87,6 +87,7 @@ def test_a_small_index_is_exact(texts):
     assert "exact search" in check.description
 
 
+@pytest.mark.slow
 def test_the_recall_that_is_measured_is_the_share_of_exact_neighbours_found(texts, monkeypatch):
     weaken(monkeypatch)
     texts.declare(indexes={"found": {"vectors": ["toy"], "checks": {"min_recall": 0}}})
@@ -113,6 +114,7 @@ def test_the_recall_that_is_measured_is_the_share_of_exact_neighbours_found(text
     assert measured < 0.95
 
 
+@pytest.mark.slow
 def test_an_index_that_misses_too_much_is_refused_and_the_published_one_stays(published_texts, monkeypatch):
     published = published_texts.rows()
     weaken(monkeypatch)
@@ -133,6 +135,7 @@ def test_an_index_that_misses_too_much_is_refused_and_the_published_one_stays(pu
     assert len(published_texts.rows()) == ROWS + 5
 
 
+@pytest.mark.slow
 def test_a_wanted_recall_that_is_raised_is_reached_by_a_wider_search(texts, monkeypatch):
     parameters = recall._PARAMETERS
     weaken(monkeypatch)
@@ -150,6 +153,7 @@ def test_a_wanted_recall_that_is_raised_is_reached_by_a_wider_search(texts, monk
     assert changed == {"generations"}  # the same rows and indexes, searched wider
 
 
+@pytest.mark.slow
 def test_rows_added_later_are_found_by_approximate_search(published_texts):
     write_texts(published_texts, ROWS + 50)
     published_texts.run()
@@ -159,6 +163,7 @@ def test_rows_added_later_are_found_by_approximate_search(published_texts):
         assert index.search(f"text number {number}", limit=1).hits[0].id == f"t{number:05}"
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_rows_and_indexes_is_completed_by_the_next(texts, monkeypatch):
     build = index_table.IndexTable.build_indexes
 
@@ -248,6 +253,7 @@ def test_a_filter_that_leaves_few_rows_still_finds_them_all(tmp_path, monkeypatc
     assert set(found["id"].to_pylist()) == rare
 
 
+@pytest.mark.slow
 def test_rows_without_vectors_neither_train_an_index_nor_count_as_queries(texts):
     texts.tolerate_failures()
     texts.model(reject="text number 1")

@@ -61,6 +61,7 @@ def test_a_budget_without_prices_is_refused(shop):
         shop.pipeline()
 
 
+@pytest.mark.slow
 def test_a_price_or_a_budget_that_changes_embeds_nothing_again(shop):
     shop.run()
     shop.forget_calls()

@@ -45,6 +45,7 @@ def test_a_run_killed_before_its_generation_was_recorded_is_in_the_next_plan(gal
     assert not any(asset.changes for asset in gallery.plan().values())
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_vectors_are_committed_leaves_no_failure_of_a_content_that_has_one(gallery, monkeypatch):
     gallery.tolerate_failures()
     gallery.model(reject="IHDR")
@@ -134,6 +135,7 @@ def test_a_source_that_suddenly_lists_nothing_changes_nothing(gallery):
     assert gallery.rows() == rows
 
 
+@pytest.mark.slow
 def test_touched_files_are_hashed_once_more_and_change_no_data(gallery):
     for path in gallery.media.glob("*.png"):
         os.utime(path, ns=(1_600_000_000_000_000_001, 1_600_000_000_000_000_001))

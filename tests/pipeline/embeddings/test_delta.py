@@ -114,6 +114,7 @@ def test_a_second_run_calls_no_model_and_makes_no_embedder(gallery, monkeypatch)
     assert not ran.published["found"].changed
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_second_run_writes_no_table_version(gallery):
     change_media(gallery)

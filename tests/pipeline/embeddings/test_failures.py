@@ -116,6 +116,7 @@ def test_every_picture_is_embedded_or_fails_with_its_reason(make_gallery):
     assert ran.indexes["found"].without_vector == len(BAD)
 
 
+@pytest.mark.slow
 def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
     zoo.forget_calls()
     before = zoo.versions()
@@ -207,6 +208,7 @@ def test_a_text_that_is_not_utf8_fails_and_says_so(make_gallery):
     assert gallery.run().embeddings["toy"].failures == []
 
 
+@pytest.mark.slow
 def test_one_refused_item_in_a_batch_of_100_costs_few_calls_and_only_itself(make_gallery):
     gallery = make_gallery(pictures=99)
     gallery.add("poison.png", b"this one is poisonous")
@@ -248,6 +250,7 @@ def test_a_terminal_error_leaves_earlier_vectors_and_the_published_index(gallery
     assert len(gallery.rows()) == 13
 
 
+@pytest.mark.slow
 def test_vectors_made_before_a_terminal_error_are_committed(make_gallery, monkeypatch):
     gallery = make_gallery(pictures=50)
     gallery.model(batch_size=10)
@@ -287,6 +290,7 @@ def test_no_retries_means_one_attempt(gallery):
         gallery.run()
 
 
+@pytest.mark.slow
 def test_what_ran_out_of_retries_is_tried_in_the_next_run(make_gallery, monkeypatch):
     gallery = make_gallery(pictures=20)
     gallery.tolerate_failures()

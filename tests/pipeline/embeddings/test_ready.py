@@ -257,6 +257,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_a_vector_that_does_not_fit_is_a_failure_of_its_item(ready):
     vectors = [one for one, _ in BAD.values()] + list(ready.vectors[len(BAD) :])
     write(ready, vectors)
@@ -311,6 +312,7 @@ def test_where_the_model_does_not_tell_most_rows_say_how_long_a_vector_is(ready)
     assert ran.indexes["found"].generation.models[0].dimensions == LENGTH
 
 
+@pytest.mark.slow
 def test_vectors_of_another_length_under_the_same_declaration_are_refused(ready):
     ready.declare(embeddings={"toy": SILENT})
     ready.run()
@@ -352,6 +354,7 @@ def test_keywords_cannot_be_searched_in_a_column_of_vectors(ready):
         ready.plan()
 
 
+@pytest.mark.slow
 def test_ready_made_and_embedded_vectors_of_one_model_stay_apart(ready):
     own = {"provider": "counting", "name": "toy", "log": str(ready.log)}
     ready.declare(
@@ -375,6 +378,7 @@ def test_ready_made_and_embedded_vectors_of_one_model_stay_apart(ready):
     assert ready.items() == COUNT
 
 
+@pytest.mark.slow
 def test_gc_keeps_what_is_served_and_removes_what_a_dropped_embedding_left(ready):
     write(ready, [[1.0], *ready.vectors[1:]])
     ready.tolerate_failures()
@@ -442,6 +446,7 @@ def test_a_real_model_is_loaded_by_the_first_query_and_by_no_run(ready):
     assert [hit.id for hit in opened(ready).search("a red fruit", limit=5)] == [f"i{n:02}" for n in order[:5]]
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_use_them_has_no_copy_of_the_column_either(ready):
     own = {"provider": "counting", "name": "toy", "input": "text"}
     ready.declare(embeddings={**ready.attributes["embeddings"], "own": own}, indexes={"found": {"vectors": ["own"]}})

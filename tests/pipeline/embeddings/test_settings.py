@@ -46,6 +46,7 @@ def test_each_input_is_embedded_once_for_each_distinct_content(gallery):
     assert rows["p000.png"]["artists"] == rows["p003.png"]["artists"] != rows["p001.png"]["artists"]
 
 
+@pytest.mark.slow
 def test_an_edited_caption_embeds_only_what_reads_captions(captioned):
     before = captioned.rows()
     captioned.forget_calls()
@@ -67,6 +68,7 @@ def test_an_edited_caption_embeds_only_what_reads_captions(captioned):
     assert row["toy"] == before["p000.png"]["toy"]
 
 
+@pytest.mark.slow
 def test_an_edited_column_embeds_only_what_reads_it(captioned):
     captioned.forget_calls()
     captioned.captions["p000.png"]["artist"] = "artist 1"  # known already
@@ -80,6 +82,7 @@ def test_an_edited_column_embeds_only_what_reads_it(captioned):
     assert rows["p000.png"]["artists"] == rows["p004.png"]["artists"]
 
 
+@pytest.mark.slow
 def test_an_emptied_caption_leaves_the_row_without_that_vector(captioned):
     captioned.forget_calls()
     captioned.captions["p000.png"]["caption"] = ""
@@ -118,6 +121,7 @@ def test_operational_settings_embed_nothing(gallery, settings):
     assert published(gallery) == generation
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 @pytest.mark.parametrize(
     ("settings", "reason"),
@@ -155,6 +159,7 @@ def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embe
     assert set(gallery.versions()) == tables | set(added)
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_going_back_after_the_media_changed_embeds_only_what_changed(gallery):
     original = dict(gallery.attributes["embeddings"]["toy"])
@@ -246,6 +251,7 @@ def test_a_new_column_of_the_media_builds_a_new_index_and_embeds_nothing(gallery
     assert make_plan(gallery.pipeline()).changes is False
 
 
+@pytest.mark.slow
 def test_two_pipelines_with_one_model_over_one_store_share_vectors(make_gallery):
     first = make_gallery(folder="first", store={"uri": "../store"})
     second = make_gallery(folder="second", store={"uri": "../store"}, name="second", pictures=10)
@@ -261,6 +267,7 @@ def test_two_pipelines_with_one_model_over_one_store_share_vectors(make_gallery)
     assert len(first.rows()) == 12
 
 
+@pytest.mark.slow
 def test_two_indexes_of_one_declaration_are_both_published(gallery):
     gallery.declare(indexes={"found": {"vectors": ["toy"]}, "again": {"vectors": ["toy"]}})
 
@@ -274,6 +281,7 @@ def test_two_indexes_of_one_declaration_are_both_published(gallery):
     assert (len(gallery.rows("found")), len(gallery.rows("again"))) == (13, 12)
 
 
+@pytest.mark.slow
 def test_two_pipelines_and_two_models_do_not_disturb_one_another(make_gallery):
     first = make_gallery(folder="first", store={"uri": "../store"})
     second = make_gallery(folder="second", store={"uri": "../store"}, name="second", pictures=3)

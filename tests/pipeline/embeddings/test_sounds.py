@@ -128,6 +128,7 @@ def test_the_preview_names_sounds_and_does_not_read_them(mixed, read):
     assert len(read) == 4
 
 
+@pytest.mark.slow
 def test_the_report_of_a_change_names_sounds_and_does_not_read_them(mixed, read):
     mixed.run()
     mixed.model(name="another")

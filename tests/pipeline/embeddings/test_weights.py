@@ -86,6 +86,7 @@ def test_without_normalize_it_is_the_plain_mean(gallery):
         assert near(row["toy"], 0.25 * picture + 0.75 * caption)
 
 
+@pytest.mark.slow
 def test_other_weights_embed_nothing_and_make_a_new_generation(gallery):
     weigh(gallery, BOTH)
     first = gallery.run()
@@ -106,6 +107,7 @@ def test_other_weights_embed_nothing_and_make_a_new_generation(gallery):
         assert near(row["toy"], mean(*parts))
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_new_input_embeds_only_its_contents(gallery):
     weigh(gallery, BOTH)
@@ -117,6 +119,7 @@ def test_a_new_input_embeds_only_its_contents(gallery):
     assert (gallery.run().embedded(), gallery.items()) == (0, 0)
 
 
+@pytest.mark.slow
 def test_an_edited_caption_is_embedded_alone_and_changes_its_row_alone(gallery):
     weigh(gallery, BOTH)
     gallery.run()
@@ -131,6 +134,7 @@ def test_an_edited_caption_is_embedded_alone_and_changes_its_row_alone(gallery):
     assert near(gallery.rows()["p003.png"]["toy"], mean(*parts))
 
 
+@pytest.mark.slow
 def test_a_row_changes_when_an_input_gets_its_vector_later(gallery):
     weigh(gallery, BOTH)
     gallery.tolerate_failures()
@@ -168,6 +172,7 @@ def test_one_input_with_a_weight_is_that_input(gallery):
     assert gallery.versions() == versions
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_no_pictures_says_so_of_each(make_gallery):
     gallery = make_gallery(pictures=3)
     gallery.declare(

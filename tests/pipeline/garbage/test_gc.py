@@ -95,6 +95,7 @@ def test_of_the_current_table_the_last_versions_stay(gallery):
     assert len(search(gallery)) == 15
 
 
+@pytest.mark.slow
 def test_a_run_after_gc_writes_nothing(gallery, monkeypatch):
     monkeypatch.setattr(listing, "_WORTH", 3)
     keeping(gallery, 1)
@@ -112,6 +113,7 @@ def test_a_run_after_gc_writes_nothing(gallery, monkeypatch):
     assert gallery.calls() == []
 
 
+@pytest.mark.slow
 def test_of_earlier_tables_what_was_published_last_stays(gallery):
     keeping(gallery, 2)
     a = model(gallery, "a")
@@ -137,6 +139,7 @@ def test_of_earlier_tables_what_was_published_last_stays(gallery):
     assert search(gallery) == {*gallery.captions, "new.png"}
 
 
+@pytest.mark.slow
 def test_of_an_earlier_table_not_the_newest_but_what_was_published_last_stays(gallery):
     a = model(gallery, "a")
     gallery.model(name="b")
@@ -158,6 +161,7 @@ def test_of_an_earlier_table_not_the_newest_but_what_was_published_last_stays(ga
     assert a2 not in ids(gallery)
 
 
+@pytest.mark.slow
 @after(models_of_which_one_is_kept)
 def test_what_is_younger_than_the_grace_stays(gallery):
     newest = gallery.pipeline().store.generations.get(ids(gallery)[-1])
@@ -180,6 +184,7 @@ def test_what_was_published_until_a_moment_ago_stays_however_old_it_is(gallery, 
     assert make_gc(needs(gallery, hours=2)).kept == {second, third}
 
 
+@pytest.mark.slow
 @after(models_of_which_one_is_kept)
 def test_the_published_generation_stays_though_it_is_held_and_old(gallery):
     first = ids(gallery)[0]
@@ -192,6 +197,7 @@ def test_the_published_generation_stays_though_it_is_held_and_old(gallery):
     assert search(gallery) == gallery.captions.keys()
 
 
+@pytest.mark.slow
 def test_an_index_and_an_embedding_that_are_no_longer_declared_go(gallery):
     gallery.model("other", name="other")
     both = {"found": {"vectors": ["toy"]}, "second": {"vectors": ["other"]}}
@@ -221,6 +227,7 @@ def test_an_index_and_an_embedding_that_are_no_longer_declared_go(gallery):
     assert [entry.index for entry in store.publications.of_pipeline("gallery")] == ["found", "second"]
 
 
+@pytest.mark.slow
 def test_failures_of_a_model_that_is_gone_go(gallery):
     keeping(gallery, 1)
     gallery.add("bad.png", b"\x89PNG but no picture")
@@ -242,6 +249,7 @@ def test_failures_of_a_model_that_is_gone_go(gallery):
     assert store.failures.by_fingerprint().keys() == kept
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_shares_the_store_is_left_alone(make_gallery):
     gallery = make_gallery()
     other = make_gallery(folder="other", name="neighbour", store={"uri": str(gallery.root / "store")})
@@ -264,6 +272,7 @@ def test_a_pipeline_that_shares_the_store_is_left_alone(make_gallery):
     assert len(Index(store, "neighbour", "found").search("x").hits) == 10
 
 
+@pytest.mark.slow
 def test_the_models_of_a_declared_pipeline_stay_before_its_first_run_has_ended(make_gallery):
     gallery = make_gallery()
     gallery.run()
@@ -281,6 +290,7 @@ def test_the_models_of_a_declared_pipeline_stay_before_its_first_run_has_ended(m
     assert len(listed(gallery)["vectors"]) == 1
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_forgotten_whole(make_gallery):
     gallery = make_gallery()
     gallery.run()

@@ -73,6 +73,7 @@ def test_a_build_that_waited_for_the_same_build_takes_what_it_made(gallery, monk
     assert publish(pipeline, "found").changed
 
 
+@pytest.mark.slow
 def test_a_row_that_is_in_the_table_twice_is_once_in_the_next_generation(gallery):
     first = gallery.run().indexes["found"].generation
     pipeline = gallery.pipeline()
@@ -170,6 +171,7 @@ def test_contents_that_another_run_gave_up_are_embedded(gallery, held):
     assert claims.rows() == []
 
 
+@pytest.mark.slow
 def test_portions_grow_while_they_are_quick_and_cover_everything_once(gallery, make_gallery):
     many = make_gallery(0, "many")
     for number in range(1000):

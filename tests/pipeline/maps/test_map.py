@@ -121,6 +121,7 @@ def test_what_was_on_the_map_stays_in_place_when_items_come_and_go(make_gallery)
     assert later.header.explained == before.header.explained
 
 
+@pytest.mark.slow
 def test_the_map_is_laid_out_anew_when_there_are_more_than_twice_the_vectors(make_gallery):
     gallery, report = grown(make_gallery, random_vectors(10), metric="l2")
     first = map_of(gallery, report)
@@ -253,6 +254,7 @@ def test_a_run_without_changes_writes_no_map(gallery):
     assert gallery.versions() == before
 
 
+@pytest.mark.slow
 def test_each_vector_column_has_a_map(gallery):
     gallery.model("words", input="caption", name="words", dim=6)
     declare(gallery, vectors=["toy", "words"])
@@ -267,6 +269,7 @@ def test_each_vector_column_has_a_map(gallery):
     assert words.endswith(" of the variance")
 
 
+@pytest.mark.slow
 def test_a_generation_that_was_built_without_a_map_gets_one_by_the_next_run(gallery):
     first = gallery.run().indexes["found"]
     wanted = places(map_of(gallery, first))
@@ -325,6 +328,7 @@ def generations_with_maps(gallery):
     return {one.generation for one in gallery.pipeline().store.maps.headers()}
 
 
+@pytest.mark.slow
 def test_gc_removes_a_map_with_its_generation(gallery):
     declare(gallery, keep_generations=1)
     ids = []
@@ -339,6 +343,7 @@ def test_gc_removes_a_map_with_its_generation(gallery):
     assert [one for one in make_gc(needs(gallery)).garbage if one.kind == "map"] == []
 
 
+@pytest.mark.slow
 def test_gc_removes_a_map_that_was_left_behind_once_nobody_can_be_at_it(gallery):
     declare(gallery, keep_generations=1)
     first = gallery.run().indexes["found"].generation.id
@@ -368,6 +373,7 @@ def test_gc_leaves_the_maps_of_other_pipelines_alone(gallery):
     assert generations_with_maps(gallery) == {one.generation}
 
 
+@pytest.mark.slow
 def test_gc_forgets_the_maps_of_a_table_that_goes(gallery):
     gallery.run()
     old = generations_with_maps(gallery)
@@ -429,6 +435,7 @@ def clusters(count, start=0, seed=0):
     }
 
 
+@pytest.mark.slow
 def test_umap_lays_out_neighbours_together(umap, make_gallery):
     vectors = clusters(60)
     gallery, report = grown(make_gallery, vectors, metric="l2", map="umap")

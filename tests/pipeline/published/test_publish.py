@@ -49,6 +49,7 @@ def test_publishing_before_anything_was_built_is_refused(gallery):
         publish(pipeline, "found")
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_media_that_changed_before_the_checks_fail_row_parity_and_are_counted(gallery):
     rows = gallery.rows()

@@ -68,6 +68,7 @@ def test_rollback_goes_to_what_was_published_before_and_holds_it(gallery):
     assert gallery.items() == before + 1, "only the query was embedded"
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_after_a_b_a_rollback_gives_b_and_then_the_first_a(gallery):
     first, second = ids(gallery)
@@ -94,6 +95,7 @@ def test_what_was_rolled_back_and_published_again_is_one_step_again(gallery):
     assert rollback(gallery.pipeline(), "found").generation.id == first
 
 
+@pytest.mark.slow
 @after(models_a_b_and_c)
 def test_rollback_to_a_number_an_id_or_its_beginning(gallery):
     a, b, c = ids(gallery)
@@ -157,6 +159,7 @@ def test_rollback_before_anything_was_published_is_refused(gallery):
         rollback(gallery.pipeline(), "found")
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_while_held_runs_build_and_check_and_do_not_publish(gallery):
     first = ids(gallery)[0]
@@ -178,6 +181,7 @@ def test_while_held_runs_build_and_check_and_do_not_publish(gallery):
     assert len(gallery.rows()) == 13
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_an_operational_edit_does_not_release_a_hold_and_an_edit_of_the_model_does(gallery):
     first = ids(gallery)[0]
@@ -239,6 +243,7 @@ def test_publish_by_hand_is_refused_where_nothing_passed_and_keeps_the_hold(gall
     assert published(gallery).held
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_publish_by_hand_takes_the_newest_that_passed(gallery):
     gallery.add("good.png")
@@ -254,6 +259,7 @@ def test_publish_by_hand_takes_the_newest_that_passed(gallery):
     assert release(gallery.pipeline(), "found").generation.id == good
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_generation_that_another_run_added_is_left_to_that_run(gallery):
     gallery.add("new.png")
@@ -324,6 +330,7 @@ def test_a_run_that_loses_against_another_table_is_refused(gallery, monkeypatch)
         publish(gallery.pipeline(), "found")
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_a_run_never_overwrites_a_hold_that_came_meanwhile(gallery, monkeypatch):
     first, second = ids(gallery)
