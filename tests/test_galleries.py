@@ -20,6 +20,7 @@ def two_models(gallery):
     gallery.run()
 
 
+@pytest.mark.slow
 def test_whatever_is_done_to_a_gallery_it_is_restored_as_it_was(once):
     gallery = once(two_models)
     before, rows = files(gallery.root), gallery.rows()

@@ -64,6 +64,7 @@ def answer(result):
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_generations_are_listed_with_what_a_person_needs_to_choose(cli, two):
     lines = cli("generations", "--file", two).stdout.splitlines()
     assert lines[0].split() == ["#", "generation", "built", "rows", "models", "checks", "recall", "published", "gc"]

@@ -41,6 +41,7 @@ def test_plan_writes_nothing(cli, declare, tmp_path, dagster_home):
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_plan_after_a_run_has_nothing_to_do(cli, published):
     file, _, _ = published
     made = answer(cli("plan", "--file", file, "--json"))
@@ -108,6 +109,7 @@ def test_the_object_is_strict_json_in_ascii(capsys):
     }
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_to_do_embeds_nothing(cli, published):
     file, _, _ = published
     embeddings = answer(cli("run", "--file", file, "--json"))["assets"][1]

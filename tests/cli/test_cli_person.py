@@ -129,6 +129,7 @@ def test_of_many_failed_contents_ten_are_named(cli, declare, tmp_path):
     assert shown[-1] == "    and 2 more"
 
 
+@pytest.mark.slow
 def test_hits_are_a_table_with_captions(cli, published):
     file, _, _ = published
     lines = cli("search", "x", "--file", file, "-n", 2).stdout.splitlines()

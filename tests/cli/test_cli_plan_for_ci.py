@@ -41,6 +41,7 @@ def table(shown):
     return rows
 
 
+@pytest.mark.slow
 def test_the_exit_status_tells_changes_from_nothing_to_do(cli, published, declare, tmp_path):
     file, _, _ = published
     cli("plan", "--file", file, "--exit-code", status=0)

@@ -121,6 +121,7 @@ def test_listing_imports_no_sdk():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_listed_with_one_command_for_each_distribution(cli, monkeypatch):
     monkeypatch.setattr(plugins, "_entry_points", lambda group: {})
     lines = cli("plugins").stdout.splitlines()

@@ -56,6 +56,7 @@ def failed(suite):
     return {case.get("name"): case.find("failure").get("message") for case in suite if case.find("failure") is not None}
 
 
+@pytest.mark.slow
 def test_a_run_that_succeeds_is_a_suite_an_asset_with_its_step_and_checks(cli, declare, tmp_path):
     toy = {"provider": "counting", "input": "caption", "prices": {"per_million_tokens": 1000.0}}
     file = declare(tmp_path / "project", embeddings={"toy": toy})

@@ -236,6 +236,7 @@ def test_only_the_indexs_checks_block(runs):
 # When they change
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_no_data_version_and_embeds_nothing(ran):
     before = ran.data_versions()
     ran.gallery.forget_calls()
@@ -279,6 +280,7 @@ def test_an_edited_model_changes_its_code_version_and_data_version(ran):
     assert ran.metadata(TOY)["reason"].startswith("model config changed: dim 8 -> 4")
 
 
+@pytest.mark.slow
 def test_an_operational_edit_changes_nothing(ran):
     codes, data = {key: spec.code_version for key, spec in ran.specs().items()}, ran.data_versions()
     ran.gallery.model(batch_size=3, retry={"max_retries": 1})

@@ -42,6 +42,7 @@ def run(once):
         yield run
 
 
+@pytest.mark.slow
 def test_golden_queries_are_a_table_of_where_each_item_was_found(run):
     golden = [
         {"image": str(run.gallery.media / "p004.png"), "expect": ["p004.png"], "within": 1},
@@ -88,6 +89,7 @@ def test_without_a_change_of_models_there_is_no_report(run):
     assert run()["model_change"].metadata == {}
 
 
+@pytest.mark.slow
 def test_a_check_that_is_executed_alone_leaves_the_others_results_stored(run):
     first = run()
     assert tuple(sorted(first)) == tuple(sorted(INDEX_CHECKS))

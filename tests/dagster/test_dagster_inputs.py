@@ -46,6 +46,7 @@ def runs(gallery):
         yield Runs(gallery, instance)
 
 
+@pytest.mark.slow
 def test_weights_are_shown_and_other_weights_change_the_index_and_not_the_vectors(runs):
     runs.gallery.model(input={"media": 0.7, "caption": 0.3})
     spec = runs.specs()[TOY]

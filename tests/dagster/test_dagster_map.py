@@ -19,6 +19,7 @@ def run(gallery):
     return result.success, event.step_materialization_data.materialization.metadata["map"].value, lines
 
 
+@pytest.mark.slow
 def test_an_index_says_how_much_of_its_vectors_the_map_shows(gallery):
     success, told, warnings = run(gallery)
 

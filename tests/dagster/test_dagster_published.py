@@ -78,6 +78,7 @@ def command(gallery, *arguments, status=0):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @after(held_at_a)
 def test_a_run_while_held_succeeds_and_says_that_nothing_moved(gallery, instance):
     first = ids(gallery)[0]
@@ -166,6 +167,7 @@ def test_gc_of_the_command_line_is_an_observation_of_the_index(gallery, told):
     assert len(told.fetch_observations(INDEX, limit=5).records) == 1
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_a_dagster_home_that_cannot_be_used_does_not_stop_a_rollback(gallery, dagster_home):
     first = ids(gallery)[0]

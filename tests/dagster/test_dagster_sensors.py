@@ -113,6 +113,7 @@ def settled(kept):
         yield Daemon(run.gallery.restore(), instance, cursors=dict(cursors))
 
 
+@pytest.mark.slow
 def test_a_new_pipeline_is_materialized_whole_in_one_run(daemon):
     (request,) = daemon.tick()
     assert daemon.planned(request) == [MEDIA, TOY, INDEX, PUBLISHED]
@@ -349,6 +350,7 @@ def test_a_removed_embedding_is_not_asked_for(settled):
     assert "up to date" in settled.skipped
 
 
+@pytest.mark.slow
 def test_ten_ticks_during_a_run_start_nothing(settled):
     settled.gallery.model(name="b")
     (request,) = settled.tick()

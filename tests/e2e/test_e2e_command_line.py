@@ -40,6 +40,7 @@ def fingerprint(gallery):
     return gallery.pipeline().spec.embeddings["toy"].config.fingerprint()
 
 
+@pytest.mark.slow
 def test_plan_run_search_and_status_agree(gallery, dagster_home):
     home = {path: path.stat().st_mtime_ns for path in dagster_home.rglob("*")}
     status, plan, _ = command(gallery, "plan")

@@ -65,6 +65,7 @@ def two(make_gallery):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
 def test_words_and_pictures_find_what_index_finds_in_the_same_order(two, metric):
     gallery = two(metric)
@@ -87,6 +88,7 @@ def test_words_and_pictures_find_what_index_finds_in_the_same_order(two, metric)
     assert found(table.search("a dog").where(where).limit(5)) == expected(gallery, "a dog", where=where)
 
 
+@pytest.mark.slow
 def test_a_builder_can_still_choose_another_distance(two):
     table = open_table(store_of(two("cosine")), "found")
     row = table.search("a dog").distance_type("l2").limit(1).to_list()[0]
@@ -94,6 +96,7 @@ def test_a_builder_can_still_choose_another_distance(two):
     assert row["_distance"] == pytest.approx(float(((query - np.array(row["toy"])) ** 2).sum()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_keywords_and_hybrid_search(two):
     gallery = two()
     table = open_table(store_of(gallery), "found")

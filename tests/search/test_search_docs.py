@@ -31,6 +31,7 @@ def project(make_gallery, monkeypatch):
     return gallery
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_docs_run(project, monkeypatch, capsys):
     declared = project.root / "definitions" / "defs" / "defs.yaml"
     declared.write_text(declared.read_text().replace("uri: store", f"uri: {project.root / 'store'}"))
@@ -42,6 +43,7 @@ def test_the_examples_of_the_docs_run(project, monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs(project, monkeypatch, capsys):
     project.declare()  # the YAML again, beside the media
     monkeypatch.chdir(project.root)

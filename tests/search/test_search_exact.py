@@ -18,6 +18,7 @@ def check(found, scores, places):
         assert hit.id == item or scores[hit.id] == pytest.approx(scores[item], abs=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
 def test_every_kind_of_search_is_equal_to_brute_force(words_gallery, right, metric):
     gallery = words_gallery(metric)
@@ -129,6 +130,7 @@ def test_fewer_candidates_fuse_only_the_first_of_each_ranking(words, right):
     check(found, right.rrf(*first), slice(0, 8))
 
 
+@pytest.mark.slow
 def test_an_item_that_lacks_a_vector_is_found_by_the_other(words_gallery, right):
     gallery = words_gallery()
     gallery.add("mute.png")  # without a caption: the model of captions has nothing to read

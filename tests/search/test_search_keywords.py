@@ -26,6 +26,7 @@ def bm25(rows, column, query, k1=1.2, b=0.75):
     return {item: score for item, score in scores.items() if score > 0}
 
 
+@pytest.mark.slow
 def test_keywords_are_scored_by_bm25_and_the_better_column_counts(words_gallery, right):
     gallery = words_gallery(full_text=("caption", "title"))
     gallery.forget_calls()
@@ -69,6 +70,7 @@ def test_a_picture_and_words_are_one_search(words_gallery, right):
     assert [hit.score for hit in found] == pytest.approx(list(expected.values()))
 
 
+@pytest.mark.slow
 def test_no_character_of_the_words_is_syntax(gallery, right):
     gallery.captions["p004.png"]["caption"] = "a red fruit"
     gallery.write_captions()
@@ -123,6 +125,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 def test_a_vector_is_of_one_model(words_gallery, right):
     index = right.opened(words_gallery(pictures=5))
     with pytest.raises(EmbeddingsOrchError, match="a vector is of one model; name one embedding"):

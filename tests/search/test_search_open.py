@@ -24,6 +24,7 @@ def project(make_gallery, tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_an_index_of_the_project_around_is_found_by_name(project, monkeypatch):
     monkeypatch.chdir(project / "definitions" / "defs")
     index = Index.open("other")

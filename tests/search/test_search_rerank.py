@@ -34,6 +34,7 @@ def overlap():
     return Overlap(OverlapConfig())
 
 
+@pytest.mark.slow
 def test_the_first_hits_are_in_the_rerankers_order(words_gallery, right, overlap):
     gallery = words_gallery()
     index, rows = right.opened(gallery), gallery.rows()
@@ -67,6 +68,7 @@ def test_pages_beyond_the_top_read_more(words_gallery, right, overlap):
     assert len(overlap.asked) == 1
 
 
+@pytest.mark.slow
 def test_a_column_that_is_not_there_and_scores_that_are_none_are_said(gallery, right, overlap):
     gallery.add("mute.png")
     gallery.run()
@@ -98,6 +100,7 @@ class Longest(Reranker[Config]):
 """
 
 
+@pytest.mark.slow
 def test_a_reranker_is_a_plugin_by_name(gallery, right, tmp_path, monkeypatch):
     site = tmp_path / "site"
     (site / "longest-1.dist-info").mkdir(parents=True)

@@ -128,6 +128,7 @@ def test_what_is_no_picture_is_said(gallery, right):
             index.search(image=picture)
 
 
+@pytest.mark.slow
 def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right):
     gallery.model(delay=0.2)
     gallery.run()

@@ -61,6 +61,7 @@ class Asking:
             self._answered.notify_all()
 
 
+@pytest.mark.slow
 def test_new_generations_are_served_without_a_failed_or_mixed_answer(make_gallery, served, right):
     gallery = make_gallery(pictures=12)
     gallery.run()

@@ -47,6 +47,7 @@ def forget_maps(gallery):
     store(gallery).drop("maps")
 
 
+@pytest.mark.slow
 def test_it_is_what_the_store_has(kept, http):
     answer = http.get(PATH)
 

@@ -151,6 +151,7 @@ def test_the_sdk_raises_its_own_errors(sdk, asked, kind, message, param):
     assert caught.value.param == param
 
 
+@pytest.mark.slow
 def test_the_dimensions_that_the_model_has_are_taken(sdk):
     assert len(sdk.embeddings.create(model="clip", input="a dog", dimensions=128).data[0].embedding) == 128
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import pytest
+
 from embeddings_orch_plugins.aws import BedrockConfig
 from embeddings_orch_testing.remote_conformance import RemoteConformance
 from embeddings_orch_testing.servers import Fault, LoopbackServer
@@ -87,6 +89,7 @@ class BedrockConformance(RemoteConformance):
         return {**body, "embedding": change(body["embedding"])}
 
 
+@pytest.mark.slow
 class TestTitanTextV2(BedrockConformance):
     model = "amazon.titan-embed-text-v2:0"
 
@@ -95,6 +98,7 @@ class TestTitanImage(BedrockConformance):
     model = "amazon.titan-embed-image-v1"
 
 
+@pytest.mark.slow
 class TestCohereV3(BedrockConformance):
     model = "cohere.embed-english-v3"
     dimensions = None
@@ -114,6 +118,7 @@ class TestCohereV3(BedrockConformance):
         }
 
 
+@pytest.mark.slow
 class TestCohereV4(BedrockConformance):
     model = "us.cohere.embed-v4:0"
     count = 200
@@ -137,6 +142,7 @@ class TestCohereV4(BedrockConformance):
         }
 
 
+@pytest.mark.slow
 class TestNova(BedrockConformance):
     model = "amazon.nova-2-multimodal-embeddings-v1:0"
 
@@ -145,6 +151,7 @@ class TestNova(BedrockConformance):
         return {"embeddings": [{**one, "embedding": change(one["embedding"])}]}
 
 
+@pytest.mark.slow
 class TestMarengo(BedrockConformance):
     model = "us.twelvelabs.marengo-embed-3-0-v1:0"
     dimensions = None

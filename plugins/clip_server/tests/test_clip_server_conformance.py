@@ -39,6 +39,7 @@ class TestMulti2VecWithOneContainer(RemoteConformance):
         return {"not such a server": Fault.status_code(404, {"detail": "Not Found"})}
 
 
+@pytest.mark.slow
 class TestMulti2VecWithTwoContainers(TestMulti2VecWithOneContainer):
     def make_config(self):
         # One server under two names, so that each promise sees all requests.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from embeddings_orch_plugins.gemini import GeminiConfig
 from embeddings_orch_testing.remote_conformance import RemoteConformance
 from embeddings_orch_testing.servers import Fault
@@ -75,6 +77,7 @@ class TestGemini001(RemoteConformance):
         }
 
 
+@pytest.mark.slow
 class TestGemini2(TestGemini001):
     golden = "8ee3c541288e326dbae5d5fdc6eb739e935f9f761f41449d36069abc2e40046f"
 

@@ -86,6 +86,7 @@ def test_the_name_may_be_written_as_google_does():
     )
 
 
+@pytest.mark.slow
 def test_001_is_told_the_task_and_the_dimensions(server):
     embedder = embedder_for(server, dimensions=1536, query_task_type="question_answering")
     assert embed(embedder, "a", "b").shape == (2, 1536)

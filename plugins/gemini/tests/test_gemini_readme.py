@@ -30,6 +30,7 @@ def declarations() -> list[dict]:
     return [yaml.safe_load(block)["embeddings"] for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", declarations(), ids="-".join)
 def test_a_declaration_of_the_readme_runs(declared, tmp_path, monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", KEY)

@@ -243,6 +243,7 @@ def test_weights_that_cannot_be_had_are_one_error_with_what_works_offline(
             assert part in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_architecture_is_one_short_error(tiny: Path) -> None:
     config = OpenClipConfig(name="ViT-S-32", pretrained=str(tiny / "open_clip_model.safetensors"))
     with pytest.raises(TerminalError, match=r"cannot load 'ViT-S-32' from .*open_clip_model\.safe") as caught:

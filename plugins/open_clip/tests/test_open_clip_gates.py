@@ -53,6 +53,7 @@ def checked(root: Path, model: str, golden: list[dict[str, object]]) -> tuple[Pi
     return pipeline, inspect_index(pipeline, "found")
 
 
+@pytest.mark.slow
 def test_a_change_of_models_is_gated_by_golden_queries_and_reported_with_pictures(root):
     pipeline, first = checked(root, "emoji-s", GOLDEN)
     assert [result.name for result in first.results if not result.passed] == []

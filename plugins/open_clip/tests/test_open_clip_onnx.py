@@ -69,6 +69,7 @@ def folder_of(cache: Path, config: OpenClipConfig) -> Path:
     return cache / "embeddings_orch" / "onnx" / config.fingerprint()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_vectors_are_torchs_for_batches_of_all_sizes(
     exports: Path, monkeypatch: pytest.MonkeyPatch, modality: str
@@ -82,6 +83,7 @@ def test_the_way_of_resizing_is_taken_from_the_export(tiny_export: OpenClipConfi
     compare_backends(tiny_export, "image")
 
 
+@pytest.mark.slow
 def test_an_export_is_made_once_and_then_torchs_model_is_not_loaded(
     tiny_export: OpenClipConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def found(gallery: Gallery, queries: Vectors, count: int) -> list[list[str]]:
     return [[rows[index]["file_name"] for index in row] for row in order]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "file"),
     [("dog", "1f415.png"), ("a dog", "1f415.png"), ("snowman", "2603.png"), ("airplane", "2708.png")],

@@ -108,6 +108,7 @@ def test_an_exhausted_quota_stops_the_run_with_openais_words_and_the_next_goes_o
     assert (report.embedded, report.reused) == (80, 20)
 
 
+@pytest.mark.slow
 def test_texts_are_found_by_a_query(tmp_path, server):
     pipeline = declared(tmp_path, server)
     estimate = {asset.asset: asset.estimate for asset in make_plan(pipeline).assets}["texts/embeddings/small"]

@@ -61,6 +61,7 @@ def test_a_request_has_at_most_300000_tokens(server):
     assert [len(request.body["input"]) for request in server.requests] == [42, 42, 16]
 
 
+@pytest.mark.slow
 def test_a_text_that_is_too_long_fails_alone_with_the_servers_words(server):
     step = step_for(server)
     outcome = step(prepared(step, ["a dog", "a" * 4 * 9000, "a cat"]))

@@ -53,6 +53,7 @@ def mixed_texts(count: int, seed: int = 0) -> list[str]:
     return [" ".join(random.choice(words, length)) for length in random.geometric(1 / 12, count)]
 
 
+@pytest.mark.slow
 def test_texts_of_mixed_lengths_have_the_librarys_vectors_in_order(
     minilm: SentenceTransformersEmbedder, minilm_folder: Path
 ) -> None:

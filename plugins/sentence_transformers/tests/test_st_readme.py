@@ -51,6 +51,7 @@ def published(root: Path, embeddings: dict[str, Any]) -> Index:
     return Index(pipeline.store, "readme", "found")
 
 
+@pytest.mark.slow
 def test_the_minilm_example_finds_by_meaning(tmp_path: Path) -> None:
     index = published(tmp_path, EXAMPLES[0]["embeddings"])
     assert index.search("a puppy playing outside").hits[0].id == "dog.txt"

@@ -31,6 +31,7 @@ def in_an_asset(resource: Any, use: Callable[[Any], Any]) -> Any:
     return dg.materialize([my_asset], resources={"model": resource}).output_for_node("my_asset")
 
 
+@pytest.mark.slow
 def test_an_ordinary_asset_embeds_texts_and_pictures(clip: Path) -> None:
     resource = SentenceTransformersResource(name=str(clip), batch_size=2, device="cpu")
     texts = in_an_asset(resource, lambda model: model.embed_texts(["a", "b", "c"]))

@@ -71,6 +71,7 @@ def test_more_failures_than_max_failed_are_not_published(gallery):
     }
 
 
+@pytest.mark.slow
 def test_items_with_nothing_to_embed_are_no_failures(gallery):
     gallery.model("words", input="caption", name="words")
     gallery.declare(indexes={"found": {"vectors": ["toy", "words"]}})
@@ -147,6 +148,7 @@ def test_recall_latency_and_size_are_stored_with_the_generation(gallery):
     assert measured["table_bytes"] > 12 * 8 * 4
 
 
+@pytest.mark.slow
 def test_the_latency_is_the_median_of_the_searches_of_the_slowest_column(gallery):
     gallery.model("words", input="caption", name="words")
     gallery.declare(indexes={"found": {"vectors": ["toy", "words"]}})
@@ -162,6 +164,7 @@ def test_the_latency_is_the_median_of_the_searches_of_the_slowest_column(gallery
     assert result.metadata["latency_ms"] == 3.0
 
 
+@pytest.mark.slow
 def test_checking_what_is_unchanged_writes_nothing_and_calls_no_model(gallery):
     golden = [{"image": str(gallery.media / "p003.png"), "expect": ["p003.png"]}]
     gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"golden": golden}}})

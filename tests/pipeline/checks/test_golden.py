@@ -58,6 +58,7 @@ def test_what_is_found_in_time_passes_and_its_place_is_told(gallery):
     ]
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_what_is_found_too_late_is_not_published(gallery):
     rows, found = gallery.rows(), order(gallery, "a dog")
@@ -98,6 +99,7 @@ def test_an_item_that_is_not_there_or_has_no_vector_is_said_to_be_so(gallery):
     assert found == ["is not in the catalog", "has no vector, wanted within 3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "reason"),
     [(None, "the query picture .*/query.png cannot be read: No such file"), (b"words", "not a picture: text found")],
@@ -115,6 +117,7 @@ def test_a_golden_picture_that_cannot_be_read_fails_with_the_reason(gallery, dat
     assert re.search(reason, golden.description)
 
 
+@pytest.mark.slow
 def test_a_golden_picture_that_was_exchanged_is_searched_for_anew(gallery):
     path = gallery.root / "query.png"
     path.write_bytes((gallery.media / "p000.png").read_bytes())
@@ -155,6 +158,7 @@ def test_a_model_that_is_not_the_generations_fails_the_check(gallery, monkeypatc
     assert "is not the one that made index 'found'" in result.description
 
 
+@pytest.mark.slow
 def test_a_provider_that_does_not_answer_is_no_verdict(gallery, monkeypatch):
     """Stored as a failed gate it would not be tried again."""
     gallery.run()

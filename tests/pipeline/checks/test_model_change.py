@@ -90,6 +90,7 @@ def test_the_same_models_are_not_compared(many):
     assert checked.change is None
 
 
+@pytest.mark.slow
 def test_the_overlap_is_that_of_the_exact_neighbours(many):
     old = current_generation(many.pipeline(), "found")
     many.model(name="another", dim=5)
@@ -197,6 +198,7 @@ def test_items_at_the_same_distance_do_not_count_as_changed(make_gallery):
     assert {one.overlap for one in (*column.least, *column.spread) if one.item.startswith("same")} == {1.0}
 
 
+@pytest.mark.slow
 def test_few_items_are_compared_with_as_many_as_there_are(make_gallery):
     gallery = make_gallery(pictures=4)
     gallery.run()
@@ -237,6 +239,7 @@ def test_of_several_columns_the_worst_counts_and_new_and_gone_ones_are_named(mak
     assert "**third** is gone" in change_report(gallery.pipeline(), checked.change)
 
 
+@pytest.mark.slow
 def test_a_column_under_a_new_name_is_compared_with_the_one_it_replaces(many):
     many.model("other", name="another")
     many.declare(indexes={"found": {"vectors": ["other"]}})
@@ -274,6 +277,7 @@ def test_a_published_generation_that_is_lost_stops_nothing(many, lost):
     assert publish(many.pipeline(), "found").generation.id == checked.generation.id
 
 
+@pytest.mark.slow
 def test_a_published_table_whose_files_are_damaged_stops_nothing(exchanged):
     store = exchanged.pipeline().store
     old = store.generations.get(store.published.get("gallery", "found").generation)
@@ -342,6 +346,7 @@ def test_a_report_of_many_columns_stays_small_enough_for_an_event_log(make_galle
     assert 50_000 < len(small) < 65_000
 
 
+@pytest.mark.slow
 def test_items_without_a_picture_are_shown_by_their_words_or_ids(make_gallery):
     gallery = make_gallery(pictures=0)
     gallery.add("a|b.txt", "pipes | and *stars* and a very long text that is cut")

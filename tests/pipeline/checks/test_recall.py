@@ -66,6 +66,7 @@ def weaken(monkeypatch):
     monkeypatch.setattr(recall, "_PARAMETERS", ({"nprobes": 1, "refine_factor": 1},))
 
 
+@pytest.mark.slow
 def test_a_large_index_is_approximate_and_reaches_the_recall_that_is_wanted(published_texts):
     generation = current_generation(published_texts.pipeline(), "found")
     assert generation.search["nprobes"] >= 1
@@ -76,6 +77,7 @@ def test_a_large_index_is_approximate_and_reaches_the_recall_that_is_wanted(publ
     assert "nprobes" in check.description
 
 
+@pytest.mark.slow
 def test_a_small_index_is_exact(texts):
     write_texts(texts, 400)
 

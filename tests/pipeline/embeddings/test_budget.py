@@ -29,6 +29,7 @@ def test_a_run_within_its_budget_is_not_disturbed(shop):
     assert shop.run().embeddings["toy"].embedded == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_a_run_stops_before_the_budget_is_passed_and_the_next_one_goes_on(shop, concurrency):
     shop.model(max_cost_usd=0.11, concurrency=concurrency)

@@ -31,6 +31,7 @@ def killed(*_args, **_options):
     raise Killed
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_run_killed_before_its_generation_was_recorded_is_in_the_next_plan(gallery, monkeypatch):
     gallery.add("new.png")

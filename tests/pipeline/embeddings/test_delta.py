@@ -33,6 +33,7 @@ def change_media(gallery):
         gallery.remove(name)
 
 
+@pytest.mark.slow
 def test_the_plan_counts_what_the_run_then_does(gallery):
     first = gallery.plan()
     assert {asset: counts(plan)[0] for asset, plan in first.items()} == {
@@ -85,6 +86,7 @@ def test_the_index_shows_the_new_name_and_both_copies_and_nothing_deleted(galler
     assert rows["p000.png"]["toy"] != before["p000.png"]["toy"]
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_second_plan_says_no_changes(gallery):
     change_media(gallery)
@@ -127,6 +129,7 @@ def test_a_second_run_writes_no_table_version(gallery):
     assert len(before) >= 6
 
 
+@pytest.mark.slow
 def test_a_touched_file_with_the_same_bytes_changes_nothing(gallery):
     gallery.run()
     before = gallery.versions()
@@ -151,6 +154,7 @@ def test_planning_writes_nothing(gallery):
     assert sorted((path, path.stat().st_mtime_ns) for path in (gallery.root / "store").rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_names_with_quotes_and_other_scripts_are_added_and_deleted(gallery):
     names = ["it's.png", 'say "hi".png', "猫 и пёс.png", "100%_;--.png"]
     for name in names:
@@ -190,6 +194,7 @@ def test_the_same_bytes_twice_are_one_content(gallery):
     assert len(gallery.rows()) == 17
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_embedded_is_left_for_the_next_run(gallery):
     pipeline = gallery.pipeline()
     scan = pipeline.source.scan

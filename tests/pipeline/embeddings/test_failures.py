@@ -99,6 +99,7 @@ def fingerprint(gallery, name="toy"):
     return gallery.pipeline().spec.embeddings[name].config.fingerprint()
 
 
+@pytest.mark.slow
 def test_every_picture_is_embedded_or_fails_with_its_reason(make_gallery):
     zoo = make_gallery(pictures=0)
     fill_zoo(zoo)
@@ -135,6 +136,7 @@ def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
     assert zoo.calls() == []  # they fail before they reach the model
 
 
+@pytest.mark.slow
 def test_the_failed_share_check_shows_the_share_and_the_limit(zoo):
     zoo.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 0.25}}})
 
@@ -150,6 +152,7 @@ def test_the_failed_share_check_shows_the_share_and_the_limit(zoo):
     assert all(check.passed for check in check_embedding(zoo.pipeline(), "toy"))
 
 
+@pytest.mark.slow
 def test_a_bad_picture_replaced_by_a_good_one_is_embedded_alone(zoo):
     zoo.forget_calls()
     zoo.add("broken.png")
@@ -161,6 +164,7 @@ def test_a_bad_picture_replaced_by_a_good_one_is_embedded_alone(zoo):
     assert zoo.rows()["broken.png"]["toy"] is not None
 
 
+@pytest.mark.slow
 def test_status_counts_failures_of_media_that_are_still_there(zoo):
     assert make_status(zoo.pipeline())["failures"] == len(BAD)
     zoo.add("broken.png")
@@ -235,6 +239,7 @@ def test_a_terminal_error_stops_at_once_with_the_providers_words(gallery):
     assert len(gallery.calls()) <= 3  # the one that failed, and what was in flight
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_terminal_error_leaves_earlier_vectors_and_the_published_index(gallery):
     rows = gallery.rows()

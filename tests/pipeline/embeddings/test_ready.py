@@ -118,6 +118,7 @@ def test_they_are_taken_as_they_are_from_parquet(ready, kind, dtype):
     assert ran.published["found"].generation.models[0].input == "ready-made made"
 
 
+@pytest.mark.slow
 def test_they_are_taken_from_json_lines_and_csv_as_well(ready):
     write_json(ready, ready.vectors.astype(float).tolist())
     ready.run()
@@ -134,6 +135,7 @@ def test_they_are_taken_from_json_lines_and_csv_as_well(ready):
     assert ready.items() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["list", "fixed"])
 @pytest.mark.parametrize("name", ["clip_vector", "embedding", "made"])
 def test_a_column_may_have_any_name_and_any_vectors(ready, name, kind):
@@ -213,6 +215,7 @@ def test_the_plan_says_how_many_there_are_and_that_they_cost_nothing(ready):
     assert ready.plan()["embeddings/toy"].reason == "20 ready-made; up to date"
 
 
+@pytest.mark.slow
 def test_a_second_run_writes_nothing(ready):
     write(ready, [*ready.vectors, np.full(LENGTH, 9), None])
     ready.tolerate_failures()

@@ -34,6 +34,7 @@ def captioned(once):
     return once(caption_and_run)
 
 
+@pytest.mark.slow
 def test_each_input_is_embedded_once_for_each_distinct_content(gallery):
     caption(gallery)
     ran = gallery.run()

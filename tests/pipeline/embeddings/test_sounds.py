@@ -58,6 +58,7 @@ def sounds_in(names):
     return [name for name in names if name.endswith(".wav")]
 
 
+@pytest.mark.slow
 def test_sounds_are_embedded_indexed_and_found(mixed):
     ran = mixed.run()
     assert (ran.scan.ignored, ran.scan.problems, ran.embedded()) == (0, [], 6)
@@ -84,6 +85,7 @@ def test_the_price_of_a_picture_is_not_a_sounds(mixed):
     assert mixed.run().embeddings["toy"].cost_usd == 4.0
 
 
+@pytest.mark.slow
 def test_a_golden_query_can_expect_a_sound(mixed):
     mixed.run()
     found = [hit.id for hit in opened(mixed).search("a dog").hits]
@@ -95,6 +97,7 @@ def test_a_golden_query_can_expect_a_sound(mixed):
     assert result.metadata["findings"][0]["found"] == f"is at place {found.index('bark.wav') + 1}"
 
 
+@pytest.mark.slow
 def test_sounds_in_a_folder_of_pictures_are_no_failures_of_a_model_that_reads_none(mixed, monkeypatch):
     monkeypatch.setattr(CountingEmbedder, "modalities", frozenset({"image", "text"}))
     asked = mixed.attributes["media"]

@@ -149,6 +149,7 @@ def test_a_row_changes_when_an_input_gets_its_vector_later(gallery):
     assert near(gallery.rows()["p005.png"]["toy"], mean((0.7, picture), (0.3, made("picture 5"))))
 
 
+@pytest.mark.slow
 def test_plan_and_run_agree_and_a_second_run_writes_nothing(mixed):
     weigh(mixed, BOTH)
     planned = mixed.plan()

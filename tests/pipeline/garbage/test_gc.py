@@ -69,6 +69,7 @@ def search(gallery):
     return {hit.id for hit in Index(gallery.pipeline().store, "gallery", "found").search("x", limit=100).hits}
 
 
+@pytest.mark.slow
 def test_of_the_current_table_the_last_versions_stay(gallery):
     keeping(gallery, 2)
     for number in range(4):
@@ -170,6 +171,7 @@ def test_what_is_younger_than_the_grace_stays(gallery):
     assert len(make_gc(needs(gallery, hours=1.1 - age)).garbage) == 3
 
 
+@pytest.mark.slow
 @after(models_of_which_one_is_kept)
 def test_what_was_published_until_a_moment_ago_stays_however_old_it_is(gallery, monkeypatch):
     first, second, third = ids(gallery)
@@ -367,6 +369,7 @@ def test_a_generation_published_at_the_moment_it_is_removed_stays(gallery, monke
     assert search(gallery) == gallery.captions.keys()
 
 
+@pytest.mark.slow
 @after(models_of_which_one_is_kept)
 def test_a_table_that_a_run_writes_is_left_to_it(gallery):
     asked = needs(gallery)

@@ -103,6 +103,7 @@ class History:
         assert self.searched() == (self.pointer().generation, self.contents[self.pointer().generation])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3, *(pytest.param(n, marks=pytest.mark.soak) for n in (1, 2, *range(4, 40)))])
 def test_gc_breaks_neither_search_nor_any_rollback_that_is_listed(make_gallery, seed):
     history = History(make_gallery(pictures=5), seed)

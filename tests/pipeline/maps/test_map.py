@@ -284,6 +284,7 @@ def test_a_generation_that_was_built_without_a_map_gets_one_by_the_next_run(gall
     assert gallery.versions() == before
 
 
+@pytest.mark.slow
 def test_no_map_is_made_where_none_is_wanted_and_the_table_stays_when_it_is(gallery):
     declare(gallery, map="none")
     first = gallery.run().indexes["found"]
@@ -452,6 +453,7 @@ def test_umap_lays_out_neighbours_together(umap, make_gallery):
     assert (far.argmin(axis=1) % 2 == np.arange(60) % 2).all()
 
 
+@pytest.mark.slow
 def test_umap_keeps_in_place_what_has_the_same_vector(umap, make_gallery):
     gallery, report = grown(make_gallery, clusters(40), metric="l2", map="umap")
     before = places(map_of(gallery, report))
@@ -498,6 +500,7 @@ def test_a_few_items_are_laid_out_by_their_components_where_umap_is_wanted(umap,
     assert gallery.versions() == versions
 
 
+@pytest.mark.slow
 def test_another_method_is_taken_by_the_next_run_and_the_table_stays(umap, make_gallery):
     gallery, first = grown(make_gallery, clusters(30), metric="l2")
     declare(gallery, metric="l2", map="umap")

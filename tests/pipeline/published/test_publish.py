@@ -27,6 +27,7 @@ def rebuild(gallery):
     return pipeline
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_generation_whose_checks_did_not_run_is_refused(gallery):
     rows = gallery.rows()

@@ -54,6 +54,7 @@ def build(gallery, *, checks=True):
     return generation.id
 
 
+@pytest.mark.slow
 @after(models_a_and_b)
 def test_rollback_goes_to_what_was_published_before_and_holds_it(gallery):
     first, second = ids(gallery)
@@ -275,6 +276,7 @@ def test_a_generation_that_another_run_added_is_left_to_that_run(gallery):
     assert not publish(gallery.pipeline(), "found", checked=True).changed
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_the_pointer_never_goes_back_within_a_table(gallery, monkeypatch):
     older = published(gallery).generation
@@ -306,6 +308,7 @@ def between(monkeypatch, action):
     monkeypatch.setattr(PointersTable, "swap", swapped)
 
 
+@pytest.mark.slow
 @after(Gallery.run)
 def test_a_run_that_loses_against_the_same_publish_is_no_error(gallery, monkeypatch):
     gallery.add("new.png")
