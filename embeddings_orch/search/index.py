@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Self
 
-from embeddings_orch.embedding.contents import Picture
 from embeddings_orch.embedding.pool.pool import ModelPool, PooledModel
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Modality, Vectors
-from embeddings_orch.search.filters import bind
-from embeddings_orch.search.fusion import Fusion
+from embeddings_orch.search.arguments import takes
 from embeddings_orch.search.models import QueryModels, check_vector, read_vectors
 from embeddings_orch.search.opening import find_index
 from embeddings_orch.search.pictures import picture_bytes
 from embeddings_orch.search.ranking import Candidate, Candidates, page
 from embeddings_orch.search.readers import Readers
-from embeddings_orch.search.request import CANDIDATES, Request, SearchOptions
-from embeddings_orch.search.rerank import Rerank
+from embeddings_orch.search.request import Request
 from embeddings_orch.search.results import Hit, Results
 from embeddings_orch.store import Store
 from embeddings_orch.store.tables.generations import Generation, IndexedModel
@@ -116,109 +113,53 @@ class Index:
             )
         return generation
 
-    def search(
-        self,
-        text: str | None = None,
-        *,
-        image: Picture | None = None,
-        vector: Sequence[float] | Vectors | None = None,
-        id: str | None = None,
-        keyword: str | None = None,
-        hybrid: bool = False,
-        alpha: float | None = None,
-        weights: Mapping[str, float] | None = None,
-        fusion: Fusion | None = None,
-        column: str | None = None,
-        columns: Sequence[str] | None = None,
-        where: str | None = None,
-        params: Mapping[str, Any] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        candidates: int = CANDIDATES,
-        rerank: Rerank | None = None,
-        allow_urls: bool = False,
-        generation: Generation | None = None,
-    ) -> Results:
+    @takes(Request)
+    def search(self, request: Request) -> Results:
         """Find the nearest items to a text, a picture, a vector or another item; by keywords; or by several at once.
 
-        Args:
-            text: words.
-            image: a picture: a path, encoded bytes, a Pillow image, a uint8 array (height, width[, channels]), a URL.
-            vector: shape (dimensions,), of the model of ``column``.
-            id: an item of the index; found is what is like it, without itself. Its stored vectors are the query.
-            keyword: words for the full text: alone, or beside another query, which makes the search hybrid.
-            hybrid: search the full text as well, for ``keyword``, else for ``text``.
-            alpha: hybrid with this share for the vectors: 0 is keywords only, 1 vectors only.
-            weights: the embeddings to search, each with its share among them.
-            fusion: ``rrf`` (reciprocal rank) or ``relative`` (relative score); default ``relative`` where ``alpha`` or
-                ``weights`` is given, else ``rrf``.
-            column: the one embedding to search. Default, where neither ``hybrid``, ``keyword``, ``alpha`` nor
-                ``weights`` is given, the first that can read the query; else all that can.
-            columns: the embeddings to search.
-            where: an SQL filter over the catalog's columns, applied before the search; ``:name`` stands for a value
-                of ``params``.
-            params: the values of the filter: str, bool, int, float, None, date, datetime, or a list for ``IN``.
-            limit: the most hits to return.
-            offset: hits to leave out first.
-            candidates: items of each ranking that are fused, where several are.
-            rerank: a model that reads the first hits' texts together with ``keyword``, else ``text``, and has the last
-                word on their scores and order.
-            allow_urls: fetch an ``image`` that is an http(s) URL; never from a private address.
-            generation: the generation to search, by its own models; default the published one.
+        The arguments are those of `embeddings_orch.search.request.Request`, which explains them: the text may come
+        first, all others are given by name.
 
         Raises:
             EmbeddingsOrchError: arguments that do not go together, an unreadable picture, a wrong filter, no such item,
                 nothing published.
         """
-        if column is not None and columns is not None:
-            raise EmbeddingsOrchError("give column or columns, not both")
-        request = Request(
-            text=text,
-            image=image,
-            vector=vector,
-            id=id,
-            keyword=keyword,
-            hybrid=hybrid,
-            alpha=alpha,
-            weights=weights,
-            fusion=fusion,
-            columns=(column,) if column is not None else tuple(columns) if columns is not None else None,
-            limit=limit,
-            offset=offset,
-            candidates=candidates,
-        )
-        if rerank is not None:
-            request = replace(request, offset=0, limit=rerank.window(offset + limit))
-            if request.words is None:
-                raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
-        where = bind(where, params)
-        generation = generation or self.generation()
+        return self._search(request)
+
+    @takes(Request)
+    async def asearch(self, request: Request) -> Results:
+        """`search` in a thread of the event loop's default pool, so that the loop goes on meanwhile.
+
+        A search whose task is cancelled ends in its thread, and its answer is dropped.
+        """
+        return await asyncio.to_thread(self._search, request)
+
+    def _search(self, request: Request) -> Results:
+        if request.rerank is None or request.words is None:
+            return self._rank(request)
+        offset, limit = request.offset, request.limit
+        first = self._rank(replace(request, offset=0, limit=request.rerank.window(offset + limit)))
+        reranked = request.rerank.order(request.words, first)
+        return replace(reranked, hits=reranked.hits[offset : offset + limit])
+
+    def _rank(self, request: Request) -> Results:
+        where = request.filter
+        generation = request.generation or self.generation()
         if request.by_words and not generation.full_text:
             raise EmbeddingsOrchError(
                 f"index {self.name!r} has no full text to search for words; declare its columns: full_text: [caption]"
             )
         reader = self._readers.of(generation)
         try:
-            queries = self._queries(request, generation, reader, allow_urls) if request.by_vectors else []
+            queries = self._queries(request, generation, reader) if request.by_vectors else []
             ranked = page(request, queries, Candidates(reader, generation, where, request.id))
-            results = self._results(generation, reader, ranked)
+            return self._results(generation, reader, ranked)
         except StoreError:
             self._readers.forget(generation)
             raise
-        if rerank is None or request.words is None:
-            return results
-        reranked = rerank.order(request.words, results)
-        return replace(reranked, hits=reranked.hits[offset : offset + limit])
-
-    async def asearch(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Results:
-        """`search` in a thread of the event loop's default pool, so that the loop goes on meanwhile.
-
-        A search whose task is cancelled ends in its thread, and its answer is dropped.
-        """
-        return await asyncio.to_thread(self.search, text, **options)
 
     def _queries(
-        self, request: Request, generation: Generation, reader: IndexReader, allow_urls: bool
+        self, request: Request, generation: Generation, reader: IndexReader
     ) -> list[tuple[IndexedModel, Vectors]]:
         """The embeddings to search, each with the query's vector."""
         if request.id is not None:
@@ -235,7 +176,7 @@ class Index:
         content: str | bytes | None = request.text
         if content is None:
             assert request.image is not None
-            content = picture_bytes(request.image, allow_urls=allow_urls)
+            content = picture_bytes(request.image, allow_urls=request.allow_urls)
         return [(model, self._models.embed(model, modality, content)) for model in models]
 
     def _results(self, generation: Generation, reader: IndexReader, ranked: list[Candidate]) -> Results:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict, get_args
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_args
 
 from embeddings_orch.embedding.contents import Picture
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Vectors
+from embeddings_orch.search.filters import bind
 from embeddings_orch.search.fusion import Fusion
 from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.store.tables.generations import Generation
@@ -21,38 +23,41 @@ CANDIDATES = 200
 HYBRID_ALPHA = 0.5
 
 
-class SearchOptions(TypedDict, total=False):
-    """The keyword arguments of `Index.search`, which explains them."""
-
-    image: Picture | None
-    vector: Sequence[float] | Vectors | None
-    id: str | None
-    keyword: str | None
-    hybrid: bool
-    alpha: float | None
-    weights: Mapping[str, float] | None
-    fusion: Fusion | None
-    column: str | None
-    columns: Sequence[str] | None
-    where: str | None
-    params: Mapping[str, Any] | None
-    limit: int
-    offset: int
-    candidates: int
-    rerank: Rerank | None
-    allow_urls: bool
-    generation: Generation | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The arguments of a search, checked together; see `Index.search`.
+    """The arguments of `Index.search`, all of them here and nowhere else; checked together.
+
+    Attributes:
+        text: words.
+        image: a picture: a path, encoded bytes, a Pillow image, a uint8 array (height, width[, channels]), a URL.
+        vector: shape (dimensions,), of the model of ``column``.
+        id: an item of the index; found is what is like it, without itself. Its stored vectors are the query.
+        keyword: words for the full text: alone, or beside another query, which makes the search hybrid.
+        hybrid: search the full text as well, for ``keyword``, else for ``text``.
+        alpha: hybrid with this share for the vectors: 0 is keywords only, 1 vectors only.
+        weights: the embeddings to search, each with its share among them.
+        fusion: ``rrf`` (reciprocal rank) or ``relative`` (relative score); default ``relative`` where ``alpha`` or
+            ``weights`` is given, else ``rrf``.
+        column: the one embedding to search. Default, where neither ``hybrid``, ``keyword``, ``alpha`` nor ``weights``
+            is given, the first that can read the query; else all that can.
+        columns: the embeddings to search.
+        where: an SQL filter over the catalog's columns, applied before the search; ``:name`` stands for a value of
+            ``params``.
+        params: the values of the filter: str, bool, int, float, None, date, datetime, or a list for ``IN``.
+        limit: the most hits to return.
+        offset: hits to leave out first.
+        candidates: items of each ranking that are fused, where several are.
+        rerank: a model that reads the first hits' texts together with ``keyword``, else ``text``, and has the last
+            word on their scores and order.
+        allow_urls: fetch an ``image`` that is an http(s) URL; never from a private address.
+        generation: the generation to search, by its own models; default the published one.
 
     Raises:
         EmbeddingsOrchError: they do not go together.
+        FilterError: the filter and its values do not.
     """
 
-    text: str | None = None
+    text: str | None = field(default=None, kw_only=False)
     image: Picture | None = None
     vector: Sequence[float] | Vectors | None = None
     id: str | None = None
@@ -61,10 +66,16 @@ class Request:
     alpha: float | None = None
     weights: Mapping[str, float] | None = None
     fusion: Fusion | None = None
-    columns: tuple[str, ...] | None = None
+    column: str | None = None
+    columns: Sequence[str] | None = None
+    where: str | None = None
+    params: Mapping[str, Any] | None = None
     limit: int = 10
     offset: int = 0
     candidates: int = CANDIDATES
+    rerank: Rerank | None = None
+    allow_urls: bool = False
+    generation: Generation | None = None
 
     def __post_init__(self) -> None:
         queries = [query for query in (self.text, self.image, self.vector, self.id) if query is not None]
@@ -81,13 +92,33 @@ class Request:
             raise EmbeddingsOrchError(f"alpha is from 0, keywords only, to 1, vectors only, not {self.alpha}")
         if self.fusion not in (None, *get_args(Fusion)):
             raise EmbeddingsOrchError(f"fusion is one of {', '.join(get_args(Fusion))}, not {self.fusion!r}")
+        if self.rerank is not None and self.words is None:
+            raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
         self._check_columns()
 
+    @cached_property
+    def filter(self) -> str | None:
+        """The filter with its values, None for all rows.
+
+        Raises:
+            FilterError: they do not go together.
+        """
+        return bind(self.where, self.params)
+
+    @property
+    def named(self) -> tuple[str, ...] | None:
+        """The embeddings that ``column`` or ``columns`` names."""
+        if self.column is not None:
+            return (self.column,)
+        return None if self.columns is None else tuple(self.columns)
+
     def _check_columns(self) -> None:
-        weights = self.weights
-        if self.columns is not None and not self.columns:
+        weights, named = self.weights, self.named
+        if self.column is not None and self.columns is not None:
+            raise EmbeddingsOrchError("give column or columns, not both")
+        if named is not None and not named:
             raise EmbeddingsOrchError("columns names no embedding")
-        if twice := [name for name, times in Counter(self.columns or ()).items() if times > 1]:
+        if twice := [name for name, times in Counter(named or ()).items() if times > 1]:
             raise EmbeddingsOrchError(f"columns names {twice[0]!r} more than once; weights say how much each counts")
         if weights is None:
             return
@@ -97,7 +128,7 @@ class Request:
             or not self._weight_names
         ):
             raise EmbeddingsOrchError("weights are numbers from 0, at least one of them above it")
-        if self.columns is not None and set(weights) != set(self.columns):
+        if named is not None and set(weights) != set(named):
             raise EmbeddingsOrchError("weights and columns name different embeddings; weights alone will do")
 
     @property
@@ -128,7 +159,7 @@ class Request:
     @property
     def asked_embeddings(self) -> tuple[str, ...] | None:
         """The embeddings that are asked for by name; those of no weight need no query."""
-        return tuple(self._weight_names) if self.weights is not None else self.columns
+        return tuple(self._weight_names) if self.weights is not None else self.named
 
     @property
     def all_columns(self) -> bool:
