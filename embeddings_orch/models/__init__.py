@@ -39,7 +39,7 @@ from embeddings_orch.models.local import (
     torch_dtype,
 )
 from embeddings_orch.models.paths import local_path
-from embeddings_orch.models.remote import RemoteConfig
+from embeddings_orch.models.remote import RemoteConfig, RemoteEmbedder, vectors_from
 from embeddings_orch.models.reranker import Reranker, RerankerConfig
 from embeddings_orch.models.weights import file_sha256, files_sha256
 from embeddings_orch.plugins import suggestion
@@ -91,6 +91,7 @@ __all__ = [
     "read_secret",
     "remember",
     "RemoteConfig",
+    "RemoteEmbedder",
     "Reranker",
     "RerankerConfig",
     "resolve_device",
@@ -110,4 +111,5 @@ __all__ = [
     "TransientError",
     "UnavailableError",
     "Vectors",
+    "vectors_from",
 ]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
 
 from embeddings_orch.models import (
     Batch,
-    Embedder,
     EmbedderConfig,
     EmbedResult,
     Limits,
     Modality,
     ProviderError,
+    RemoteEmbedder,
     ResponseError,
     TerminalError,
     TransientError,
@@ -23,6 +20,7 @@ from embeddings_orch.models import (
     error_from_status,
     message_in,
     read_secret,
+    vectors_from,
 )
 from embeddings_orch_acme.config import DIMENSIONS, AcmeConfig
 
@@ -33,17 +31,12 @@ _MOST_ITEMS = 96
 _MOST_TOKENS = 100_000
 
 
-class AcmeEmbedder(Embedder[AcmeConfig]):
+class AcmeEmbedder(RemoteEmbedder[AcmeConfig, "httpx.Client"]):
     """Embeds texts; retries, packing, rate limits, bisection and normalising are the core's."""
 
     config_class: ClassVar[type[EmbedderConfig]] = AcmeConfig
     modalities: frozenset[Modality] = frozenset({"text"})
     kinds: ClassVar[tuple[str, ...]] = ("acme",)
-
-    def __init__(self, config: AcmeConfig) -> None:
-        super().__init__(config)
-        self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
 
     def dimensions(self) -> int | None:
         """Of the known models."""
@@ -57,6 +50,17 @@ class AcmeEmbedder(Embedder[AcmeConfig]):
         """One rate limit for each key."""
         return account_of(self.config.provider, self.config.base_url, self._key())
 
+    def connect(self) -> httpx.Client:
+        """One client for all threads."""
+        import httpx
+
+        return httpx.Client(
+            base_url=self.config.base_url,
+            headers={"Authorization": f"Bearer {self._key()}"},
+            timeout=self.config.timeout,
+            limits=httpx.Limits(max_connections=self.config.concurrency),
+        )
+
     def embed(self, batch: Batch) -> EmbedResult:
         """One request for the whole batch.
 
@@ -65,7 +69,7 @@ class AcmeEmbedder(Embedder[AcmeConfig]):
         """
         side = "query" if batch.side == "query" else "passage"
         body = {"model": self.config.name, "side": side, "texts": list(batch.contents)}
-        response = self._made_client().post("/v1/embed", json=body)
+        response = self.client.post("/v1/embed", json=body)
         if response.status_code != 200:
             raise error_from_status(response.status_code, message_in(response.content), response.headers)
         try:
@@ -84,26 +88,6 @@ class AcmeEmbedder(Embedder[AcmeConfig]):
             return TerminalError(f"base_url {self.config.base_url!r}: {error}")
         return super().classify(error)
 
-    def close(self) -> None:
-        """Close the connections; a later batch opens new ones."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _made_client(self) -> httpx.Client:
-        with self._lock:
-            if self._client is None:
-                import httpx
-
-                self._client = httpx.Client(
-                    base_url=self.config.base_url,
-                    headers={"Authorization": f"Bearer {self._key()}"},
-                    timeout=self.config.timeout,
-                    limits=httpx.Limits(max_connections=self.config.concurrency),
-                )
-            return self._client
-
     def _key(self) -> str:
         return read_secret(self.config.api_key_env, "Acme's API key")
 
@@ -117,13 +101,7 @@ def _vectors_in(answer: Any, count: int) -> Vectors:
         raise ResponseError(f"the answer has no vectors: {type(error).__name__} {error}") from None
     if found != count or sorted(rows) != list(range(count)):
         raise ResponseError(f"the answer has {found} vectors with the indexes {sorted(rows)[:9]} for {count} texts")
-    try:
-        vectors = np.array([rows[index] for index in range(count)], dtype=np.float32)
-    except (TypeError, ValueError):
-        raise ResponseError("the answer's vectors are no numbers, or of several lengths") from None
-    if vectors.ndim != 2 or not np.isfinite(vectors).all():
-        raise ResponseError("the answer's vectors are no rows of finite numbers")
-    return vectors
+    return vectors_from([rows[index] for index in range(count)], count)
 
 
 def _tokens_in(answer: Any) -> int:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from embeddings_orch.models import (
     Batch,
-    Embedder,
     EmbedResult,
     Item,
     ItemError,
     Limits,
     Modality,
     ProviderError,
-    ResponseError,
+    RemoteEmbedder,
     Side,
-    Vectors,
     account_of,
+    vectors_from,
 )
 from embeddings_orch_plugins.aws.config import BedrockConfig
 from embeddings_orch_plugins.aws.errors import classify
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from embeddings_orch_plugins.aws.client import BedrockClient
 
 
-class BedrockEmbedder(Embedder[BedrockConfig]):
+class BedrockEmbedder(RemoteEmbedder[BedrockConfig, "BedrockClient"]):
     """Embeds texts and, with some models, pictures by InvokeModel of Amazon Bedrock."""
 
     config_class = BedrockConfig
@@ -41,8 +39,6 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
         self._model = config.model
         # Of this model; the class says what any of them reads.
         self.modalities = frozenset(self._model.items)
-        self._lock = threading.Lock()
-        self._connection: BedrockClient | None = None
 
     def dimensions(self) -> int | None:
         """As configured, else the model's default."""
@@ -66,7 +62,7 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             TerminalError: there are no credentials.
         """
         config = self.config
-        who = config.assumed_role or self._connect().key()
+        who = config.assumed_role or self.client.key()
         return account_of("bedrock", config.endpoint_url, config.region, config.base, who)
 
     def prepare(self, item: Item) -> str:
@@ -90,12 +86,12 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             ClientError: Bedrock refuses.
             BotoCoreError: there was no answer.
         """
-        connection, most = self._connect(), self._model.items[batch.modality]
+        client, most = self.client, self._model.items[batch.modality]
         parts, tokens = [], 0
         for start in range(0, len(batch), most):
             contents = batch.contents[start : start + most]
-            answer, header = connection.invoke(self._model.body(self._call(batch.modality, contents, batch.side)))
-            parts.append(matrix(self._model.vectors(answer), len(contents)))
+            answer, header = client.invoke(self._model.body(self._call(batch.modality, contents, batch.side)))
+            parts.append(vectors_from(self._model.vectors(answer), len(contents)))
             tokens += header or self._count_tokens(answer)
         return EmbedResult(parts[0] if len(parts) == 1 else np.concatenate(parts), tokens)
 
@@ -104,13 +100,6 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
         if isinstance(error, ProviderError):
             return error
         return classify(error) or super().classify(error)
-
-    def close(self) -> None:
-        """Close the connections; the next batch makes new ones."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def advice(self) -> list[str]:
         """What would be faster or last longer."""
@@ -122,16 +111,18 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
             lines.append("Marengo 2.7 is going to be withdrawn; 3.0 has other vectors, so changing embeds all again")
         return lines
 
-    def _connect(self) -> BedrockClient:
-        with self._lock:
-            if self._connection is None:
-                from embeddings_orch_plugins.aws.client import BedrockClient
+    def connect(self) -> BedrockClient:
+        """A client of Bedrock's runtime.
 
-                try:
-                    self._connection = BedrockClient(self.config)
-                except Exception as error:
-                    raise self.classify(error) from error
-            return self._connection
+        Raises:
+            TerminalError: there is no such profile, or no credentials.
+        """
+        from embeddings_orch_plugins.aws.client import BedrockClient
+
+        try:
+            return BedrockClient(self.config)
+        except Exception as error:
+            raise self.classify(error) from error
 
     def _call(self, modality: Modality, contents: Any, side: Side) -> ModelCall:
         config, model = self.config, self._model
@@ -156,23 +147,3 @@ class BedrockEmbedder(Embedder[BedrockConfig]):
         key = self._model.tokens_key
         counted = answer.get(key) if key and isinstance(answer, dict) else 0
         return counted if isinstance(counted, int) else 0
-
-
-def matrix(rows: Any, count: int) -> Vectors:
-    """Vectors of an answer, shape (count, dimensions).
-
-    Raises:
-        ResponseError: there are fewer or more, of several lengths, or not of finite numbers.
-    """
-    if not isinstance(rows, list) or len(rows) != count:
-        count_or_type = len(rows) if isinstance(rows, list) else type(rows).__name__
-        raise ResponseError(f"the answer has {count_or_type} vectors for {count} inputs")
-    try:
-        array = np.asarray(rows)
-    except ValueError as error:
-        raise ResponseError(f"the answer's vectors are of several lengths: {error}") from error
-    if array.ndim != 2 or array.dtype.kind not in "fi":
-        raise ResponseError(f"the answer's vectors are not lists of numbers ({array.dtype}, {array.ndim} axes)")
-    if not np.isfinite(array).all():
-        raise ResponseError("the answer has a number that is not finite")
-    return array.astype(np.float32)

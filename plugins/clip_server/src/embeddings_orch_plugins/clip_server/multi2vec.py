@@ -11,19 +11,20 @@ from typing import Any, ClassVar
 from embeddings_orch.media import portable_image
 from embeddings_orch.models import (
     Batch,
-    Embedder,
     EmbedResult,
     Item,
     Limits,
     Modality,
     ProviderError,
+    RemoteEmbedder,
     ResponseError,
     SuspectError,
     TerminalError,
     TransientError,
     account_of,
+    vectors_from,
 )
-from embeddings_orch_plugins.clip_server.client import HttpClient, Reply, UnreachableError, vectors_in
+from embeddings_orch_plugins.clip_server.client import HttpClient, Reply, UnreachableError
 from embeddings_orch_plugins.clip_server.config import Multi2VecClipConfig
 from embeddings_orch_plugins.clip_server.fleet import Fleet, FleetServer, difference
 
@@ -31,7 +32,7 @@ _REQUEST_BYTES = 16 * 2**20
 _DOWN = frozenset({502, 503, 504})
 
 
-class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
+class Multi2VecClipEmbedder(RemoteEmbedder[Multi2VecClipConfig, HttpClient]):
     """Embeds images and texts with the model of one or several containers.
 
     A container that cannot be reached is taken out at once and its request goes to another; one that answers 502, 503
@@ -48,7 +49,6 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
 
     def __init__(self, config: Multi2VecClipConfig, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(config)
-        self._connection = HttpClient(config.timeout, config.concurrency)
         self._fleet = Fleet(config.servers(), clock)
         self._lock, self._model_lock = threading.Lock(), threading.Lock()
         self._met = len(self._fleet.servers) == 1
@@ -77,6 +77,10 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
         data, _ = portable_image(item.content)
         return base64.b64encode(data).decode()
 
+    def connect(self) -> HttpClient:
+        """A client with a connection for each request under way."""
+        return HttpClient(self.config.timeout, self.config.concurrency)
+
     def embed(self, batch: Batch) -> EmbedResult:
         """Embed texts or pictures: vectors of shape (n, dimensions), as the model gives them.
 
@@ -92,11 +96,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
         if reply.status != 200:
             raise reply.error()
         key = "textVectors" if batch.modality == "text" else "imageVectors"
-        return EmbedResult(vectors_in(reply.json(), key, len(batch)))
-
-    def close(self) -> None:
-        """Close the connections; the next batch opens new ones."""
-        self._connection.close()
+        return EmbedResult(vectors_from(reply.list_in(key), len(batch)))
 
     def _ask(self, body: dict[str, Any]) -> Reply:
         """The answer of the first server that can be reached."""
@@ -105,7 +105,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
         while (server := self._fleet.take(unreachable)) is not None:
             try:
                 self._join(server)
-                reply = self._connection.post(f"{server.url}/vectorize", body)
+                reply = self.client.post(f"{server.url}/vectorize", body)
                 down = reply.error() if reply.status in _DOWN else None
             except UnreachableError as error:
                 self._fleet.count_failure(server)
@@ -149,7 +149,7 @@ class Multi2VecClipEmbedder(Embedder[Multi2VecClipConfig]):
         with server.lock:
             if server.known:
                 return
-            reply = self._connection.get(f"{server.url}/meta")
+            reply = self.client.get(f"{server.url}/meta")
             if reply.status in _DOWN:
                 raise TransientError(f"{server.url} is not ready: {reply.error()}")
             self._compare(server.url, _config_in(reply))

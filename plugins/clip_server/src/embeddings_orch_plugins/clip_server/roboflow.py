@@ -11,19 +11,20 @@ from embeddings_orch.media import portable_image
 from embeddings_orch.models import (
     Batch,
     BatchTooLargeError,
-    Embedder,
     EmbedResult,
     Item,
     ItemError,
     Limits,
     Modality,
     ProviderError,
+    RemoteEmbedder,
     SuspectError,
     TerminalError,
     account_of,
     read_secret,
+    vectors_from,
 )
-from embeddings_orch_plugins.clip_server.client import HttpClient, Reply, vectors_in
+from embeddings_orch_plugins.clip_server.client import HttpClient, Reply
 from embeddings_orch_plugins.clip_server.config import DIMENSIONS, RoboflowClipConfig
 
 _REQUEST_BYTES = 16 * 2**20
@@ -37,7 +38,7 @@ _OF_THE_REQUEST = ("API key is missing", "Invalid Model ID")
 _TOO_MANY = "The maximum number of"
 
 
-class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
+class RoboflowClipEmbedder(RemoteEmbedder[RoboflowClipConfig, HttpClient]):
     """Embeds images and texts with one of OpenAI's CLIP models.
 
     The key goes into the body's ``api_key``, which the server reads as it reads the query's: so it stands in no address
@@ -47,10 +48,6 @@ class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
     config_class = RoboflowClipConfig
     modalities: frozenset[Modality] = frozenset({"image", "text"})
     kinds: ClassVar[tuple[str, ...]] = ("roboflow",)
-
-    def __init__(self, config: RoboflowClipConfig) -> None:
-        super().__init__(config)
-        self._connection = HttpClient(config.timeout, config.concurrency)
 
     def dimensions(self) -> int:
         """Of the version's vectors."""
@@ -85,6 +82,10 @@ class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
         data, _ = portable_image(item.content)
         return base64.b64encode(data).decode()
 
+    def connect(self) -> HttpClient:
+        """A client with a connection for each request under way."""
+        return HttpClient(self.config.timeout, self.config.concurrency)
+
     def embed(self, batch: Batch) -> EmbedResult:
         """Embed texts or pictures: vectors of shape (n, dimensions), as the model gives them.
 
@@ -101,14 +102,10 @@ class RoboflowClipEmbedder(Embedder[RoboflowClipConfig]):
             route, content = "embed_image", {"image": pictures}
         key = self._key()
         body = {"clip_version_id": self.config.clip_version_id, **content, **({"api_key": key} if key else {})}
-        reply = self._connection.post(f"{self.config.base_url}/clip/{route}", body)
+        reply = self.client.post(f"{self.config.base_url}/clip/{route}", body)
         if reply.status != 200:
             raise _refusal(reply)
-        return EmbedResult(vectors_in(reply.json(), "embeddings", len(batch)))
-
-    def close(self) -> None:
-        """Close the connections; the next batch opens new ones."""
-        self._connection.close()
+        return EmbedResult(vectors_from(reply.list_in("embeddings"), len(batch)))
 
     def _key(self) -> str | None:
         name = self.config.api_key_env

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
 
 from embeddings_orch.media import portable_image
 from embeddings_orch.models import (
     Batch,
-    Embedder,
     EmbedResult,
     Item,
     Limits,
     Modality,
     ProviderError,
-    ResponseError,
+    RemoteEmbedder,
     Side,
     TerminalError,
-    Vectors,
     account_of,
     read_secret,
+    vectors_from,
 )
 from embeddings_orch_plugins.gemini.config import GeminiConfig
 from embeddings_orch_plugins.gemini.tasks import LONGEST_PROMPT, PROMPTS, has_task_types, modalities_of
@@ -43,7 +39,7 @@ _IMAGE_TOKENS = 1120
 _PNG = b"\x89PNG"
 
 
-class GeminiEmbedder(Embedder[GeminiConfig]):
+class GeminiEmbedder(RemoteEmbedder[GeminiConfig, "genai.Client"]):
     """Embeds texts, and with gemini-embedding-2 pictures, one vector for each."""
 
     config_class = GeminiConfig
@@ -53,8 +49,6 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
     def __init__(self, config: GeminiConfig) -> None:
         super().__init__(config)
         self.modalities = modalities_of(config)  # they depend on the model
-        self._lock = threading.Lock()
-        self._client: genai.Client | None = None
 
     def dimensions(self) -> int:
         """As configured."""
@@ -106,10 +100,11 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
         # One content each: gemini-embedding-2 makes ONE vector of all strings or parts in a list. As dicts, which the
         # SDK checks faster than its own objects, of 001 five times so.
         contents: list[Any] = [{"parts": [_part(content, prompt)]} for content in batch.contents]
-        answer = self._make_client().models.embed_content(model=self.config.name, contents=contents, config=config)
+        answer = self.client.models.embed_content(model=self.config.name, contents=contents, config=config)
         usage = answer.usage_metadata
         counted = (usage.prompt_token_count or 0) if usage is not None else 0
-        return EmbedResult(_vectors(answer, len(batch)), tokens=counted)
+        rows = [embedding.values or [] for embedding in answer.embeddings or ()]
+        return EmbedResult(vectors_from(rows, len(batch)), tokens=counted)
 
     def classify(self, error: Exception) -> ProviderError:
         """By status, and what Google's error details say."""
@@ -118,13 +113,6 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
         from embeddings_orch_plugins.gemini.errors import classify
 
         return classify(error) or super().classify(error)
-
-    def close(self) -> None:
-        """Close the client; the next batch makes a new one."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
     def _task(self, side: Side) -> Any:
         return self.config.query_task_type if side == "query" else self.config.source_task_type
@@ -137,24 +125,26 @@ class GeminiEmbedder(Embedder[GeminiConfig]):
                 f"{error}, or name the variable that holds it, as in api_key_env: GOOGLE_API_KEY"
             ) from error
 
-    def _make_client(self) -> genai.Client:
+    def connect(self) -> genai.Client:
+        """A client of Google's SDK.
+
+        Raises:
+            TerminalError: the key is missing.
+        """
         from google import genai
         from google.genai import types
 
-        with self._lock:
-            if self._client is None:
-                self._client = genai.Client(
-                    api_key=self._key(),
-                    # Said and not left to the SDK, which would follow GOOGLE_GENAI_USE_VERTEXAI and the like.
-                    vertexai=False,
-                    http_options=types.HttpOptions(
-                        base_url=self.config.base_url or "https://generativelanguage.googleapis.com",
-                        api_version=_API_VERSION,
-                        timeout=max(1, int(self.config.timeout * 1000)),
-                        retry_options=types.HttpRetryOptions(attempts=1),
-                    ),
-                )
-            return self._client
+        return genai.Client(
+            api_key=self._key(),
+            # Said and not left to the SDK, which would follow GOOGLE_GENAI_USE_VERTEXAI and the like.
+            vertexai=False,
+            http_options=types.HttpOptions(
+                base_url=self.config.base_url or "https://generativelanguage.googleapis.com",
+                api_version=_API_VERSION,
+                timeout=max(1, int(self.config.timeout * 1000)),
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
 
 
 def _part(content: str | bytes, prompt: str) -> types.PartDict:
@@ -162,16 +152,3 @@ def _part(content: str | bytes, prompt: str) -> types.PartDict:
         return {"text": prompt + content}
     mime = "image/png" if content.startswith(_PNG) else "image/jpeg"
     return {"inline_data": {"data": content, "mime_type": mime}}
-
-
-def _vectors(answer: Any, count: int) -> Vectors:
-    rows = [embedding.values or [] for embedding in answer.embeddings or ()]
-    if len(rows) != count:
-        raise ResponseError(f"the answer has {len(rows)} vectors for {count} contents")
-    if len({len(row) for row in rows}) != 1 or not rows[0]:
-        raise ResponseError("the answer's vectors are not of one length")
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, and found below
-        vectors: Vectors = np.asarray(rows).astype(np.float32)
-    if not np.isfinite(vectors).all():
-        raise ResponseError("the answer has a vector that is not finite")
-    return vectors

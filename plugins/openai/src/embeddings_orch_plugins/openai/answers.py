@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embeddings_orch.models import EmbedResult, ResponseError, SuspectError, Vectors, message_in
+from embeddings_orch.models import EmbedResult, ResponseError, SuspectError, Vectors, message_in, vectors_from
 
 
 def result_of(body: bytes, count: int) -> EmbedResult:
@@ -35,9 +35,7 @@ def result_of(body: bytes, count: int) -> EmbedResult:
         if rows[index] is not None:
             raise ResponseError(f"two vectors came with the index {index}")
         rows[index] = _numbers(entry.get("embedding"), index)
-    if len(lengths := {len(row) for row in rows}) != 1:
-        raise ResponseError(f"vectors of several lengths came: {sorted(lengths)}")
-    return EmbedResult(np.stack(rows), _tokens(answer.get("usage")))
+    return EmbedResult(vectors_from(rows, count), _tokens(answer.get("usage")))
 
 
 def _numbers(embedding: Any, index: int) -> Vectors:
@@ -49,9 +47,7 @@ def _numbers(embedding: Any, index: int) -> Vectors:
             row = np.asarray(embedding)
     except ValueError as error:
         raise ResponseError(f"the vector with the index {index} is not made of numbers: {error}") from error
-    if row.dtype.kind not in "fiu":
-        raise ResponseError(f"the vector with the index {index} is not made of numbers")
-    if row.ndim != 1 or not row.size:
+    if row.dtype.kind not in "fiu" or row.ndim != 1 or not row.size:
         raise ResponseError(f"the vector with the index {index} is empty, or not a row of numbers")
     if not np.isfinite(row).all():
         # It may come again with the same input, and then it must not cost the others their vectors.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from embeddings_orch.models import (
     Batch,
-    Embedder,
     EmbedResult,
     Item,
     ItemError,
     Limits,
     Modality,
     ProviderError,
+    RemoteEmbedder,
     account_of,
     read_secret,
 )
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from embeddings_orch_plugins.openai.client import Client
 
 
-class OpenAIEmbedder(Embedder[OpenAIConfig]):
+class OpenAIEmbedder(RemoteEmbedder[OpenAIConfig, "Client"]):
     """Embeds texts by one model of OpenAI, or of a server that speaks its protocol.
 
     Args:
@@ -45,8 +44,6 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
     def __init__(self, config: OpenAIConfig, counter: TokenCounter = COUNTER) -> None:
         super().__init__(config)
         self._counter = counter
-        self._lock = threading.Lock()
-        self._client: Client | None = None
 
     def dimensions(self) -> int | None:
         """As configured, else the full length of one of OpenAI's models, else None."""
@@ -86,6 +83,16 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
                 )
         return text
 
+    def connect(self) -> Client:
+        """A client of OpenAI's SDK.
+
+        Raises:
+            TerminalError: the key is missing.
+        """
+        from embeddings_orch_plugins.openai.client import Client
+
+        return Client(self.config, self._key())
+
     def embed(self, batch: Batch) -> EmbedResult:
         """Embed texts in one request: vectors of shape (n, dimensions), in order, as the server gives them.
 
@@ -94,20 +101,13 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
         """
         from embeddings_orch_plugins.openai.answers import result_of
 
-        return result_of(self._make_client().ask(list(batch.contents)), len(batch))
+        return result_of(self.client.ask(list(batch.contents)), len(batch))
 
     def classify(self, error: Exception) -> ProviderError:
         """What an error of the SDK, or of the network, means."""
         from embeddings_orch_plugins.openai.errors import translate_error
 
         return translate_error(error, self.config.address, ours=self.config.base_url is not None)
-
-    def close(self) -> None:
-        """Close the connections; the next batch opens new ones."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
     def advice(self) -> list[str]:
         """What would be cheaper, or counted instead of bounded."""
@@ -133,11 +133,3 @@ class OpenAIEmbedder(Embedder[OpenAIConfig]):
             return None
         hint = "" if self.config.base_url is None else " (api_key_env: null where it has none)"
         return read_secret(variable, f"the key for {self.config.address}{hint}")
-
-    def _make_client(self) -> Client:
-        with self._lock:
-            if self._client is None:
-                from embeddings_orch_plugins.openai.client import Client
-
-                self._client = Client(self.config, self._key())
-            return self._client
