@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -26,6 +24,7 @@ from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.identity import digest
 from embeddings_orch.models.paths import local_path
+from embeddings_orch.spec.auto import AutoSpec
 from embeddings_orch.spec.index import NAME_PATTERN, IndexSpec, Name, Spec
 from embeddings_orch.spec.inputs import INPUT_SCHEMA, Input
 
@@ -33,8 +32,18 @@ OWNER_PATTERN = r"^(?:team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})
 Owner = Annotated[str, StringConstraints(pattern=OWNER_PATTERN)]
 """What Dagster takes as the owner of an asset."""
 
-_CRON_FIELD = r"[\dA-Za-z*/,#?L-]+"
-_CRON = re.compile(rf"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|{_CRON_FIELD}( +{_CRON_FIELD}){{4}})$")
+
+def _check_runner(name: str) -> str:
+    known = [plugin.name for plugin in plugins.list_plugins("runners") if plugin.installed]
+    if name not in known:
+        raise PydanticCustomError(
+            "runner", "{reason}", {"reason": f"there is no runner {name!r}{plugins.suggestion(name, known)}"}
+        )
+    return name
+
+
+RunnerName = Annotated[str, AfterValidator(_check_runner)]
+"""An installed runner plugin."""
 
 
 class _PluginSpec(Spec):
@@ -101,7 +110,7 @@ class EmbeddingSpec(_PluginSpec):
 
     plugin_group = "embedders"
     plugin_key = "provider"
-    own_keys = ("provider", "input", "vectors")
+    own_keys = ("provider", "input", "vectors", "runner")
 
     provider: str = Field(description="The embedder plugin.")
     input: Input = Field(
@@ -114,6 +123,11 @@ class EmbeddingSpec(_PluginSpec):
         default=None,
         description="In place of input: a column of the media with vectors of this model. They are taken as they are.",
         json_schema_extra={"type": "string", "pattern": NAME_PATTERN},
+    )
+    runner: RunnerName | None = Field(
+        default=None,
+        description="The runner plugin that carries the batches; default the pipeline's.",
+        json_schema_extra={"type": "string"},
     )
     config: EmbedderConfig
 
@@ -129,6 +143,8 @@ class EmbeddingSpec(_PluginSpec):
     def _one_of_both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         dumped = self._flat(handler)
         dumped.pop("vectors" if self.vectors is None else "input", None)
+        if self.runner is None:
+            dumped.pop("runner", None)
         return dumped
 
     @property
@@ -156,39 +172,6 @@ class StoreSpec(Spec):
         return value
 
 
-class AutoSpec(Spec):
-    """What is started without being asked for, and how much of it."""
-
-    max_items: int = Field(default=1_000_000, ge=0, description="Most contents that a sensor has embedded in one run.")
-    max_cost_usd: float = Field(default=5.0, ge=0, description="Most that a sensor's run may cost, as estimated.")
-    models: bool = Field(default=True, description="Whether the model-config sensor runs from the start.")
-    media: bool = Field(default=True, description="Whether the media sensor runs from the start.")
-    interval: int = Field(default=30, ge=1, description="Seconds between two ticks of a sensor, at the least.")
-    settle: float = Field(
-        default=30, ge=0, description="Seconds without a change in the media before the media sensor starts a run."
-    )
-    cron: str | None = Field(default=None, description="A schedule of whole runs, as in crontab: 0 3 * * *")
-    timezone: str = Field(default="UTC", description="Time zone of the schedule: Europe/Berlin")
-
-    @field_validator("cron")
-    @classmethod
-    def _schedule(cls, cron: str | None) -> str | None:
-        if cron is not None and not _CRON.match(cron):
-            raise PydanticCustomError(
-                "cron", "a schedule has five fields (minute hour day month weekday) or is @daily, @hourly, ..."
-            )
-        return cron
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise PydanticCustomError("timezone", "there is no such time zone; as in Europe/Berlin") from error
-        return name
-
-
 class PipelineSpec(Spec):
     """One pipeline: media -> embeddings -> indexes.
 
@@ -209,6 +192,11 @@ class PipelineSpec(Spec):
     embeddings: dict[Name, EmbeddingSpec] = Field(min_length=1, description="One asset each, by name.")
     indexes: dict[Name, IndexSpec] = Field(default_factory=dict, description="One index each, by name.")
     auto: AutoSpec = Field(default=AutoSpec(), description="What is started without being asked for.")
+    runner: RunnerName = Field(
+        default="local",
+        validate_default=False,
+        description="The runner plugin that carries the batches of all embeddings.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -247,6 +235,10 @@ class PipelineSpec(Spec):
     def media_version(self) -> str:
         """A hash that changes when the media settings do."""
         return digest(self.media.model_dump(mode="json"))
+
+    def runner_of(self, embedding: str) -> str:
+        """The runner plugin that carries an embedding's batches."""
+        return self.embeddings[embedding].runner or self.runner
 
     def index_version(self, index: str) -> str:
         """A hash that changes when an index needs a new table: other models, inputs, metric or text columns."""

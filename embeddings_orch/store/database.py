@@ -54,6 +54,9 @@ class Store:
         self._lock = threading.Lock()
         self._marked = False
 
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        return type(self), (self.uri,)
+
     @property
     def exists(self) -> bool:
         """Whether anything was ever written here."""

@@ -104,7 +104,7 @@ def test_every_installed_plugins_keys_are_there_with_descriptions():
             continue
         fields = plugins.load("embedders", plugin.name).config_class.model_fields
         properties = alternatives[plugin.name]["properties"]
-        assert set(properties) == {*fields, "provider", "input", "vectors"}
+        assert set(properties) == {*fields, "provider", "input", "vectors", "runner"}
         assert properties["provider"]["const"] == plugin.name
         for name, described in properties.items():
             assert described.get("description"), f"{plugin.name}: {name} has no description"

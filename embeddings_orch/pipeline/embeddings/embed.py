@@ -12,16 +12,15 @@ import pyarrow.compute as pc
 from embeddings_orch import plugins
 from embeddings_orch.embedding.outcome import Outcome, Usage
 from embeddings_orch.embedding.runners import Content, Runner
-from embeddings_orch.embedding.runners.base import Read
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError
-from embeddings_orch.media.scan import read_content
 from embeddings_orch.models.base import EmbedderConfig
-from embeddings_orch.models.content import Failure, Item
+from embeddings_orch.models.content import Failure
 from embeddings_orch.pipeline.claims import Claims
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_covered, embedding_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
+from embeddings_orch.pipeline.embeddings.reader import ContentReader
 from embeddings_orch.pipeline.progress import Listener, Meter
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.states import EmbeddingState
@@ -111,8 +110,8 @@ def embed(
 
     if delta.todo.num_rows:
         step = step or EmbedStep(config)
-        runner = runner or plugins.load("runners", "local")()
-        read = _reader(pipeline)
+        runner = runner or plugins.load("runners", pipeline.spec.runner_of(name))()
+        read = ContentReader(pipeline.spec.media.config)
         with Claims(pipeline.store) as claims:
             portions = Portions(
                 pipeline.store,
@@ -186,18 +185,3 @@ def _remember(pipeline: Pipeline, delta: EmbeddingDelta) -> None:
     """Keep why ready-made vectors do not fit, and forget it of those that do by now."""
     fit = delta.has_vector.to_pylist()
     pipeline.store.failures.replace(delta.fingerprint, fit, list(delta.failures.values()))
-
-
-def _reader(pipeline: Pipeline) -> Read:
-    def read(content: Content) -> Item:
-        # The vector is stored under the hash that the scan saw; other bytes must never get there. A column's text
-        # comes with the content, so that what has none is the item itself.
-        row = {
-            "uri": content.uri,
-            "modality": content.modality,
-            "text": content.text,
-            "content_hash": content.key.partition(":")[0],
-        }
-        return Item(content.key, content.modality, read_content(pipeline.source, row), content.uri)
-
-    return read
