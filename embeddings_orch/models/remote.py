@@ -52,7 +52,7 @@ class RemoteConfig(EmbedderConfig):
         return RateLimits(self.requests_per_minute, self.tokens_per_minute)
 
 
-class Client(Protocol):
+class RemoteClient(Protocol):
     """What a remote embedder needs of its provider's client, beside its calls."""
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class Client(Protocol):
 
 
 RemoteConfigT = TypeVar("RemoteConfigT", bound=RemoteConfig)
-ClientT = TypeVar("ClientT", bound=Client)
+ClientT = TypeVar("ClientT", bound=RemoteClient)
 
 
 class RemoteEmbedder(Embedder[RemoteConfigT], Generic[RemoteConfigT, ClientT]):

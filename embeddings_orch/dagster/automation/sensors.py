@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from embeddings_orch.dagster.automation.observe import EPOCH_TAG, InstanceView, latest_run, observe
+from embeddings_orch.dagster.automation.record import add_unrecorded, tags_of
 from embeddings_orch.dagster.automation.reload import reload_location, webserver_url
 from embeddings_orch.dagster.common import asset_key
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
@@ -138,8 +139,10 @@ class _Seen:
 
 
 def _look_for_models(pipeline: Pipeline, edited: str, observed: InstanceView) -> _Seen:
-    missing = find_missing(pipeline, observed.versions)
-    return _Seen(edited, missing.need, missing.satisfied)
+    missing = find_missing(pipeline)
+    add_unrecorded(missing, observed.versions)
+    need = missing.need(tags_of(missing))
+    return _Seen(edited, need, "" if need else missing.tell_satisfied())
 
 
 def _look_for_media(pipeline: Pipeline, _edited: str, observed: InstanceView) -> _Seen:

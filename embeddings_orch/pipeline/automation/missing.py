@@ -1,8 +1,8 @@
-"""What a declaration wants and the store, or the orchestrator's record of it, lacks: told without reading media."""
+"""What a declaration wants and the store lacks: told without reading media, and without any orchestrator."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -17,29 +17,52 @@ from embeddings_orch.pipeline.published.publish import is_held
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store.tables.generations import Generation
-from embeddings_orch.store.tables.published import Pointer
 
 SHORT = 16
 """Hex digits of a fingerprint that are shown, and begin the data version of an embeddings asset."""
 
 
-@dataclass(frozen=True)
-class Missing:
-    """What lacks, and what to say where nothing does."""
-
-    need: Need | None
-    satisfied: str
-
-
 @dataclass
-class _Found:
-    assets: set[AssetKey] = field(default_factory=set)
-    reasons: list[str] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
+class Missing:
+    """What lacks.
 
-    def add(self, reason: str, *assets: AssetKey) -> None:
-        self.reasons.append(reason)
-        self.assets.update(assets)
+    Attributes:
+        reasons: why an asset has to be materialized, by key.
+        models: of each embedding that is among them: the fingerprint that is wanted, and the one before, if any.
+        without_catalog: whether there is nothing yet that an index could be made of.
+        held: the indexes whose pointer runs leave where it is.
+    """
+
+    spec: PipelineSpec
+    reasons: dict[AssetKey, str] = field(default_factory=dict)
+    models: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    without_catalog: bool = False
+    held: tuple[str, ...] = ()
+
+    def need(self, tags: Mapping[str, str] | None = None) -> Need | None:
+        """What a run has to materialize, with the indexes that hang on it; None where nothing lacks.
+
+        Args:
+            tags: of the run.
+        """
+        assets = set(self.reasons)
+        for name, declared in self.spec.indexes.items():
+            index = AssetKey.of_index(self.spec.name, name)
+            embeddings = {AssetKey.of_embedding(self.spec.name, vector) for vector in declared.vectors}
+            if self.reasons and (self.without_catalog or index in assets or embeddings & assets):
+                assets |= {index, AssetKey.of_published(self.spec.name, name)}
+        if not assets:
+            return None
+        order = [key for key in graph(self.spec) if key in assets]
+        reason = "; ".join(dict.fromkeys(self.reasons[key] for key in order if key in self.reasons))
+        return Need(tuple(order), reason, dict(tags or {}))
+
+    def tell_satisfied(self) -> str:
+        """What to say where nothing lacks: the models, and what is held."""
+        names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in fingerprints(self.spec).items())
+        return f"up to date with {names}" + "".join(
+            f"; {name} is held: `embeddings-orch publish {name}` releases it" for name in self.held
+        )
 
 
 def definition_digest(spec: PipelineSpec) -> str:
@@ -56,34 +79,22 @@ def fingerprints(spec: PipelineSpec) -> dict[str, str]:
     return {name: embedding.config.fingerprint() for name, embedding in spec.embeddings.items()}
 
 
-def find_missing(pipeline: Pipeline, recorded: Mapping[str, str | None]) -> Missing:
-    """Compare what is declared with what the store and the orchestrator have; read four tables, whole.
-
-    Args:
-        pipeline: the declaration with its store.
-        recorded: the data version of each asset's last materialization, by key.
+def find_missing(pipeline: Pipeline) -> Missing:
+    """Compare what is declared with what the store has; read four tables, whole.
 
     Raises:
         EmbeddingsOrchError: a model's identity cannot be read, or the store cannot be.
     """
-    spec, missing = pipeline.spec, _Found()
-    declared = fingerprints(spec)
+    spec = pipeline.spec
+    missing = Missing(spec)
     schema = pipeline.store.catalog(spec.name).schema()
     if schema is None:
-        missing.add("there is no catalog in the store", pipeline.media_key)
-    elif recorded.get(pipeline.media_key) is None:
-        missing.add(f"{pipeline.media_key} is not recorded in this Dagster instance", pipeline.media_key)
-    stale = set(_embeddings(pipeline, declared, recorded, missing))
-    pointers = pipeline.store.published.of_pipeline(spec.name, spec.indexes)
-    _indexes(pipeline, missing, schema=schema, stale=stale, pointers=pointers, recorded=recorded)
-    if not missing.assets:
-        names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in declared.items())
-        held = [name for name, pointer in pointers.items() if pointer.held]
-        extra = "".join(f"; {name} is held: `embeddings-orch publish {name}` releases it" for name in held)
-        return Missing(None, f"up to date with {names}{extra}")
-    order = [key for key in graph(pipeline.spec) if key in missing.assets]
-    reason = "; ".join(dict.fromkeys(missing.reasons))
-    return Missing(Need(tuple(order), reason, missing.tags), "")
+        missing.without_catalog = True
+        missing.reasons[pipeline.media_key] = "there is no catalog in the store"
+    _add_embeddings(pipeline, missing)
+    if schema is not None:
+        _add_indexes(pipeline, missing, schema)
+    return missing
 
 
 def short(fingerprint: str) -> str:
@@ -91,49 +102,32 @@ def short(fingerprint: str) -> str:
     return fingerprint[:SHORT]
 
 
-def _embeddings(
-    pipeline: Pipeline, declared: Mapping[str, str], recorded: Mapping[str, str | None], missing: _Found
-) -> Iterator[str]:
+def _add_embeddings(pipeline: Pipeline, missing: Missing) -> None:
+    declared = fingerprints(pipeline.spec)
     states = pipeline.store.states.of_pipeline(pipeline.spec.name)
     for name, spec in pipeline.spec.embeddings.items():
         state, key = states.get(name), pipeline.embedding_key(name)
-        old = state.fingerprint if state else None
         inputs = str(spec.inputs)
-        if state is None or old != declared[name] or state.input != inputs:
+        if state is None or state.fingerprint != declared[name] or state.input != inputs:
             reason = embedding_reason(state, spec.config, fingerprint=declared[name], inputs=inputs)
-        elif (recorded.get(key) or "").partition("-")[0] != short(declared[name]):
-            reason = "not recorded in this Dagster instance"
-        else:
-            continue
-        missing.add(f"{key}: {reason}", key)
-        missing.tags[f"embeddings_orch/fingerprint.{name}"] = short(declared[name])
-        missing.tags[f"embeddings_orch/previous_fingerprint.{name}"] = short(old) if old else "none"
-        yield name
+            missing.reasons[key] = f"{key}: {reason}"
+            missing.models[name] = (declared[name], state.fingerprint if state else None)
 
 
-def _indexes(
-    pipeline: Pipeline,
-    missing: _Found,
-    *,
-    schema: pa.Schema | None,
-    stale: set[str],
-    pointers: Mapping[str, Pointer],
-    recorded: Mapping[str, str | None],
-) -> None:
-    generations = {g.id: g for g in pipeline.store.generations.of_pipeline(pipeline.spec.name)}
+def _add_indexes(pipeline: Pipeline, missing: Missing, schema: pa.Schema) -> None:
+    spec = pipeline.spec
+    generations = {g.id: g for g in pipeline.store.generations.of_pipeline(spec.name)}
+    pointers = pipeline.store.published.of_pipeline(spec.name, spec.indexes)
+    missing.held = tuple(name for name, pointer in pointers.items() if pointer.held)
     for name, pointer in pointers.items():
-        assets = pipeline.index_key(name), pipeline.published_key(name)
-        if schema is None or stale.intersection(pipeline.spec.indexes[name].vectors):
-            missing.assets.update(assets)
-            continue
+        if any(vector in missing.models for vector in spec.indexes[name].vectors):
+            continue  # it is made anew anyway
         table = table_name(pipeline, name, schema.empty_table())
         published = generations.get(pointer.generation or "")
         built = [g for g in generations.values() if g.index == name and g.table == table]
-        held = is_held(pipeline, name, pointer)
-        if reason := _index_reason(table, published, built, held=held):
-            missing.add(f"{assets[0]}: {reason}", *assets)
-        elif any(recorded.get(asset) is None for asset in assets):
-            missing.add(f"{assets[0]}: not recorded in this Dagster instance", *assets)
+        if reason := _index_reason(table, published, built, held=is_held(pipeline, name, pointer)):
+            key = pipeline.index_key(name)
+            missing.reasons[key] = f"{key}: {reason}"
 
 
 def _index_reason(table: str, published: Generation | None, built: list[Generation], *, held: bool) -> str:
