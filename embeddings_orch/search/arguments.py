@@ -10,18 +10,18 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 P = ParamSpec("P")
 SelfT = TypeVar("SelfT")
 AskedT = TypeVar("AskedT")
-AnswerT = TypeVar("AnswerT")
+ReturnT = TypeVar("ReturnT")
 
 
 def takes(
     make: Callable[P, AskedT],
-) -> Callable[[Callable[[SelfT, AskedT], AnswerT]], Callable[Concatenate[SelfT, P], AnswerT]]:
+) -> Callable[[Callable[[SelfT, AskedT], ReturnT]], Callable[Concatenate[SelfT, P], ReturnT]]:
     """A method that is called with the arguments that make its one argument."""
     arguments = inspect.signature(make)
 
-    def decorate(method: Callable[[SelfT, AskedT], AnswerT]) -> Callable[Concatenate[SelfT, P], AnswerT]:
+    def decorate(method: Callable[[SelfT, AskedT], ReturnT]) -> Callable[Concatenate[SelfT, P], ReturnT]:
         @wraps(method)
-        def call(self: SelfT, /, *args: P.args, **kwargs: P.kwargs) -> AnswerT:
+        def call(self: SelfT, /, *args: P.args, **kwargs: P.kwargs) -> ReturnT:
             arguments.bind(*args, **kwargs)  # a wrong name is told as one of this call
             return method(self, make(*args, **kwargs))
 
@@ -32,7 +32,7 @@ def takes(
         own = inspect.signature(method)
         first = next(iter(own.parameters.values()))
         taken = cast(
-            Callable[Concatenate[SelfT, P], AnswerT], call_later if inspect.iscoroutinefunction(method) else call
+            Callable[Concatenate[SelfT, P], ReturnT], call_later if inspect.iscoroutinefunction(method) else call
         )
         signature = own.replace(parameters=[first, *arguments.parameters.values()])
         taken.__signature__ = signature  # type: ignore[attr-defined]

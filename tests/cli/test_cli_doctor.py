@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import socket
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -145,7 +147,10 @@ def test_a_plugin_that_breaks_does_not_stop_the_others(cli, declare, tmp_path, m
     assert "ok    embedding two (open-clip): 64 dimensions, a picture " in shown
 
 
-def test_advice_is_shown_below_what_it_is_about(cli, declare, tmp_path, server):
+def test_advice_is_shown_below_what_it_is_about(cli, declare, tmp_path, server, monkeypatch):
+    # Of a server that answers within a tenth of a second.
+    moments = itertools.count(0, 0.1)
+    monkeypatch.setattr("embeddings_orch.cli.commands.probe.time", SimpleNamespace(monotonic=lambda: next(moments)))
     settings = openai(server, concurrency=1, requests_per_minute=60)
     file = declare(tmp_path, embeddings={"toy": settings}, indexes={})
     lines = cli("doctor", "--file", file).stdout.splitlines()
