@@ -22,7 +22,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 # A file's tests stay in one worker: what they share is made once.
 WORKERS ?= 3
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 UNMARKED := not (process or daemon or browser or slow or soak)
 
 .PHONY: demo serve dev check test soak lint lint-js check-js types clean

@@ -270,7 +270,7 @@ def test_connections_are_kept_and_closed(multi2vec):
     embedder = multi2vec_embedder(multi2vec)
     for _ in range(3):
         embed(embedder, "a")
-    client = embedder._connection._client
+    client = embedder.client._client
     embedder.close()
     assert client is not None
     assert client.is_closed

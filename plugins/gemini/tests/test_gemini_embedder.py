@@ -121,7 +121,7 @@ def test_2_is_told_the_task_in_the_text(server, task):
 def test_each_item_has_a_vector_of_its_own(server):
     """The SDK merges strings in a list for gemini-embedding-2: its own answer to two of them is one vector."""
     embedder = embedder_for(server, name="gemini-embedding-2")
-    merged = embedder._make_client().models.embed_content(model="gemini-embedding-2", contents=["a", "b"])
+    merged = embedder.client.models.embed_content(model="gemini-embedding-2", contents=["a", "b"])
     assert len(merged.embeddings) == 1
     together = embed(embedder, "a", "b", "a")
     assert together.shape == (3, 768)
