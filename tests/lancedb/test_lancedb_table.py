@@ -134,7 +134,7 @@ def test_approximate_search_has_the_parameters_that_the_generation_was_tuned_to(
     tuned = table.generation.search
     assert (asked.minimum_nprobes, asked.refine_factor) == (tuned["nprobes"], tuned["refine_factor"])
     for words in WORDS:
-        # Our search asks for one more, to see a tie; and an approximate index reads the vectors of so many times as many.
+        # Our search asks for one more, to see a tie; an approximate index then looks at more candidates.
         assert found(table.search(words).limit(11))[:10] == expected(gallery, words, limit=10)
 
 
