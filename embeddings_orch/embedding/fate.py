@@ -116,7 +116,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Send:
-    """To do: send this part, and tell `Fate.sent`.
+    """To do: send this part, and tell `Fate.place`.
 
     Attributes:
         after: the failure that it waited for, None where it goes for the first time.
@@ -130,7 +130,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Probe:
-    """To do: ask whether the server still answers what it has answered before, and tell `Fate.probed`."""
+    """To do: ask whether the server still answers what it has answered before, and tell `Fate.note_probe`."""
 
 
 @dataclass(frozen=True)
@@ -232,13 +232,13 @@ class Fate:
             self._agenda.append(Packed(rest))
         self._agenda.append(Sent(tuple(items)))
 
-    def probed(self, answered: bool) -> None:
+    def note_probe(self, answered: bool) -> None:
         """Whether the server still answers."""
         assert self._review is not None
         self._review.answered = answered
         self._review.patience = 0 if answered else max(0, self.max_retries - 1)
 
-    def sent(self, state: PartState, answers: int) -> None:
+    def place(self, state: PartState, answers: int) -> None:
         """The state of the part that was sent, and how many requests were answered by now."""
         if self._review is not None:
             if isinstance(state, Settled) and state.verdict == "suspect":

@@ -159,9 +159,9 @@ class EmbedStep:
                     self._requester.wait_again(after, patient, outcome.usage)
                 state = advance(part, self._send(part, outcome))
                 self._tally.count(state)  # before it is settled: what ends the run is no failure of the items
-                fate.sent(state, self._tally.answers)
+                fate.place(state, self._tally.answers)
             case Probe():
-                fate.probed(self._still_answers(outcome.usage))
+                fate.note_probe(self._still_answers(outcome.usage))
             case Suspect():
                 self._tally.count_suspects(action)
 

@@ -106,19 +106,19 @@ class Request:
         return bind(self.where, self.params)
 
     @property
-    def named(self) -> tuple[str, ...] | None:
+    def chosen_columns(self) -> tuple[str, ...] | None:
         """The embeddings that ``column`` or ``columns`` names."""
         if self.column is not None:
             return (self.column,)
         return None if self.columns is None else tuple(self.columns)
 
     def _check_columns(self) -> None:
-        weights, named = self.weights, self.named
+        weights, chosen_columns = self.weights, self.chosen_columns
         if self.column is not None and self.columns is not None:
             raise EmbeddingsOrchError("give column or columns, not both")
-        if named is not None and not named:
+        if chosen_columns is not None and not chosen_columns:
             raise EmbeddingsOrchError("columns names no embedding")
-        if twice := [name for name, times in Counter(named or ()).items() if times > 1]:
+        if twice := [name for name, times in Counter(chosen_columns or ()).items() if times > 1]:
             raise EmbeddingsOrchError(f"columns names {twice[0]!r} more than once; weights say how much each counts")
         if weights is None:
             return
@@ -128,7 +128,7 @@ class Request:
             or not self._weight_names
         ):
             raise EmbeddingsOrchError("weights are numbers from 0, at least one of them above it")
-        if named is not None and set(weights) != set(named):
+        if chosen_columns is not None and set(weights) != set(chosen_columns):
             raise EmbeddingsOrchError("weights and columns name different embeddings; weights alone will do")
 
     @property
@@ -159,7 +159,7 @@ class Request:
     @property
     def asked_embeddings(self) -> tuple[str, ...] | None:
         """The embeddings that are asked for by name; those of no weight need no query."""
-        return tuple(self._weight_names) if self.weights is not None else self.named
+        return tuple(self._weight_names) if self.weights is not None else self.chosen_columns
 
     @property
     def all_columns(self) -> bool:

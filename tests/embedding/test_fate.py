@@ -106,11 +106,11 @@ class Run:
                     if isinstance(event, BatchTooLargeError):
                         fits = min(fits, (len(part.items) + 1) // 2)
                     self.answers += event is None
-                    fate.sent(advance(part, event), self.answers)
+                    fate.place(advance(part, event), self.answers)
                 case Probe():
                     self.probes += 1
                     self.answers += healthy
-                    fate.probed(healthy)
+                    fate.note_probe(healthy)
                 case Suspect(_, items):
                     self.outages.append(items)
         settled = [item.key for part in fate.settled for item in part.items]
@@ -209,10 +209,10 @@ def test_what_is_settled_when_a_run_ends_is_told_and_the_rest_is_left_to_the_nex
     batch = [Prepared(f"{number}:0", f"/{number}", "text", number) for number in range(4)]
     fate = Fate(batch, 0, 7)
     fate.cut(fate.next(0).items)
-    fate.sent(advance(fate.next(0).part, POISON), 0)
-    fate.sent(advance(fate.next(0).part, None), 1)
-    fate.sent(advance(fate.next(1).part, POISON), 1)
-    fate.sent(advance(fate.next(1).part, POISON), 1)
+    fate.place(advance(fate.next(0).part, POISON), 0)
+    fate.place(advance(fate.next(0).part, None), 1)
+    fate.place(advance(fate.next(1).part, POISON), 1)
+    fate.place(advance(fate.next(1).part, POISON), 1)
     with pytest.raises(type(ended_by)):
         advance(fate.next(1).part, ended_by)
     assert [failure.key for failure in fate.failures(1)] == ["2:0"]
