@@ -36,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         db = lancedb.connect(folder)
         db.create_table("small", pa.table({"key": [f"k{i}" for i in range(20)], "value": list(range(20))}))
-        reader = Reader(folder)
+        reader = Reader(db)
         ways: dict[str, Callable[[], pa.Table]] = {
             "lancedb, synchronous": lambda: db.open_table("small").search().where(WHERE).to_arrow(),
             "Reader.read": lambda: reader.read("small", where=WHERE),

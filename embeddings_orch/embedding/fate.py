@@ -49,11 +49,13 @@ class Sent:
     """Items of one request.
 
     Attributes:
+        half: they come of bisecting.
         again: they waited for it, after the server had failed on them.
         patience: how often what may be the item's fault is tried again.
     """
 
     items: tuple[Prepared, ...]
+    half: bool = False
     again: bool = False
     patience: int = 0
 
@@ -175,6 +177,7 @@ class Fate:
     _agenda: list[Packed | Sent] = field(default_factory=list)
     _waiting: list[Waiting] = field(default_factory=list)
     _review: _Review | None = None
+    _bisected: bool = False
 
     def __post_init__(self) -> None:
         self._agenda = [Packed(tuple(self.batch))] if self.batch else []
@@ -186,7 +189,8 @@ class Fate:
             answers: requests that were answered by now, in all batches.
         """
         if self._review is None and self._waiting:
-            silent = len(self._waiting) >= SILENCE and answers == self.answers
+            # What bisecting finds goes on and on where a server is down; whole requests are each worth their own.
+            silent = len(self._waiting) >= SILENCE and answers == self.answers and self._bisected
             if silent or not self._agenda:
                 self._review = _Review(self._waiting, True if answers > self.answers else None)
                 self._waiting = []
@@ -247,13 +251,14 @@ class Fate:
             self._review.rest.pop(0)
             self._review.answered, self._review.patience = answers > self.answers, 0
         else:
-            self._agenda.pop()
+            part = self._agenda.pop()
+            self._bisected = isinstance(part, Sent) and part.half
         match state:
             case Packed():
                 self._agenda.append(state)
             case Bisecting(items):
                 middle = len(items) // 2
-                self._agenda += [Sent(items[middle:]), Sent(items[:middle])]
+                self._agenda += [Sent(items[middle:], half=True), Sent(items[:middle], half=True)]
             case Waiting():
                 self._waiting.append(state)
             case Settled():

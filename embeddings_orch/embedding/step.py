@@ -13,7 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from embeddings_orch.embedding.fate import Action, Cut, Fate, Probe, Response, Send, Sent, Suspect, advance
+from embeddings_orch.embedding.fate import (
+    Action,
+    Cut,
+    Fate,
+    PartState,
+    Probe,
+    Response,
+    Send,
+    Sent,
+    Settled,
+    Suspect,
+    advance,
+)
 from embeddings_orch.embedding.outcome import Outcome, Prepared, StoppedError, Usage
 from embeddings_orch.embedding.requester import Requester
 from embeddings_orch.embedding.tally import Tally
@@ -157,13 +169,19 @@ class EmbedStep:
             case Send(part, after, patient):
                 if after is not None:
                     self._requester.wait_again(after, patient, outcome.usage)
-                state = advance(part, self._send(part, outcome))
-                self._tally.count(state)  # before it is settled: what ends the run is no failure of the items
-                fate.place(state, self._tally.answers)
+                self._take(advance(part, self._send(part, outcome)), fate)
             case Probe():
                 fate.note_probe(self._still_answers(outcome.usage))
             case Suspect():
                 self._tally.count_suspects(action)
+
+    def _take(self, state: PartState, fate: Fate) -> None:
+        if isinstance(state, Settled) and state.verdict == "refused":
+            fate.place(state, self._tally.answers)  # it was asked and refused, whatever that adds up to
+            self._tally.count(state)
+        else:
+            self._tally.count(state)  # an outage is no failure of the items
+            fate.place(state, self._tally.answers)
 
     def _send(self, part: Sent, outcome: Outcome) -> Response:
         """Have a part embedded; the error is what the part's fate hangs on."""

@@ -122,9 +122,12 @@ def vectors_from(rows: Any, count: int) -> Vectors:
     try:
         array = np.asarray(rows)
     except ValueError as error:
-        raise ResponseError(f"the answer's vectors are of several lengths: {error}") from error
+        lengths = sorted({len(row) for row in rows if hasattr(row, "__len__")})
+        raise ResponseError(f"the answer's vectors are of several lengths: {lengths}") from error
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
-        raise ResponseError("the answer's vectors are not lists of numbers of one length")
+        raise ResponseError(
+            f"the answer's vectors are not lists of numbers of one length ({array.dtype}, {array.ndim} axes)"
+        )
     with np.errstate(over="ignore"):  # too large for float32 is infinite, and found below
         vectors: Vectors = array.astype(np.float32)
     if not np.isfinite(vectors).all():

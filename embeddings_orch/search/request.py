@@ -78,6 +78,8 @@ class Request:
     generation: Generation | None = None
 
     def __post_init__(self) -> None:
+        if self.columns is not None:
+            object.__setattr__(self, "columns", tuple(self.columns))  # it is read more than once
         queries = [query for query in (self.text, self.image, self.vector, self.id) if query is not None]
         if len(queries) > 1 or not (queries or self.keyword is not None):
             raise EmbeddingsOrchError("give exactly one of text, image, vector and id, or keyword alone")

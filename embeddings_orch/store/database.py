@@ -60,7 +60,7 @@ class Store:
     @property
     def exists(self) -> bool:
         """Whether anything was ever written here."""
-        return self._present and self._db is not None and self._format() is not None
+        return self._present and self._format() is not None
 
     @property
     def _present(self) -> bool:
@@ -79,7 +79,7 @@ class Store:
 
         try:
             db = lancedb.connect(self.uri)
-            stored_format = self._format()
+            stored_format = _read_format(Reader(db))
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
         if stored_format is not None and stored_format > FORMAT:
@@ -91,11 +91,10 @@ class Store:
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.uri)
+        return Reader(self._db)
 
     def _format(self) -> int | None:
-        rows = self._reader.read("meta", where="key = 'format'")
-        return int(rows["value"][0].as_py()) if rows is not None and rows.num_rows else None
+        return _read_format(self._reader)
 
     def table_names(self) -> list[str]:
         """All tables of the store, ours and others."""
@@ -135,7 +134,7 @@ class Store:
         Raises:
             StoreError: the table is there and cannot be read.
         """
-        if not self._present or self._db is None:
+        if not self._present:
             return None
         try:
             return self._reader.read(name, where=where, columns=columns, version=version)
@@ -152,10 +151,12 @@ class Store:
             if not self._marked:
                 self._mark_format()
             table = self.open(name)
-            if table is not None:
+            if table is not None and set(schema.names) <= set(table.schema.names):
                 return table
-            # Once more: the whole store may have been removed since.
+            # Once more: the store was removed, or an older one was put into its place.
             self._mark_format()
+            if (table := self.open(name)) is not None:
+                return table
             problem: Exception | None = None
             try:
                 make_table(self._db, self.uri, name, _mark_key(schema, primary_key) if primary_key else schema)
@@ -257,6 +258,11 @@ class Store:
     def published(self) -> PointersTable:
         """Which generation search follows."""
         return PointersTable(self)
+
+
+def _read_format(reader: Reader) -> int | None:
+    rows = reader.read("meta", where="key = 'format'")
+    return int(rows["value"][0].as_py()) if rows is not None and rows.num_rows else None
 
 
 def _mark_key(schema: pa.Schema, primary_key: str) -> pa.Schema:

@@ -7,6 +7,7 @@ version, the schema three times, the plan, each batch), which costs as much as t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,14 +15,17 @@ from embeddings_orch.store.base import is_missing
 
 
 class Reader:
-    """Reads tables of one database, each at its latest version unless one is given."""
+    """Reads tables of one database, each at its latest version unless one is given.
 
-    def __init__(self, uri: str) -> None:
-        import lancedb
+    Args:
+        db: LanceDB's synchronous connection.
+    """
+
+    def __init__(self, db: Any) -> None:
         from lancedb.background_loop import LOOP
 
-        self._loop = LOOP
-        self._db = LOOP.run(lancedb.connect_async(uri))
+        # The one that it is made of: a second one would have caches, and of a database in memory tables, of its own.
+        self._loop, self._db = LOOP, db._conn
 
     def read(
         self,

@@ -187,6 +187,13 @@ def test_where_others_are_answered_what_failed_waits_for_all_of_them_and_nobody_
     assert (run.probes, run.patient, set(run.patience)) == (0, 0, {0})
 
 
+def test_requests_of_one_item_are_all_sent_before_what_failed_is_asked_for_again():
+    run = Run()
+    assert run.carry(16, bad(FAILED, *range(8)), fits=1) == {"embedded": 8, "item": 8, "transient": 0}
+    assert run.sent == [1] * 24
+    assert (run.probes, run.outages) == (0, [])
+
+
 def test_a_silent_server_is_waited_for_until_it_answers_one_item():
     run = Run()
     assert run.carry(3, until(4, FAILED))["embedded"] == 3

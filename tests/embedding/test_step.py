@@ -402,6 +402,17 @@ def test_items_of_a_request_that_may_be_wrong_are_tried_again_in_the_next_run(sc
     assert [failure.kind for failure in step(batch("a")).failures] == ["transient"]
 
 
+def test_the_refused_item_that_ends_a_run_is_among_its_failures(scripted):
+    step, _ = scripted(failing(999, refused()))
+    for content in "abcd":
+        assert len(step(batch(content)).failures) == 1
+    with pytest.raises(StoppedError, match="every one of 5") as caught:
+        step(batch("e"))
+    outcome = caught.value.outcome
+    assert [(failure.key, failure.kind) for failure in outcome.failures] == [("e:0", "transient")]
+    assert outcome.usage.requests == 1
+
+
 def test_a_bad_item_before_the_first_success_is_still_a_bad_item(scripted):
     def script(contents):
         if "a" in contents:

@@ -100,7 +100,7 @@ def test_an_answer_is_a_matrix_of_float32():
         ({"a": [1]}, "no list of vectors, but dict"),
         ([[1.0]], "1 vectors for 2 inputs"),
         ([[1.0]] * 3, "3 vectors for 2 inputs"),
-        ([[1.0], [1.0, 2.0]], "several lengths"),
+        ([[1.0], [1.0, 2.0]], r"several lengths: \[1, 2\]"),
         ([[], []], "not lists of numbers of one length"),
         ([1.0, 2.0], "not lists of numbers of one length"),
         ([["a"], ["b"]], "not lists of numbers of one length"),

@@ -50,3 +50,7 @@ def test_a_wrong_name_is_refused():
 def test_a_search_takes_what_a_request_has():
     for method in (Index.search, Index.asearch):
         assert list(inspect.signature(method).parameters) == ["self", *inspect.signature(Request).parameters]
+
+
+def test_columns_may_come_from_anywhere():
+    assert Request(text="a", columns=(name for name in ["x", "y"])).asked_embeddings == ("x", "y")

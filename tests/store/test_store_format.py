@@ -146,3 +146,11 @@ def test_processes_that_migrate_at_once_lose_nothing(tmp_path):
         **{("p", f"w{number}"): Pointer("g", True, f"w{number}") for number in range(2)},
     }
     assert format_of(root) == [{"key": "format", "value": "2"}]
+
+
+def test_an_older_store_in_the_place_of_one_in_use_is_migrated_too(tmp_path):
+    store = Store(str(tmp_path / "store"))
+    assert store.published.swap("gallery", "found", None, "a-1")
+    to_format_1(tmp_path / "store", "a-1")
+    assert store.published.swap("gallery", "found", "a-1", "a-2")
+    assert format_of(tmp_path / "store") == [{"key": "format", "value": "2"}]

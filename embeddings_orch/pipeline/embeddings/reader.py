@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import threading
 from typing import Any
 
 from embeddings_orch.embedding.runners import Content
@@ -20,13 +20,19 @@ class ContentReader:
 
     def __init__(self, config: SourceConfig) -> None:
         self.config = config
+        self._opening = threading.Lock()
+        self._opened: Source[Any] | None = None
 
     def __reduce__(self) -> tuple[type[ContentReader], tuple[SourceConfig]]:
         return type(self), (self.config,)
 
-    @cached_property
+    @property
     def _source(self) -> Source[Any]:
-        return source_for(self.config)
+        # Threads ask first, all at once: one of them makes it.
+        with self._opening:
+            if self._opened is None:
+                self._opened = source_for(self.config)
+            return self._opened
 
     def __call__(self, content: Content) -> Item:
         """What a model is given.

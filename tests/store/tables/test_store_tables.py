@@ -1,5 +1,8 @@
 """The store's tables: what is written, what is not, and what several writers make of it."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -302,3 +305,37 @@ def test_a_table_that_is_damaged_is_an_error_and_not_an_empty_one(store):
 
     with pytest.raises(StoreError, match="failures of the store .* cannot be read"):
         Store(store.uri).failures.of("f")
+
+
+def test_a_write_says_what_is_wrong_with_the_place(tmp_path):
+    (tmp_path / "file").write_text("x")
+    table = pa.table({"id": ["a"]})
+    for place in (tmp_path / "file", "/proc/nowhere"):
+        store = Store(str(place))
+        with pytest.raises(StoreError, match=rf"the store {place} cannot be used"):
+            store.create("claims", table.schema)
+
+
+@pytest.mark.process
+def test_the_first_write_of_a_process_warns_of_nothing(tmp_path):
+    code = (
+        "import sys, pyarrow as pa\nfrom embeddings_orch.store import Store\n"
+        "store = Store(sys.argv[1])\nassert store.read('catalog.x') is None\n"
+        "rows = pa.table({'id': ['a']}, schema=pa.schema([pa.field('id', pa.string(), nullable=False)]))\n"
+        "store.overwrite('catalog.x', rows, primary_key='id')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "s")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if name != "LANCEDB_LOG"},
+    )
+    assert done.stderr == ""
+
+
+def test_a_store_in_memory_reads_what_it_wrote():
+    store = Store("memory://reads-what-it-wrote")
+    store.published.swap("p", "i", None, "a-1")
+    assert store.exists
+    assert store.published.get("p", "i").generation == "a-1"

@@ -49,10 +49,12 @@ def _numbers(embedding: Any, index: int) -> Vectors:
         raise ResponseError(f"the vector with the index {index} is not made of numbers: {error}") from error
     if row.dtype.kind not in "fiu" or row.ndim != 1 or not row.size:
         raise ResponseError(f"the vector with the index {index} is empty, or not a row of numbers")
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, and found here
+        row = row.astype(np.float32, copy=False)
     if not np.isfinite(row).all():
         # It may come again with the same input, and then it must not cost the others their vectors.
         raise SuspectError(f"the vector with the index {index} is not finite")
-    return row.astype(np.float32, copy=False)
+    return row
 
 
 def _tokens(usage: Any) -> int:
