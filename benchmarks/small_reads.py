@@ -15,7 +15,7 @@ from collections.abc import Callable
 import lancedb
 import pyarrow as pa
 
-from embeddings_orch.store.reading import Reader
+from embeddings_orch.store.reading import read_rows
 
 WHERE = "key = 'k7'"
 
@@ -36,10 +36,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         db = lancedb.connect(folder)
         db.create_table("small", pa.table({"key": [f"k{i}" for i in range(20)], "value": list(range(20))}))
-        reader = Reader(db)
         ways: dict[str, Callable[[], pa.Table]] = {
             "lancedb, synchronous": lambda: db.open_table("small").search().where(WHERE).to_arrow(),
-            "Reader.read": lambda: reader.read("small", where=WHERE),
+            "read_rows": lambda: read_rows(db, "small", where=WHERE),
         }
         best = {name: min(milliseconds(read, reads) for _ in range(5)) for name, read in ways.items()}
     for name, taken in best.items():

@@ -18,7 +18,7 @@ from embeddings_orch.store.base import is_missing, short
 from embeddings_orch.store.creating import make_table
 from embeddings_orch.store.migrations import migrate
 from embeddings_orch.store.names import TableName
-from embeddings_orch.store.reading import Reader
+from embeddings_orch.store.reading import read_rows
 from embeddings_orch.store.tables.catalog import CatalogTable
 from embeddings_orch.store.tables.failures import FailuresTable
 from embeddings_orch.store.tables.generations import GenerationsTable
@@ -79,7 +79,7 @@ class Store:
 
         try:
             db = lancedb.connect(self.uri)
-            stored_format = _read_format(Reader(db))
+            stored_format = _read_format(db)
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
         if stored_format is not None and stored_format > FORMAT:
@@ -89,12 +89,8 @@ class Store:
             )
         return db
 
-    @cached_property
-    def _reader(self) -> Reader:
-        return Reader(self._db)
-
     def _format(self) -> int | None:
-        return _read_format(self._reader)
+        return _read_format(self._db)
 
     def table_names(self) -> list[str]:
         """All tables of the store, ours and others."""
@@ -137,7 +133,7 @@ class Store:
         if not self._present:
             return None
         try:
-            return self._reader.read(name, where=where, columns=columns, version=version)
+            return read_rows(self._db, name, where=where, columns=columns, version=version)
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(f"table {name} of the store {self.uri} cannot be read: {short(error)}") from error
 
@@ -260,8 +256,8 @@ class Store:
         return PointersTable(self)
 
 
-def _read_format(reader: Reader) -> int | None:
-    rows = reader.read("meta", where="key = 'format'")
+def _read_format(db: Any) -> int | None:
+    rows = read_rows(db, "meta", where="key = 'format'")
     return int(rows["value"][0].as_py()) if rows is not None and rows.num_rows else None
 
 

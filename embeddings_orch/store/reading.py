@@ -14,39 +14,27 @@ import pyarrow as pa
 from embeddings_orch.store.base import is_missing
 
 
-class Reader:
-    """Reads tables of one database, each at its latest version unless one is given.
+def read_rows(
+    db: Any, name: str, *, where: str | None = None, columns: Sequence[str] | None = None, version: int | None = None
+) -> pa.Table | None:
+    """The rows of a table that match, at its latest version unless one is given; None where that is not there.
 
     Args:
         db: LanceDB's synchronous connection.
+        name: the table's.
+        where: a condition in SQL.
+        columns: to read; None for all.
+        version: of the table.
+
+    Raises:
+        OSError, RuntimeError, ValueError: LanceDB's error; also where a file of the table is not there.
     """
+    from lancedb.background_loop import LOOP
 
-    def __init__(self, db: Any) -> None:
-        from lancedb.background_loop import LOOP
-
-        # The one that it is made of: a second one would have caches, and of a database in memory tables, of its own.
-        self._loop, self._db = LOOP, db._conn
-
-    def read(
-        self,
-        name: str,
-        *,
-        where: str | None = None,
-        columns: Sequence[str] | None = None,
-        version: int | None = None,
-    ) -> pa.Table | None:
-        """The rows that match; None where the table, or the version, is not there.
-
-        Raises:
-            OSError, RuntimeError, ValueError: LanceDB's error; also where a file of the table is not there.
-        """
-        return self._loop.run(self._read(name, where, columns, version))
-
-    async def _read(
-        self, name: str, where: str | None, columns: Sequence[str] | None, version: int | None
-    ) -> pa.Table | None:
+    async def read() -> pa.Table | None:
         try:
-            table = await self._db.open_table(name)
+            # A connection of our own would have caches, and of a database in memory tables, of its own.
+            table = await db._conn.open_table(name)
         except (FileNotFoundError, ValueError, RuntimeError) as error:
             if is_missing(error):
                 return None
@@ -62,3 +50,5 @@ class Reader:
         if columns is not None:
             query = query.select(list(columns))
         return await query.to_arrow()
+
+    return LOOP.run(read())
