@@ -60,10 +60,7 @@ class Garbage(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointerGarbage(Garbage):
-    """Where search of an index pointed."""
-
-    kind = "pointer"
+class _OfIndex(Garbage):
     of: QualifiedName
 
     @property
@@ -75,6 +72,13 @@ class PointerGarbage(Garbage):
     def index(self) -> QualifiedName:
         """The index."""
         return self.of
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointerGarbage(_OfIndex):
+    """Where search of an index pointed."""
+
+    kind = "pointer"
 
     def remove(self, needs: Needs) -> Self | None:
         """See `Garbage.remove`."""
@@ -85,22 +89,16 @@ class PointerGarbage(Garbage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerationGarbage(Garbage):
+class GenerationGarbage(_OfIndex):
     """The record of a generation, with its publications and maps."""
 
     kind = "generation"
     id: str
-    of: QualifiedName
 
     @property
     def name(self) -> str:
         """Its id."""
         return self.id
-
-    @property
-    def index(self) -> QualifiedName:
-        """Whose generation it is."""
-        return self.of
 
     def remove(self, needs: Needs) -> Self | None:
         """See `Garbage.remove`."""
@@ -119,22 +117,16 @@ class GenerationGarbage(Garbage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapGarbage(Garbage):
+class MapGarbage(_OfIndex):
     """The maps of a generation that is gone."""
 
     kind = "map"
     generation: str
-    of: QualifiedName
 
     @property
     def name(self) -> str:
         """The generation's id."""
         return self.generation
-
-    @property
-    def index(self) -> QualifiedName:
-        """Whose generation it was."""
-        return self.of
 
     def remove(self, needs: Needs) -> Self | None:
         """See `Garbage.remove`."""
