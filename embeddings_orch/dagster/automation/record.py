@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from embeddings_orch.pipeline.automation.missing import Missing, fingerprints, short
+from embeddings_orch.pipeline.automation.missing import Missing, short
 from embeddings_orch.spec.keys import AssetKey
 
 _UNRECORDED = "not recorded in this Dagster instance"
@@ -21,7 +21,7 @@ def add_unrecorded(missing: Missing, recorded: Mapping[str, str | None]) -> None
     media = AssetKey.of_media(spec.name)
     if media not in missing.reasons and recorded.get(media) is None:
         missing.reasons[media] = f"{media} is {_UNRECORDED}"
-    for name, fingerprint in fingerprints(spec).items():
+    for name, fingerprint in missing.wanted.items():
         key = AssetKey.of_embedding(spec.name, name)
         if key not in missing.reasons and (recorded.get(key) or "").partition("-")[0] != short(fingerprint):
             missing.reasons[key] = f"{key}: {_UNRECORDED}"

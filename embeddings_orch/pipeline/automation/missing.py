@@ -27,6 +27,8 @@ class Missing:
     """What lacks.
 
     Attributes:
+        spec: the declaration.
+        wanted: the fingerprint of each embedding that it declares.
         reasons: why an asset has to be materialized, by key.
         models: of each embedding that is among them: the fingerprint that is wanted, and the one before, if any.
         without_catalog: whether there is nothing yet that an index could be made of.
@@ -34,6 +36,7 @@ class Missing:
     """
 
     spec: PipelineSpec
+    wanted: dict[str, str]
     reasons: dict[AssetKey, str] = field(default_factory=dict)
     models: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     without_catalog: bool = False
@@ -59,7 +62,7 @@ class Missing:
 
     def tell_satisfied(self) -> str:
         """What to say where nothing lacks: the models, and what is held."""
-        names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in fingerprints(self.spec).items())
+        names = ", ".join(f"{name} ({short(fingerprint)})" for name, fingerprint in self.wanted.items())
         return f"up to date with {names}" + "".join(
             f"; {name} is held: `embeddings-orch publish {name}` releases it" for name in self.held
         )
@@ -86,7 +89,7 @@ def find_missing(pipeline: Pipeline) -> Missing:
         EmbeddingsOrchError: a model's identity cannot be read, or the store cannot be.
     """
     spec = pipeline.spec
-    missing = Missing(spec)
+    missing = Missing(spec, fingerprints(spec))
     schema = pipeline.store.catalog(spec.name).schema()
     if schema is None:
         missing.without_catalog = True
@@ -103,7 +106,7 @@ def short(fingerprint: str) -> str:
 
 
 def _add_embeddings(pipeline: Pipeline, missing: Missing) -> None:
-    declared = fingerprints(pipeline.spec)
+    declared = missing.wanted
     states = pipeline.store.states.of_pipeline(pipeline.spec.name)
     for name, spec in pipeline.spec.embeddings.items():
         state, key = states.get(name), pipeline.embedding_key(name)
