@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from embeddings_orch import plugins
 from embeddings_orch.errors import EmbeddingsOrchError, PluginError, SpecError
 from embeddings_orch.models.reranker import Reranker, RerankerConfig, reranker
 from embeddings_orch.search import Rerank
+from plugin_sites import installed
 
 
 class OverlapConfig(RerankerConfig):
@@ -101,16 +101,8 @@ class Longest(Reranker[Config]):
 
 
 @pytest.mark.slow
-def test_a_reranker_is_a_plugin_by_name(gallery, right, tmp_path, monkeypatch):
-    site = tmp_path / "site"
-    (site / "longest-1.dist-info").mkdir(parents=True)
-    (site / "longest_plugin.py").write_text(PLUGIN)
-    (site / "longest-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: longest\nVersion: 1\n")
-    points = "[embeddings_orch.rerankers]\nlongest = longest_plugin:Longest\n"
-    (site / "longest-1.dist-info" / "entry_points.txt").write_text(points)
-    monkeypatch.syspath_prepend(str(site))
-    plugins._entry_points.cache_clear()
-    try:
+def test_a_reranker_is_a_plugin_by_name(gallery, right, tmp_path):
+    with installed(tmp_path / "site", "rerankers", "longest", "Longest", PLUGIN):
         made = reranker("longest", name="another")
         assert (made.config.name, made.scores("a", ["aa", "b"]).tolist()) == ("another", [2, 1])
         with pytest.raises(SpecError, match="the reranker 'longest' cannot be made: nmae: Extra inputs"):
@@ -120,6 +112,3 @@ def test_a_reranker_is_a_plugin_by_name(gallery, right, tmp_path, monkeypatch):
         gallery.run()
         hits = right.opened(gallery).search("a", limit=12, rerank=Rerank(made)).hits
         assert [hit.id for hit in hits[:2]] == ["p010.png", "p011.png"]  # "picture 10" and "picture 11"
-    finally:
-        monkeypatch.undo()
-        plugins._entry_points.cache_clear()

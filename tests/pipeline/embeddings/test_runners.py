@@ -7,12 +7,12 @@ import textwrap
 import pytest
 from pydantic import ValidationError
 
-from embeddings_orch import plugins
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.pipeline.embeddings.reader import ContentReader
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
 from embeddings_orch_testing import CountingConfig
+from plugin_sites import installed
 
 ELSEWHERE = textwrap.dedent('''
     """A runner that reads and embeds in a process of its own, and commits here."""
@@ -47,18 +47,9 @@ ELSEWHERE = textwrap.dedent('''
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """The plugin ``elsewhere``; gives the file with the number of each process that it used."""
-    site = tmp_path / "site"
-    (site / "elsewhere-1.dist-info").mkdir(parents=True)
-    (site / "elsewhere_plugin.py").write_text(ELSEWHERE)
-    (site / "elsewhere-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
-    points = "[embeddings_orch.runners]\nelsewhere = elsewhere_plugin:Elsewhere\n"
-    (site / "elsewhere-1.dist-info" / "entry_points.txt").write_text(points)
-    monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("ELSEWHERE_LOG", str(tmp_path / "processes.log"))
-    plugins._entry_points.cache_clear()
-    yield tmp_path / "processes.log"
-    monkeypatch.undo()
-    plugins._entry_points.cache_clear()
+    with installed(tmp_path / "site", "runners", "elsewhere", "Elsewhere", ELSEWHERE):
+        yield tmp_path / "processes.log"
 
 
 @pytest.mark.process
