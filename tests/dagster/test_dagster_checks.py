@@ -35,6 +35,7 @@ def run(once):
                 selection=selection,
                 raise_on_error=False,
             )
+            run.started = {event.step_key for event in result.all_events if event.is_step_start}
             evaluations = result.get_asset_check_evaluations()
             return {one.check_name: one for one in evaluations if one.asset_key == INDEX}
 
@@ -119,4 +120,6 @@ def test_a_failed_gate_keeps_the_published_asset_from_running(run):
     run.gallery.model(reject="poison")
     run.gallery.add("bad.png", "poison")
     assert not run()["failed_share"].passed
+    assert "gallery__index__found" in run.started
+    assert "gallery__published__found" not in run.started
     assert run.gallery.rows() == rows
