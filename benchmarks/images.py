@@ -27,6 +27,7 @@ from embeddings_orch.pipeline import Pipeline
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.spec.pipeline import PipelineSpec
+from embeddings_orch_plugins.open_clip.embedder import OpenClipEmbedder
 
 
 def draw_pictures(folder: Path, count: int, size: tuple[int, int], kind: str) -> None:
@@ -58,7 +59,9 @@ def save_random_model(name: str, folder: Path) -> str:
 
 def forward_rate(step: EmbedStep, count: int, batch: int) -> float:
     """Images a second of ``encode_image`` on normalised tensors that are there already."""
-    clip, _ = step.embedder._get_model()  # type: ignore[attr-defined]
+    embedder = step.embedder
+    assert isinstance(embedder, OpenClipEmbedder)
+    clip, _ = embedder._get_model()
     size = clip.preprocess_cfg["size"]
     height, width = (size, size) if isinstance(size, int) else size
     pixels = torch.rand(batch, 3, height, width, device=clip.device, dtype=clip.dtype)
