@@ -12,8 +12,8 @@ PLUGINS := $(wildcard plugins/*)
 SOURCES := $(wildcard plugins/*/src templates/*/src)
 empty :=
 space := $(empty) $(empty)
-EDITABLE := -e .[serve] $(foreach plugin,$(PLUGINS),-e $(plugin))
-DEMO := -e .[serve] -e plugins/open_clip -e plugins/sentence_transformers
+EDITABLE := -e .[dagster,serve] $(foreach plugin,$(PLUGINS),-e $(plugin))
+DEMO := -e .[dagster,serve] -e plugins/open_clip -e plugins/sentence_transformers
 PAGE_JS := tests/server/page
 NEW_NODE := const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)
 PORT ?= 3000

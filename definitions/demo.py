@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from embeddings_orch.cli.output import terminal
+from embeddings_orch.cli.output import bars, terminal
 from embeddings_orch.dagster.runs.local import execute
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.search import Index
@@ -34,7 +34,7 @@ def main() -> int:
     """Run, search, draw the contact sheet; the exit status."""
     pipeline = select(load_declared(start=ROOT), "emoji")
     print("materializing the pipeline 'emoji' through Dagster", flush=True)
-    with terminal.progress():
+    with bars.progress():
         outcome = execute(pipeline)
     terminal.run_table(outcome)
     terminal.warnings(outcome)

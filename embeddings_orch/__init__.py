@@ -38,7 +38,13 @@ __all__ = [  # noqa: PLE0604 - the names are those of _HOMES, kept in one place
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if error.name != "dagster":
+                raise
+            how = "pip install 'embeddings-orch[dagster]'"
+            raise ImportError(f"embeddings_orch.{name} needs Dagster. Install it: {how}", name="dagster") from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

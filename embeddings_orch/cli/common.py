@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -160,6 +161,11 @@ def exclusive(options: dict[str, Any]) -> None:
     names = [name for name, value in options.items() if value]
     if len(names) > 1:
         raise click.UsageError(f"{' and '.join(names)} exclude each other; give one of them")
+
+
+def has_dagster() -> bool:
+    """Whether Dagster is installed, which then runs the pipelines and is told what commands do."""
+    return find_spec("dagster") is not None
 
 
 def say_error(text: str, pipeline: str = "") -> None:

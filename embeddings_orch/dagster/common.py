@@ -1,9 +1,9 @@
-"""What assets and checks share: keys, progress lines, errors and metadata."""
+"""What assets and checks share: keys, the log, errors and metadata."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,8 @@ import dagster as dg
 import pyarrow as pa
 
 from embeddings_orch.errors import EmbeddingsOrchError, another_run_may_succeed
-from embeddings_orch.pipeline.progress import Progress
+from embeddings_orch.pipeline.events import EventListener, Progress, RunEvent, StepWarning
+from embeddings_orch.pipeline.values import MarkdownValue, PictureValue, SchemaValue, TableValue, Value
 from embeddings_orch.spec.keys import AssetKey
 
 RETRYABLE = "another_run_may_succeed"
@@ -39,31 +40,54 @@ def fail_with_reason() -> Iterator[None]:
         ) from error
 
 
-def progress_lines(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
-    """A listener that writes progress to the run's log."""
-    return lambda progress: context.log.info(str(progress))
+def log_to(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> EventListener:
+    """A listener that writes progress and warnings to the run's log."""
+
+    def listener(event: RunEvent) -> None:
+        match event:
+            case Progress():
+                context.log.info(str(event))
+            case StepWarning(message=message):
+                context.log.warning(message)
+
+    return listener
 
 
-def column_schema(schema: pa.Schema) -> dict[str, dg.MetadataValue[Any]]:
-    """The metadata that Dagster's UI shows as the table's columns."""
+def show_metadata(metadata: Mapping[str, Value], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a step says of its work as Dagster's UI shows it; pictures and reports are made now.
+
+    Args:
+        metadata: what it says.
+        names: what Dagster calls some of it.
+    """
+    names = names or {}
+    shown = ((names.get(name, name), _show(value)) for name, value in metadata.items())
+    return {name: value for name, value in shown if value is not None}
+
+
+def _show(value: Value) -> Any:
+    match value:
+        case TableValue(columns=columns, rows=rows):
+            table_schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
+            return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows], table_schema)
+        case SchemaValue(schema=schema):
+            return dg.MetadataValue.table_schema(_table_schema(schema))
+        case PictureValue(title=title, draw=draw):
+            return None if (data := draw()) is None else _picture(data, title)
+        case MarkdownValue(write=write):
+            return dg.MetadataValue.md(write())
+    return value
+
+
+def _table_schema(schema: pa.Schema) -> dg.TableSchema:
     columns = [
         dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
         for field in schema
         if not field.name.startswith("_")
     ]
-    return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns))}
+    return dg.TableSchema(columns)
 
 
-def picture(data: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """A picture as metadata that the UI renders."""
+def _picture(data: bytes, title: str) -> dg.MarkdownMetadataValue:
     kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(data).decode()})")
-
-
-def make_table(rows: list[tuple[str, str]], total: int) -> dg.TableMetadataValue:
-    """A table of items and reasons; says how many more there are."""
-    records = [dg.TableRecord({"item": item, "reason": reason}) for item, reason in rows]
-    if total > len(rows):
-        records.append(dg.TableRecord({"item": f"and {total - len(rows):,} more", "reason": ""}))
-    schema = dg.TableSchema([dg.TableColumn("item", "string"), dg.TableColumn("reason", "string")])
-    return dg.MetadataValue.table(records, schema)

@@ -1,52 +1,12 @@
-"""Progress as data: steps report it, the command line draws it, Dagster logs it."""
+"""Counts a step's units and tells how far it is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a step is.
-
-    Attributes:
-        step: the asset's key, ``pipeline/embeddings/clip``.
-        unit: what is counted.
-        rate: units a second since the step began.
-        remaining: seconds left at that rate, or None where unknown.
-    """
-
-    step: str
-    unit: str
-    done: int
-    total: int | None
-    rate: float
-    remaining: float | None
-    finished: bool = False
-
-    def __str__(self) -> str:
-        of = f"/{self.total:,}" if self.total is not None else ""
-        text = f"{self.step}: {self.done:,}{of} {self.unit}"
-        if self.done:
-            text += f", {self.rate:,.0f}/s" if self.rate >= 10 else f", {self.rate:.1f}/s"
-        return text if self.remaining is None else f"{text}, {_minutes(self.remaining)} left"
-
-
-Listener = Callable[[Progress], None]
-_listeners: list[Listener] = []
-
-
-@contextmanager
-def listen(listener: Listener) -> Iterator[None]:
-    """Tell a listener of all progress in this process meanwhile."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
+from embeddings_orch.pipeline.events import EventListener, Progress, tell
 
 
 @dataclass
@@ -56,7 +16,7 @@ class Meter:
     step: str
     unit: str
     total: int | None = None
-    listener: Listener | None = None
+    listener: EventListener | None = None
     interval: float = 3.0
     clock: Callable[[], float] = time.monotonic
     done: int = 0
@@ -92,11 +52,4 @@ class Meter:
         self._told = self.clock()
         rate = self.done / self.seconds if self.seconds > 0 else 0.0
         left = None if self.total is None or not rate or finished else (self.total - self.done) / rate
-        progress = Progress(self.step, self.unit, self.done, self.total, rate, left, finished)
-        for listener in (*_listeners, *((self.listener,) if self.listener else ())):
-            listener(progress)
-
-
-def _minutes(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole} s" if whole < 90 else f"{whole // 60} min {whole % 60:02d} s"
+        tell(Progress(self.step, self.unit, self.done, self.total, rate, left, finished), self.listener)

@@ -298,7 +298,7 @@ def test_what_dagster_refuses_is_one_error(cli, declare, tmp_path, monkeypatch):
 def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    from embeddings_orch.dagster import checks
+    from embeddings_orch.pipeline.run import checks
 
     def failing(*arguments):
         found = checked(*arguments)
@@ -309,7 +309,7 @@ def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_pat
     monkeypatch.setattr(checks, "inspect_index", failing)
     said = cli("run", "--file", declare(tmp_path), status=1).stderr
     assert "error: photos/index/found row_parity: 3 rows are missing" in said
-    assert "error: photos__index__found__checks: 1 blocking asset check failed" in said
+    assert "error: photos/index/found: what follows was stopped by a failed check: row_parity" in said
     assert "dagster._core" not in said
 
 

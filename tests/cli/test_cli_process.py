@@ -128,5 +128,5 @@ def test_an_interrupted_run_says_so(declare, tmp_path):
     interrupted = warm.start_code(code, env={**os.environ, "DAGSTER_HOME": str(make_home(tmp_path / "home"))})
     _, err = interrupted.communicate(120)
     assert interrupted.returncode == 1
-    assert "error: photos__embeddings__toy: interrupted; what was committed is kept" in err
+    assert "error: photos/embeddings/toy: interrupted; what was committed is kept" in err
     assert "Traceback" not in err

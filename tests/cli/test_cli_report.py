@@ -10,7 +10,7 @@ import pytest
 
 import warm
 from embeddings_orch.cli.output.report import write
-from embeddings_orch.pipeline.outcome import RunOutcome, Step
+from embeddings_orch.pipeline.run.outcome import RunOutcome, Step
 
 TOLERANT = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
 SUITE = ["properties", "testcase"]

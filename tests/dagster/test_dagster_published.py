@@ -202,7 +202,7 @@ def test_published_alone_refuses_what_was_not_checked_and_a_whole_run_leaves_it_
     newer = publish(gallery.pipeline(), "found").generation.id
     assert newer != published
     # As if the other run built between this run's checks and its publish.
-    from embeddings_orch.dagster import assets
+    from embeddings_orch.pipeline.run import assets
 
     step = assets.publish
 

@@ -203,9 +203,9 @@ def test_a_failed_blocking_check_keeps_what_is_published_also_from_a_publish_on_
 ):
     import dagster as dg
 
-    from embeddings_orch.dagster import assets as steps
     from embeddings_orch.dagster.definitions import build_pipeline
     from embeddings_orch.pipeline.catalog.scan import scan_media
+    from embeddings_orch.pipeline.run import assets as steps
 
     run(gallery)
     published, build = gallery.rows(), steps.build_index

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from embeddings_orch.cli.commands.probe import probe
+from embeddings_orch.cli.common import has_dagster
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.spec.project import Declared, prepare_home
@@ -36,10 +37,11 @@ class Diagnosis:
 
 
 def examine(declared: Declared) -> Iterator[Diagnosis]:
-    """Try the Dagster home, the store, the media for some seconds, and each embedding with a tiny call a side."""
+    """Try Dagster's home, the store, the media for some seconds, and each embedding with a tiny call a side."""
     yield Diagnosis("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
     pipeline = Pipeline(declared.spec)
-    yield _diagnose("Dagster home", lambda: f"{prepare_home(declared.root)}")
+    if has_dagster():
+        yield _diagnose("Dagster home", lambda: f"{prepare_home(declared.root)}")
     yield _diagnose("store", lambda: _store(pipeline.store))
     yield _diagnose("media", lambda: _media(pipeline))
     for name, embedding in declared.spec.embeddings.items():

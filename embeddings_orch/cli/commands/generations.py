@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from embeddings_orch.cli.common import json_option, pipeline_options, print_json
+from embeddings_orch.cli.common import has_dagster, json_option, pipeline_options, print_json
 
 
 def choose_index(chosen: Any, index: str | None) -> str:
@@ -54,13 +54,15 @@ def rollback(chosen: Any, index: str | None, to: str | None, as_json: bool) -> N
     declaration is edited.
     """
     from embeddings_orch.cli.output import generations as generations_output
-    from embeddings_orch.dagster.runs.events import report_publish
     from embeddings_orch.pipeline.context import Pipeline
     from embeddings_orch.pipeline.published.rollback import rollback as roll_back
 
     index = choose_index(chosen, index)
     report = roll_back(Pipeline(chosen.spec), index, to)
-    report_publish(chosen, report)
+    if has_dagster():
+        from embeddings_orch.dagster.runs.events import report_publish
+
+        report_publish(chosen, report)
     print_json(_report_move(chosen, index, report)) if as_json else generations_output.print_move(index, report)
 
 
@@ -71,13 +73,15 @@ def rollback(chosen: Any, index: str | None, to: str | None, as_json: bool) -> N
 def publish(chosen: Any, index: str | None, as_json: bool) -> None:
     """Publish the newest generation of INDEX whose checks passed, and end a hold."""
     from embeddings_orch.cli.output import generations as generations_output
-    from embeddings_orch.dagster.runs.events import report_publish
     from embeddings_orch.pipeline.context import Pipeline
     from embeddings_orch.pipeline.published.publish import release
 
     index = choose_index(chosen, index)
     report = release(Pipeline(chosen.spec), index)
-    report_publish(chosen, report)
+    if has_dagster():
+        from embeddings_orch.dagster.runs.events import report_publish
+
+        report_publish(chosen, report)
     print_json(_report_move(chosen, index, report)) if as_json else generations_output.print_move(index, report)
 
 
@@ -106,7 +110,6 @@ def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
     """
     from embeddings_orch.cli.commands.garbage import needs_of, reload_pipeline
     from embeddings_orch.cli.output import generations as generations_output
-    from embeddings_orch.dagster.runs.events import report_gc
     from embeddings_orch.pipeline.garbage.collect import GcReport, collect
     from embeddings_orch.pipeline.garbage.listing import make_gc, to_json
 
@@ -121,7 +124,10 @@ def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
     if agreed and plan.garbage:
         # What was declared may have changed while the list was looked at.
         report = collect(needs if yes else needs_of(reload_pipeline(chosen), forget), plan)
-        report_gc(chosen, report)
+        if has_dagster():
+            from embeddings_orch.dagster.runs.events import report_gc
+
+            report_gc(chosen, report)
     if as_json:
         left = [{"kind": garbage.kind, "name": garbage.name, "reason": reason} for garbage, reason in report.left]
         print_json(

@@ -49,12 +49,12 @@ def plan(
 
 
 def _plans(choice: Choice, *, retry_failed: bool, as_json: bool, markdown: bool) -> tuple[bool, bool]:
-    from embeddings_orch.cli.output import terminal
+    from embeddings_orch.cli.output import bars, terminal
     from embeddings_orch.cli.output.markdown import plan_markdown
 
     pipelines = choose(choice)
     plans = []
-    with terminal.progress():
+    with bars.progress():
         for pipeline in pipelines:
             plans.append(_plan_one(pipeline, retry_failed=retry_failed, every=choice.every))
     for planned in plans:

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from embeddings_orch.cli.common import Choice, F, choice_options, choose, exclusive, json_option, print_json, say_error
+from embeddings_orch.cli.common import (
+    Choice,
+    F,
+    choice_options,
+    choose,
+    exclusive,
+    has_dagster,
+    json_option,
+    print_json,
+    say_error,
+)
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 from embeddings_orch.spec.keys import AssetKey
 
 if TYPE_CHECKING:
-    from embeddings_orch.pipeline.outcome import RunOutcome
+    from embeddings_orch.pipeline.run.outcome import RunOutcome
 
 _LISTED = 10
 _INTERRUPTED = 130
@@ -98,7 +108,10 @@ def run(
     remote: _Remote,
     as_json: bool,
 ) -> None:
-    """Materialize the pipeline's assets: the job that the Dagster UI runs."""
+    """Materialize the pipeline's assets: the job that the Dagster UI runs.
+
+    Where Dagster is not installed the same steps run in this process.
+    """
     from embeddings_orch.cli.output import report
 
     exclusive({"--all": choice.every, "--select": selections})
@@ -176,11 +189,17 @@ def _load_and_run(pipeline: Any, options: _RunOptions) -> RunOutcome:
 
 
 def _run_here(declared: Any, options: _RunOptions, selection: list[AssetKey]) -> RunOutcome:
-    from embeddings_orch.cli.output import terminal
-    from embeddings_orch.dagster.runs.local import execute
+    from embeddings_orch.cli.output import bars
 
-    with terminal.progress():
-        return execute(declared, retry_failed=options.retry_failed, selection=selection)
+    if has_dagster():
+        from embeddings_orch.dagster.runs.local import execute
+
+        with bars.progress():
+            return execute(declared, retry_failed=options.retry_failed, selection=selection)
+    from embeddings_orch.pipeline.run.here import execute_steps
+
+    with bars.progress(), bars.stdout_to_stderr():
+        return execute_steps(declared.spec, retry_failed=options.retry_failed, selection=selection)
 
 
 def _run_remotely(name: str, options: _RunOptions) -> RunOutcome:
@@ -197,7 +216,7 @@ def _run_remotely(name: str, options: _RunOptions) -> RunOutcome:
 
 
 def _outcome(name: str, start: Callable[[], RunOutcome]) -> RunOutcome:
-    from embeddings_orch.pipeline.outcome import RunOutcome
+    from embeddings_orch.pipeline.run.outcome import RunOutcome
 
     try:
         return start()

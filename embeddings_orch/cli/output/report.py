@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from embeddings_orch.cli.common import finite
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.outcome import RunOutcome, Step
+from embeddings_orch.pipeline.run.outcome import RunOutcome, Step
 
 SUFFIXES = (".xml", ".json")
 

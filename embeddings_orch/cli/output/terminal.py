@@ -1,28 +1,22 @@
-"""What a person sees: tables, progress bars on a terminal, plain lines elsewhere."""
+"""What a person sees: tables and lines."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
-
-from embeddings_orch.pipeline.progress import Progress, listen
 
 if TYPE_CHECKING:
     from embeddings_orch.cli.commands.against import Comparison
     from embeddings_orch.cli.commands.doctor import Diagnosis
     from embeddings_orch.media.base import Problem
-    from embeddings_orch.pipeline.outcome import RunOutcome
     from embeddings_orch.pipeline.plan.plan import Plan
+    from embeddings_orch.pipeline.run.outcome import RunOutcome
     from embeddings_orch.search import Results
 
 _PLAIN_WIDTH = 200
@@ -33,60 +27,6 @@ def plain_console() -> Console:
     """Standard output; without a terminal lines are not folded."""
     # rich would fold at 80 columns, which breaks a log.
     return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-
-
-@contextmanager
-def _own_stderr() -> Iterator[TextIO]:
-    """Standard error on a descriptor of its own: while a step runs, Dagster sends the other one to its logs."""
-    try:
-        descriptor = os.dup(sys.stderr.fileno())
-    except (OSError, ValueError):  # a stream of a test or a notebook, that is no file
-        yield sys.stderr
-        return
-    with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors="replace") as stream:
-        yield stream
-
-
-@contextmanager
-def progress() -> Iterator[None]:
-    """Draw the progress of all steps meanwhile, on standard error."""
-    with _own_stderr() as stream, _draw_to(stream) if stream.isatty() else _print_to(stream):
-        yield
-
-
-@contextmanager
-def _print_to(stream: TextIO) -> Iterator[None]:
-    with listen(lambda event: click.echo(str(event), file=stream)):
-        yield
-
-
-@contextmanager
-def _draw_to(stream: TextIO) -> Iterator[None]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=Console(file=stream), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-        # Dagster and LanceDB take seconds to load; an empty screen would look like a hang.
-        starting = bars.add_task("starting", total=None, rate="")
-
-        def draw(event: Progress) -> None:
-            bars.update(starting, visible=False)
-            if event.step not in tasks:
-                tasks[event.step] = bars.add_task(event.step, total=event.total, rate="")
-            bars.update(
-                tasks[event.step],
-                completed=event.done,
-                total=event.total,
-                rate=f"{event.rate:,.0f} {event.unit}/s",
-            )
-
-        with listen(draw):
-            yield
 
 
 def problems(problems: Sequence[Problem]) -> None:

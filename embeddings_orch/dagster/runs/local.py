@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from embeddings_orch.dagster.runs.instance import dagster_instance, short
-from embeddings_orch.dagster.runs.step_names import step_name
+from embeddings_orch.dagster.runs.steps import describe_failure, parse_step, step_name
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.outcome import INTERRUPTED, STEP_KINDS, RunOutcome, Status, Step, reason
+from embeddings_orch.pipeline.events import StepFailure, StepKey, StepSkip, listen
 from embeddings_orch.pipeline.plan.selection import graph
+from embeddings_orch.pipeline.run.outcome import RunOutcome
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.project import Declared, prepare_home
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster_shared.serdes.serdes import PackableValue
 
 
 def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[AssetKey] = ()) -> RunOutcome:
@@ -44,61 +44,49 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
         config["ops"] = retry_config(keys)
     with dagster_instance(home) as instance, _dagsters_errors_as_messages(spec.name):
         job = build_pipeline(spec).resolve_job_def(job_name(spec))
+        outcome = RunOutcome(spec.name, None, "")
         started = time.monotonic()
-        result = job.execute_in_process(
-            run_config=config,
-            instance=instance,
-            raise_on_error=False,
-            tags={"embeddings_orch/started_by": "command line", PROCESS_TAG: this_process()},
-            asset_selection=[dg.AssetKey(key.path) for key in selection] or None,
-        )
-        outcome = RunOutcome(spec.name, result.success, result.run_id, seconds=time.monotonic() - started)
-        failed: dict[str, str] = {}
-        for event in result.all_events:
-            if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-                materialization = event.step_materialization_data.materialization
-                outcome.assets.append(
-                    {
-                        "asset": "/".join(materialization.asset_key.path),
-                        **{name: _plain(value) for name, value in materialization.metadata.items()},
-                    }
-                )
-            elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                outcome.checks.append(_check(event.asset_check_evaluation_data))
-            elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-                error, failed[str(event.step_key)] = _reason(event)
-                outcome.interrupted |= error == INTERRUPTED
-        outcome.errors.extend(failed.values())
-        outcome.steps.extend(_steps(instance, result, keys, failed))
+        with listen(outcome.read):
+            result = job.execute_in_process(
+                run_config=config,
+                instance=instance,
+                raise_on_error=False,
+                tags={"embeddings_orch/started_by": "command line", PROCESS_TAG: this_process()},
+                asset_selection=[dg.AssetKey(key.path) for key in selection] or None,
+            )
+        outcome.run_id, outcome.success = result.run_id, result.success
+        outcome.seconds = time.monotonic() - started
+        for event in _further_events(result, outcome):
+            outcome.read(event)
     outcome.sort(graph(spec))
     return outcome
 
 
+def _further_events(result: dg.ExecuteInProcessResult, outcome: RunOutcome) -> Iterator[StepFailure | StepSkip]:
+    """What only Dagster knows: failures around a step, as of its records, and the steps that it did not begin."""
+    import dagster as dg
+
+    pipeline = outcome.pipeline
+    failed = {step.key for step in outcome.steps if step.status == "failure"}
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            step = parse_step(pipeline, str(event.step_key))
+            reason, interrupted = _reason(event, step or str(event.step_key))
+            if step is None:
+                outcome.errors.append(reason)
+            elif step not in failed:
+                yield StepFailure(step, 0.0, reason, interrupted)
+    begun = {step.key for step in outcome.steps}
+    for definition in result.job_def.nodes_in_topological_order:
+        step = parse_step(pipeline, definition.name)
+        if step is not None and step not in begun:
+            yield StepSkip(step)
+
+
 def retry_config(keys: Iterable[AssetKey]) -> dict[str, object]:
     """The run config of ops by which the embeddings among these assets try again what failed for good."""
-    names = [step_name(key) for key in keys if key.kind == "embeddings"]
+    names = [step_name(StepKey(key)) for key in keys if key.kind == "embeddings"]
     return {name: {"config": {"retry_failed": True}} for name in names}
-
-
-def _steps(
-    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, keys: list[AssetKey], failed: dict[str, str]
-) -> Iterator[Step]:
-    """The planned steps; those that were never begun are skipped ones."""
-    stats = {step_stats.step_key: step_stats for step_stats in instance.get_run_step_stats(result.run_id)}
-    planned = {definition.name for definition in result.job_def.nodes_in_topological_order}
-    for asset, kind in ((key, kind) for key in keys for kind in STEP_KINDS):
-        name = step_name(asset, kind)
-        if name not in planned:
-            continue
-        step_stats = stats.get(name)
-        seconds = (
-            (step_stats.end_time or 0.0) - (step_stats.start_time or 0.0)
-            if step_stats and step_stats.start_time and step_stats.end_time
-            else 0.0
-        )
-        succeeded = step_stats is not None and step_stats.status is not None and step_stats.status.value == "SUCCESS"
-        status: Status = "failure" if name in failed else "success" if succeeded else "skipped"
-        yield Step(asset, kind, status, round(seconds, 3), failed.get(name, ""))
 
 
 @contextmanager
@@ -113,30 +101,12 @@ def _dagsters_errors_as_messages(pipeline: str) -> Iterator[None]:
         raise EmbeddingsOrchError(f"Dagster cannot run the pipeline {pipeline!r}: {short(error)}") from error
 
 
-def _check(evaluation: dg.AssetCheckEvaluation) -> dict[str, object]:
-    return {
-        "asset": "/".join(evaluation.asset_key.path),
-        "check": evaluation.check_name,
-        "passed": evaluation.passed,
-        "severity": evaluation.severity.value,
-        "description": evaluation.description or "",
-    }
-
-
-def _plain(value: dg.MetadataValue[PackableValue]) -> object:
-    import dagster as dg
-
-    if isinstance(value, dg.TableMetadataValue):
-        return [dict(record.data) for record in value.records]
-    return value.value
-
-
-def _reason(event: dg.DagsterEvent) -> tuple[str, str]:
-    """The class of the innermost error, and the reason to show."""
+def _reason(event: dg.DagsterEvent, step: StepKey | str) -> tuple[str, bool]:
+    """What the innermost error says, and whether it is an interruption."""
     data = event.step_failure_data
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
     name, message = (error.cls_name or "", error.message) if error else ("", event.message or "")
     described = data.user_failure_data.description if data.user_failure_data else None
-    return name, reason(str(event.step_key), described, name, message)
+    return describe_failure(step, described, name, message)

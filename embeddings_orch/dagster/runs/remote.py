@@ -16,12 +16,12 @@ from embeddings_orch.dagster.runs.remote_answers import (
     StepsAnswer,
 )
 from embeddings_orch.dagster.runs.remote_event_answers import EventsAnswer
-from embeddings_orch.dagster.runs.remote_events import Follower, one_line, steps
+from embeddings_orch.dagster.runs.remote_events import Follower, one_line
 from embeddings_orch.dagster.runs.remote_queries import EVENTS, GRAPH, JOBS, LAUNCH, STEPS
 from embeddings_orch.dagster.runs.webserver import WAITING, Webserver
 from embeddings_orch.errors import EmbeddingsOrchError, TransientError
-from embeddings_orch.pipeline.outcome import RunOutcome
 from embeddings_orch.pipeline.plan.selection import select_assets
+from embeddings_orch.pipeline.run.outcome import RunOutcome
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec.keys import KINDS, AssetKey
 
@@ -161,7 +161,7 @@ class RemoteJob:
                 elif not follower.more:
                     break
             ended = self.server.ask(STEPS, StepsAnswer, {"id": outcome.run_id}, policy=WAITING)
-            outcome.steps.extend(steps(ended.run_or_error, follower))
+            follower.finish(ended.run_or_error)
             outcome.sort(_sort_keys({step.asset for step in outcome.steps}))
         except KeyboardInterrupt:
             outcome.interrupted = True

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, JsonValue, Tag
 
 from embeddings_orch.dagster.runs.remote_answers import GraphQLAnswer, GraphQLAssetKey, GraphQLError
+from embeddings_orch.pipeline.events import Severity
 
 
 class RunState(GraphQLAnswer):
@@ -35,7 +36,7 @@ class MetadataEntry(GraphQLAnswer):
     table: Table | None = None
 
     @property
-    def value(self) -> object:
+    def value(self) -> JsonValue:
         """The plain value."""
         if self.table is not None:
             return [json.loads(record) for record in self.table.records]
@@ -43,13 +44,13 @@ class MetadataEntry(GraphQLAnswer):
         return next((value for value in values if value is not None), None)
 
 
-class CheckEvaluation(GraphQLAnswer):
+class GraphQLCheck(GraphQLAnswer):
     """What an asset check found."""
 
     asset_key: GraphQLAssetKey
     check_name: str
     success: bool
-    severity: str
+    severity: Severity
     description: str | None
 
 
@@ -82,7 +83,7 @@ class MaterializationEvent(Event):
 class CheckEvent(Event):
     """An asset was checked."""
 
-    evaluation: CheckEvaluation
+    evaluation: GraphQLCheck
 
 
 class StepFailureEvent(Event):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 
-from embeddings_orch.dagster.runs.remote_answers import GraphQLError, RunSteps
+from embeddings_orch.dagster.runs.remote_answers import GraphQLError, RunSteps, StepStats
 from embeddings_orch.dagster.runs.remote_event_answers import (
     CheckEvent,
     Event,
@@ -13,21 +14,35 @@ from embeddings_orch.dagster.runs.remote_event_answers import (
     RunFailureEvent,
     StepFailureEvent,
 )
-from embeddings_orch.dagster.runs.step_names import parse_step
+from embeddings_orch.dagster.runs.steps import describe_failure, parse_step
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.outcome import RunOutcome, Status, Step, reason
+from embeddings_orch.pipeline.events import (
+    CheckEvaluation,
+    Materialization,
+    StepFailure,
+    StepKey,
+    StepSkip,
+    StepSuccess,
+)
+from embeddings_orch.pipeline.run.outcome import RunOutcome
+from embeddings_orch.spec.keys import AssetKey
 
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
 class Follower:
-    """Reads a run's events into an outcome."""
+    """Reads a run's events into an outcome.
+
+    Args:
+        outcome: of the run.
+        say: told of its progress, line by line.
+    """
 
     def __init__(self, outcome: RunOutcome, say: Callable[[str], None]) -> None:
         self.outcome = outcome
         self.cursor: str | None = None
         self.more = False
-        self.failed: dict[str, str] = {}
+        self._failed: dict[StepKey, StepFailure] = {}
         self._say = say
         self._status = ""
 
@@ -49,63 +64,63 @@ class Follower:
             return status in _ENDED
         self.outcome.success = status == "SUCCESS"
         self.outcome.seconds = max((run.end_time or 0.0) - (run.start_time or run.end_time or 0.0), 0.0)
-        self.outcome.errors[:0] = list(self.failed.values())
         if status == "CANCELED":
             self.outcome.errors.append("the run was canceled")
         return True
+
+    def finish(self, run: RunSteps) -> None:
+        """Read how long the steps took that were planned, and which were not begun."""
+        stats = {step.step_key: step for step in run.step_stats}
+        planned = [step.key for step in run.execution_plan.steps] if run.execution_plan else []
+        for name in planned or list(stats):
+            step = parse_step(self.outcome.pipeline, name)
+            if step is not None:
+                self.outcome.read(self._ending(step, stats.get(name)))
+
+    def _ending(self, step: StepKey, stats: StepStats | None) -> StepSuccess | StepFailure | StepSkip:
+        seconds = 0.0
+        if stats is not None and stats.start_time is not None and stats.end_time is not None:
+            seconds = stats.end_time - stats.start_time
+        if step in self._failed:
+            return replace(self._failed[step], seconds=seconds)
+        return StepSuccess(step, seconds) if stats is not None and stats.status == "SUCCESS" else StepSkip(step)
 
     def _read_event(self, event: Event) -> None:
         match event:
             case MaterializationEvent():
                 metadata = {entry.label: entry.value for entry in event.metadata_entries}
-                self.outcome.assets.append({"asset": event.asset_key.name, **metadata})
+                self.outcome.read(Materialization(AssetKey(event.asset_key.name), metadata))
             case CheckEvent(evaluation=check):
-                self.outcome.checks.append(
-                    {
-                        "asset": check.asset_key.name,
-                        "check": check.check_name,
-                        "passed": check.success,
-                        "severity": check.severity,
-                        "description": check.description or "",
-                    }
+                self.outcome.read(
+                    CheckEvaluation(
+                        asset=AssetKey(check.asset_key.name),
+                        check=check.check_name,
+                        passed=check.success,
+                        severity=check.severity,
+                        description=check.description or "",
+                    )
                 )
-            case StepFailureEvent(step=step):
-                last = (event.error or GraphQLError(message=event.message)).innermost
-                described = event.failure_metadata.description if event.failure_metadata else None
-                self.failed[step] = reason(step, described, last.class_name or "", last.message)
-                self._say(f"{self._title(step)}: failed")
+            case StepFailureEvent(step=name):
+                self._read_failure(event, parse_step(self.outcome.pipeline, name) or name)
             case RunFailureEvent():
-                if not self.failed:
-                    self.failed[""] = one_line(event.error.innermost.message if event.error else event.message)
+                if not self.outcome.errors:
+                    message = event.error.innermost.message if event.error else event.message
+                    self.outcome.errors.append(one_line(message))
             case Event(typename="ExecutionStepStartEvent"):
-                self._say(f"{self._title(event.step)}: started")
+                self._say(f"{parse_step(self.outcome.pipeline, event.step) or event.step}: started")
             case Event(typename="LogMessageEvent") if event.message.startswith(f"{self.outcome.pipeline}/"):
                 self._say(event.message)
 
-    def _title(self, step: str) -> str:
-        parsed = parse_step(self.outcome.pipeline, step)
-        if parsed is None:
-            return step
-        asset, kind = parsed
-        return f"{asset}, checks" if kind == "checks" else asset
-
-
-def steps(run: RunSteps, follower: Follower) -> Iterator[Step]:
-    """The steps that were planned; those that were never begun are skipped ones."""
-    stats = {step.step_key: step for step in run.step_stats}
-    planned = [step.key for step in run.execution_plan.steps] if run.execution_plan else []
-    for name in planned or list(stats):
-        parsed = parse_step(follower.outcome.pipeline, name)
-        if parsed is None:
-            continue
-        asset, kind = parsed
-        step = stats.get(name)
-        seconds = 0.0
-        if step is not None and step.start_time is not None and step.end_time is not None:
-            seconds = step.end_time - step.start_time
-        status: Status = "success" if step is not None and step.status == "SUCCESS" else "skipped"
-        status = "failure" if name in follower.failed else status
-        yield Step(asset, kind, status, round(seconds, 3), follower.failed.get(name, ""))
+    def _read_failure(self, event: StepFailureEvent, step: StepKey | str) -> None:
+        last = (event.error or GraphQLError(message=event.message)).innermost
+        described = event.failure_metadata.description if event.failure_metadata else None
+        reason, interrupted = describe_failure(step, described, last.class_name or "", last.message)
+        if isinstance(step, str):  # a step of somebody else, in the same job
+            self.outcome.errors.append(reason)
+        else:
+            self._failed[step] = StepFailure(step, 0.0, reason, interrupted)
+            self.outcome.read(self._failed[step])
+        self._say(f"{step}: failed")
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,8 @@ from embeddings_orch.media.base import STAT_COLUMN, Problem, Scan
 from embeddings_orch.media.catalog.diff import CatalogDiff, catalog_digest, diff
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.pipeline.events import EventListener
+from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.catalog import CatalogTable
 
@@ -46,7 +47,7 @@ class ScanReport:
         return bool(self.new or self.changed or self.deleted)
 
 
-def scan_media(pipeline: Pipeline, *, write: bool = True, listener: Listener | None = None) -> ScanReport:
+def scan_media(pipeline: Pipeline, *, write: bool = True, listener: EventListener | None = None) -> ScanReport:
     """List the media and make the stored catalog hold exactly them.
 
     Args:

@@ -21,7 +21,8 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_covered, embedding_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.embeddings.reader import ContentReader
-from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.pipeline.events import EventListener
+from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.states import EmbeddingState
 
@@ -70,7 +71,7 @@ def embed(
     name: str,
     *,
     retry_failed: bool = False,
-    listener: Listener | None = None,
+    listener: EventListener | None = None,
     runner: Runner | None = None,
     step: EmbedStep | None = None,
 ) -> EmbedReport:

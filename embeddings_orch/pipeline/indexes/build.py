@@ -13,11 +13,12 @@ from embeddings_orch.media.catalog.ready import ReadyVectors
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, describe_model, vectors_of
+from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, current_table, index_columns, index_delta
 from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join_schema, without_vector
 from embeddings_orch.pipeline.indexes.recall import tune
 from embeddings_orch.pipeline.maps.keep import MapReport, keep_maps
-from embeddings_orch.pipeline.progress import Listener, Meter
+from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.names import TableName
 from embeddings_orch.store.tables.generations import Generation
@@ -54,7 +55,7 @@ def _generation_id(table: TableName, version: int) -> str:
     return f"{table.hash}-{version}"
 
 
-def build_index(pipeline: Pipeline, index: str, *, listener: Listener | None = None) -> IndexReport:
+def build_index(pipeline: Pipeline, index: str, *, listener: EventListener | None = None) -> IndexReport:
     """Bring an index table up to date and record it as a generation; the published one is not touched.
 
     Runs that build the same table do so one after the other; the later ones find it made.

@@ -13,8 +13,8 @@ from embeddings_orch.media.base import Problem
 from embeddings_orch.pipeline.catalog.scan import ScanReport, scan_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta
+from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta, table_name
-from embeddings_orch.pipeline.progress import Listener
 from embeddings_orch.pipeline.published.publish import is_held
 from embeddings_orch.spec.keys import AssetKey
 
@@ -74,7 +74,7 @@ class Plan:
         }
 
 
-def make_plan(pipeline: Pipeline, *, retry_failed: bool = False, listener: Listener | None = None) -> Plan:
+def make_plan(pipeline: Pipeline, *, retry_failed: bool = False, listener: EventListener | None = None) -> Plan:
     """Compare the media, the declaration and the store.
 
     Raises:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from embeddings_orch.dagster.runs.step_names import parse_step, step_name
-from embeddings_orch.pipeline.outcome import STEP_KINDS
+from embeddings_orch.dagster.runs.steps import parse_step, step_name
+from embeddings_orch.pipeline.events import STEP_KINDS, StepKey
 from embeddings_orch.spec.keys import AssetKey
 
 
@@ -17,7 +17,7 @@ def test_a_name_is_read_back_whatever_underscores_it_has(pipeline, name, kind):
         AssetKey.of_index(pipeline, name),
         AssetKey.of_published(pipeline, name),
     ):
-        assert parse_step(pipeline, step_name(key, kind)) == (key, kind)
+        assert parse_step(pipeline, step_name(StepKey(key, kind))) == StepKey(key, kind)
 
 
 @pytest.mark.parametrize("name", ["", "other", "films__raw_media", "photos__raw_medias", "photos__index"])

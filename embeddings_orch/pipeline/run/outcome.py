@@ -1,4 +1,4 @@
-"""What a run did, wherever it ran."""
+"""What a run did, wherever it ran, as its events tell it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from embeddings_orch.pipeline.events import (
+    CheckEvaluation,
+    Materialization,
+    RunEvent,
+    StepFailure,
+    StepKey,
+    StepKind,
+    StepSkip,
+    StepSuccess,
+)
+from embeddings_orch.pipeline.values import plain
 from embeddings_orch.spec.keys import AssetKey
 
-StepKind = Literal["materialize", "checks"]
-STEP_KINDS: tuple[StepKind, ...] = ("materialize", "checks")
 Status = Literal["success", "failure", "skipped"]
 """``skipped`` is also what was never begun."""
 
-INTERRUPTED = "DagsterExecutionInterruptedError"
 _NUMBERS = ("embedded", "reused", "deleted", "failed", "requests", "retries", "tokens")
 _POINTER = ("asset", "generation", "previous", "moved", "held", "not_moved_because")
 
@@ -36,6 +44,11 @@ class Step:
     seconds: float
     error: str = ""
 
+    @property
+    def key(self) -> StepKey:
+        """Which it is."""
+        return StepKey(self.asset, self.kind)
+
 
 @dataclass(frozen=True)
 class ItemFailure:
@@ -48,7 +61,7 @@ class ItemFailure:
 
 @dataclass
 class RunOutcome:
-    """What a run did, from the metadata of its materializations.
+    """What a run did; `read` adds what an event tells.
 
     Attributes:
         success: None where the run has not ended yet.
@@ -71,6 +84,28 @@ class RunOutcome:
     seconds: float = 0.0
     url: str = ""
     interrupted: bool = False
+
+    def read(self, event: RunEvent) -> None:
+        """Take an event in; the last word on a step counts."""
+        match event:
+            case Materialization(asset=asset, metadata=metadata):
+                self.assets.append({"asset": asset, **plain(metadata)})
+            case CheckEvaluation():
+                names = ("asset", "check", "passed", "severity", "description")
+                self.checks.append({name: getattr(event, name) for name in names})
+            case StepSuccess(step=step, seconds=seconds):
+                self._end_step(step, "success", seconds)
+            case StepFailure(step=step, seconds=seconds, reason=reason):
+                if not any(known.status == "failure" and known.key == step for known in self.steps):
+                    self.errors.append(reason)
+                self._end_step(step, "failure", seconds, reason)
+                self.interrupted |= event.interrupted
+            case StepSkip(step=step):
+                self._end_step(step, "skipped")
+
+    def _end_step(self, step: StepKey, status: Status, seconds: float = 0.0, error: str = "") -> None:
+        self.steps = [known for known in self.steps if known.key != step]
+        self.steps.append(Step(step.asset, step.kind, status, round(seconds, 3), error))
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``run --json`` prints; one with the error where no run was begun."""
@@ -130,20 +165,3 @@ def _has_items(asset: str) -> bool:
     # The rows of an index that lack a vector are the contents that failed in its embeddings, counted there.
     key = AssetKey.parse(asset)
     return key is not None and key.kind in ("raw_media", "embeddings")
-
-
-def reason(step: str, description: str | None, error: str, message: str) -> str:
-    """Why a step failed, on one line.
-
-    Args:
-        step: its key.
-        description: what the step itself said, where it did.
-        error: the class of the innermost error.
-        message: that error's message.
-    """
-    if description:
-        return description
-    if error == INTERRUPTED:
-        return f"{step}: interrupted; what was committed is kept, run again to go on"
-    text = " ".join(line.strip() for line in message.strip().splitlines())
-    return f"{step}: {text.removeprefix(f'dagster._core.errors.{error}: ')}"

@@ -1,0 +1,175 @@
+"""Materializes one asset, and says what was made: the same for every orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from embeddings_orch.pipeline.catalog.changes import list_media
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
+from embeddings_orch.pipeline.embeddings.preview import preview
+from embeddings_orch.pipeline.events import EventListener, Materialization, StepKey, StepWarning, tell
+from embeddings_orch.pipeline.indexes.build import build_index
+from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.pipeline.values import PictureValue, SchemaValue, TableValue, Value, list_items
+from embeddings_orch.spec.keys import AssetKey
+
+_SHOWN = 50
+"""Items that are named of those that failed."""
+
+
+def make_asset(
+    pipeline: Pipeline,
+    asset: AssetKey,
+    listener: EventListener | None = None,
+    *,
+    retry_failed: bool = False,
+    index_checked: bool = False,
+) -> Materialization:
+    """Scan the media, embed, build an index or publish it.
+
+    Args:
+        pipeline: whose asset.
+        asset: its key.
+        listener: told of progress and of what failed on the way.
+        retry_failed: of an embedding: try again what failed for good.
+        index_checked: of a pointer: this run has built and checked the index.
+
+    Raises:
+        EmbeddingsOrchError: it cannot be made; what was committed is kept.
+    """
+
+    def warn(message: str) -> None:
+        tell(StepWarning(StepKey(asset), message), listener)
+
+    match asset.kind:
+        case "raw_media":
+            return _scan(pipeline, listener, warn)
+        case "embeddings":
+            return _embed(pipeline, asset.name, listener, warn, retry_failed=retry_failed)
+        case "index":
+            return _build(pipeline, asset.name, listener, warn)
+        case "published":
+            return _publish(pipeline, asset.name, warn, index_checked=index_checked)
+
+
+def _scan(pipeline: Pipeline, listener: EventListener | None, warn: Callable[[str], None]) -> Materialization:
+    # Before the scan: what changes meanwhile then differs from what is recorded.
+    listed = list_media(pipeline)
+    report = scan_media(pipeline, listener=listener)
+    for problem in report.problems[:_SHOWN]:
+        warn(f"{problem.where}: {problem.reason}")
+    metadata: dict[str, Value] = {
+        "rows": report.table.num_rows,
+        "new": report.new,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "deleted": report.deleted,
+        "failed": len(report.problems),
+        "ignored": report.ignored,
+        "seconds": round(report.seconds, 3),
+        "items_per_second": round(report.table.num_rows / max(report.seconds, 1e-6), 1),
+        "schema": SchemaValue(report.table.schema),
+    }
+    if listed is not None:
+        metadata["listing"] = listed.digest
+    if report.problems:
+        rows = ((problem.where, problem.reason) for problem in report.problems[:_SHOWN])
+        metadata["left_out"] = list_items(rows, len(report.problems))
+    return Materialization(report.asset, metadata, report.digest)
+
+
+def _embed(
+    pipeline: Pipeline, name: str, listener: EventListener | None, warn: Callable[[str], None], *, retry_failed: bool
+) -> Materialization:
+    report = embed(pipeline, name, retry_failed=retry_failed, listener=listener)
+    for failure in report.failures[:_SHOWN]:
+        warn(f"{failure.uri}: {failure.reason}")
+    delta, usage = report.delta, report.usage
+    columns = [pa.field("key", pa.string(), nullable=False)]
+    if report.dimensions:
+        columns.append(pa.field("vector", pa.list_(pa.float32(), report.dimensions), nullable=False))
+    title = f"{name}: items sorted by two principal components"
+    metadata: dict[str, Value] = {
+        "preview": PictureValue(title, lambda: preview(pipeline, name)),
+        "rows": report.reused + report.embedded,
+        "new": delta.new,
+        "changed": delta.changed,
+        "unchanged": delta.unchanged,
+        "deleted": delta.deleted,
+        "failed": report.failed,
+        "embedded": report.embedded,
+        "reused": report.reused,
+        "dimensions": report.dimensions or 0,
+        "items_per_second": round(report.items_per_second or 0.0, 1),
+        "seconds": round(report.seconds, 3),
+        "requests": usage.requests,
+        "retries": usage.retries,
+        "seconds_waited": round(usage.waited, 3),
+        "seconds_in_model": round(usage.seconds, 3),
+        "tokens": usage.tokens,
+        "images": usage.images,
+        "cost_usd": round(report.cost_usd, 6),
+        "reason": delta.reason,
+        "fingerprint": report.fingerprint,
+        **({"ready_made": delta.covered} if delta.ready else {}),
+        "schema": SchemaValue(pa.schema(columns)),
+    }
+    if (failures := _failures(report)) is not None:
+        metadata["failures"] = failures
+    return Materialization(report.asset, metadata, f"{report.fingerprint[:16]}-{report.digest[:16]}")
+
+
+def _failures(report: EmbedReport) -> TableValue | None:
+    """What has no vector, and why; of this run and of earlier ones."""
+    if not report.failed or not (report.delta.failures or report.failures):
+        return None
+    known = {**report.delta.failures, **{failure.key: failure for failure in report.failures}}
+    content_keys = set(report.delta.wanted["key"].to_pylist())
+    rows = [(failure.uri, failure.reason) for key, failure in known.items() if key in content_keys]
+    return list_items(rows[:_SHOWN], len(rows)) if rows else None
+
+
+def _build(
+    pipeline: Pipeline, name: str, listener: EventListener | None, warn: Callable[[str], None]
+) -> Materialization:
+    report = build_index(pipeline, name, listener=listener)
+    for problem in report.maps.problems:
+        warn(problem)
+    generation = report.generation
+    schema = pipeline.store.index(generation.table).schema(generation.version)
+    metadata: dict[str, Value] = {
+        "rows": generation.rows,
+        "table": generation.table,
+        "new": report.new,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "deleted": report.deleted,
+        "failed": report.without_vector,
+        **({"cancelled": report.cancelled} if report.cancelled else {}),
+        "generation": generation.id,
+        "search": f"approximate, {generation.search}" if generation.search else "exact",
+        "map": str(report.maps),
+        "seconds": round(report.seconds, 3),
+        "items_per_second": round((report.new + report.changed) / max(report.seconds, 1e-6), 1),
+        "schema": SchemaValue(schema),
+    }
+    return Materialization(report.asset, metadata, generation.id)
+
+
+def _publish(pipeline: Pipeline, name: str, warn: Callable[[str], None], *, index_checked: bool) -> Materialization:
+    report = publish(pipeline, name, checked=index_checked)
+    metadata: dict[str, Value] = {
+        "rows": report.generation.rows,
+        "generation": report.generation.id,
+        "previous": report.previous or "none",
+        "moved": report.changed,
+        "held": report.held,
+    }
+    if report.message:
+        warn(f"{report.asset}: {report.message}")
+        metadata["not_moved_because"] = report.message
+    return Materialization(report.asset, metadata, report.generation.id)

@@ -1,0 +1,76 @@
+"""The same run with Dagster and without: one outcome, whatever happens in it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from embeddings_orch.dagster.runs.local import execute
+from embeddings_orch.pipeline.events import StepStart, listen
+from embeddings_orch.pipeline.run.here import execute_steps
+from embeddings_orch.spec.keys import AssetKey
+from embeddings_orch.spec.project import load_declared
+
+TIMES = ("run_id", "seconds", "items_per_second", "seconds_waited", "seconds_in_model")
+
+
+def healthy(gallery):
+    pass
+
+
+def failed_items(gallery):
+    gallery.model(input="caption", reject="picture 3")
+    gallery.tolerate_failures()
+    (gallery.media / "metadata.csv").open("a").write("gone.png,not there\n")
+
+
+def broken_provider(gallery):
+    gallery.model("other", name="other", broken=True)
+    gallery.declare(indexes={"found": {"vectors": ["toy"]}, "both": {"vectors": ["toy", "other"]}})
+
+
+def failed_check(gallery):
+    golden = [{"query": "picture 1", "expect": ["nowhere.png"]}]
+    gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"golden": golden}}})
+
+
+def no_media(gallery):
+    shutil.rmtree(gallery.media)
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {name: without_times(item) for name, item in value.items() if name not in TIMES}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prepare", [healthy, failed_items, broken_provider, failed_check, no_media])
+def test_a_run_tells_the_same_with_dagster_and_without(gallery, dagster_home, prepare):
+    prepare(gallery)
+    told = []
+    for run in (execute, lambda declared: execute_steps(declared.spec)):
+        shutil.rmtree(gallery.root / "store", ignore_errors=True)
+        events = []
+        with listen(events.append):
+            outcome = run(load_declared(file=gallery.file)[0])
+        begun = [str(event.step) for event in events if isinstance(event, StepStart)]
+        told.append((without_times(outcome.to_report()), without_times(outcome.assets), sorted(begun)))
+    with_dagster, without = told
+    assert without == with_dagster
+    assert with_dagster[0]["success"] is (prepare in (healthy, failed_items))
+
+
+@pytest.mark.slow
+def test_a_selection_runs_the_same_steps_with_dagster_and_without(gallery, dagster_home):
+    (declared,) = load_declared(file=gallery.file)
+    for kinds in (["raw_media"], ["embeddings"], ["index", "published"], ["published"]):
+        selection = [AssetKey(f"gallery/{kind}{'' if kind == 'raw_media' else '/found'}") for kind in kinds]
+        selection = [AssetKey("gallery/embeddings/toy") if key.kind == "embeddings" else key for key in selection]
+        with_dagster = execute(declared, selection=selection)
+        without = execute_steps(declared.spec, selection=selection)
+        assert [(step.key, step.status) for step in without.steps] == [
+            (step.key, step.status) for step in with_dagster.steps
+        ]
+        assert with_dagster.success is without.success is True
