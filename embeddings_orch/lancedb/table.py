@@ -15,6 +15,7 @@ from lancedb.table import LanceTable
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.lancedb.function import NAME
 from embeddings_orch.models.content import Modality
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.search import Index
 from embeddings_orch.store import Store
 from embeddings_orch.store.base import short
@@ -76,8 +77,7 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         functions = [
             {
                 "name": NAME,
-                # It names a column, which nothing reads: the rows have their vectors.
-                "source_column": model.input if model.input in schema.names else "uri",
+                "source_column": _source_column(model.inputs, schema),
                 "vector_column": model.column,
                 "model": {**model.settings, "provider": model.provider, "fingerprint": model.fingerprint},
             }
@@ -126,3 +126,9 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
 
     # Of these LanceDB 0.40 refuses some at a checked-out version, writes with others, and leaves it with the last.
     add = merge = merge_insert = update = delete = restore = checkout = checkout_latest = _refuse
+
+
+def _source_column(inputs: Inputs, schema: pa.Schema) -> str:
+    """A column that LanceDB takes for what was embedded; nothing reads it, as the rows have their vectors."""
+    column = inputs.names[0] if len(inputs.names) == 1 else ""
+    return column if column in schema.names else "uri"

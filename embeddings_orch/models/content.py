@@ -50,3 +50,13 @@ def content_hash(content: bytes | str) -> str:
 def content_key(sha256: str, part: int = 0) -> str:
     """The key of one part of a content in the vectors table."""
     return f"{sha256}:{part}"
+
+
+def hash_in_key(key: str) -> str:
+    """The content's hash, of a key that `content_key` made.
+
+    Example:
+        >>> hash_in_key(content_key("2c26b46b", 1))
+        '2c26b46b'
+    """
+    return key.partition(":")[0]

@@ -20,9 +20,9 @@ from pydantic_core import PydanticCustomError
 from embeddings_orch import plugins
 from embeddings_orch.errors import PluginError
 from embeddings_orch.media.base import CATALOG_SCHEMA, SourceConfig
-from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.identity import digest
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.models.paths import local_path
 from embeddings_orch.spec.auto import AutoSpec
 from embeddings_orch.spec.index import NAME_PATTERN, IndexSpec, Name, Spec

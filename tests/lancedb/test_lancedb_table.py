@@ -166,6 +166,16 @@ def test_metadata_is_lancedbs_and_not_on_disk(gallery):
     assert gallery.versions() == versions
 
 
+@pytest.mark.parametrize(
+    ("given", "column"), [("caption", "caption"), ("media", "uri"), ({"media": 1, "caption": 1}, "uri")]
+)
+def test_the_source_column_is_the_one_that_was_embedded_where_the_table_has_it(gallery, given, column):
+    gallery.model(input=given)
+    gallery.run()
+    (kept,) = json.loads(open_table(store_of(gallery), "found").schema.metadata[b"embedding_functions"])
+    assert kept["source_column"] == column
+
+
 @after(Gallery.run)
 def test_the_table_stays_at_its_generation(gallery):
     before = open_table(store_of(gallery), "found")

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.media.catalog.diff import MEDIA, contents, input_keys
 from embeddings_orch.media.catalog.ready import ready_contents, ready_keys
-from embeddings_orch.media.inputs import Inputs
+from embeddings_orch.models.inputs import Inputs
 
 
 def read_contents(table: pa.Table, inputs: Inputs) -> pa.Table:

@@ -110,9 +110,8 @@ def _add_embeddings(pipeline: Pipeline, missing: Missing) -> None:
     states = pipeline.store.states.of_pipeline(pipeline.spec.name)
     for name, spec in pipeline.spec.embeddings.items():
         state, key = states.get(name), pipeline.embedding_key(name)
-        inputs = str(spec.inputs)
-        if state is None or state.fingerprint != declared[name] or state.input != inputs:
-            reason = embedding_reason(state, spec.config, fingerprint=declared[name], inputs=inputs)
+        if state is None or state.fingerprint != declared[name] or state.inputs != spec.inputs:
+            reason = embedding_reason(state, spec.config, fingerprint=declared[name], inputs=spec.inputs)
             missing.reasons[key] = f"{key}: {reason}"
             missing.models[name] = (declared[name], state.fingerprint if state else None)
 

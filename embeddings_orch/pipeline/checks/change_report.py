@@ -13,7 +13,6 @@ import pyarrow as pa
 from PIL import Image, ImageOps
 
 from embeddings_orch.media.catalog.diff import MEDIA
-from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.pipeline.checks.model_change import ColumnChange, Compared, ModelChange, model_label
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.preview import thumbnail
@@ -144,7 +143,7 @@ def _row(sheet: _Sheet, compared: Compared, contents: dict[str, _Shown]) -> str:
 def _load_shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, ids: Iterable[str]) -> dict[str, _Shown]:
     table, version = pipeline.store.index(change.generation.table), change.generation.version
     # Of several inputs the item itself, where it is one of them, else the heaviest.
-    names = Inputs.parse(column.after.input).names
+    names = column.after.inputs.names
     used = MEDIA if MEDIA in names or not names else names[0]
     columns = list(dict.fromkeys(["id", "uri", "modality", "content_hash", "text", *([] if used == MEDIA else [used])]))
     batches = list(table.scan(version, columns, where=in_list("id", sorted(ids))))

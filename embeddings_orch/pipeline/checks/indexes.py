@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from embeddings_orch.media.catalog.diff import MEDIA
 from embeddings_orch.media.catalog.reading import is_there, item_keys
-from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.base import embedder_for
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.checks.embeddings import VectorFaults
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.join import without_vector
@@ -90,7 +90,7 @@ class _Column:
 
 def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> _Column:
     vectors = VectorColumn(pipeline.store.index(generation.table), generation, model)
-    inputs = Inputs.parse(model.input)
+    inputs = model.inputs
     read = ["id", *_read_columns(inputs)]
     column = _Column(model, vectors.dimensions, declared=_declared_dimensions(pipeline, generation, model))
     catalog = keys = None

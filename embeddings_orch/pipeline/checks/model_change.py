@@ -156,7 +156,7 @@ def _pairs(
     gone = [name for name in before if name not in after]
     if len(new) == len(gone) == 1:
         pairs.append((before[gone.pop()], after[new.pop()]))
-    differ = [(was, now) for was, now in pairs if (was.fingerprint, was.input) != (now.fingerprint, now.input)]
+    differ = [(was, now) for was, now in pairs if (was.fingerprint, was.inputs) != (now.fingerprint, now.inputs)]
     return differ, tuple(new), tuple(gone)
 
 

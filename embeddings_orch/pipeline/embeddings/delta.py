@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from embeddings_orch.media.catalog.reading import is_there, item_keys, read_contents
 from embeddings_orch.media.catalog.ready import ReadyVectors
-from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure
 from embeddings_orch.models.identity import digest
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, vectors_of
 from embeddings_orch.store.tables.states import EmbeddingState
@@ -101,10 +101,10 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     state = pipeline.store.states.get(pipeline.spec.name, name)
     old_keys = _keys_covered_before(pipeline, state)
     known_contents = {key for keys_of in old_keys.values() for key in keys_of}
-    inputs, fresh = str(spec.inputs), set(todo["key"].to_pylist())
-    reason = embedding_reason(state, config, fingerprint=fingerprint, inputs=inputs, todo=len(fresh))
+    fresh = set(todo["key"].to_pylist())
+    reason = embedding_reason(state, config, fingerprint=fingerprint, inputs=spec.inputs, todo=len(fresh))
     if isinstance(vectors, ReadyVectors):
-        same = state is not None and (state.fingerprint, state.input) == (fingerprint, inputs)
+        same = state is not None and (state.fingerprint, state.inputs) == (fingerprint, spec.inputs)
         fresh = set(have.to_pylist()) - (known_contents if same else set())
         reason = f"{len(have):,} ready-made; {'vectors differ' if same and fresh else reason}"
     ids_by_key = _ids_by_key(catalog, spec.inputs, fresh)
@@ -135,10 +135,10 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
 def _keys_covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> dict[str, list[str]]:
     """The contents' keys of every item of the catalog that an embedding was last materialized from."""
     old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
-    if old is None or state is None or not is_there(inputs := Inputs.parse(state.input), old.schema.names):
+    if old is None or state is None or not is_there(state.inputs, old.schema.names):
         return {}
     keys_by_item: dict[str, list[str]] = {}
-    for keys in item_keys(old, inputs):
+    for keys in item_keys(old, state.inputs):
         for item, key in zip(old["id"].to_pylist(), keys.to_pylist(), strict=True):
             if key is not None:
                 keys_by_item.setdefault(item, []).append(key)
@@ -167,7 +167,7 @@ def _ids_by_key(catalog: pa.Table, inputs: Inputs, keys: set[str]) -> dict[str, 
 
 
 def embedding_reason(
-    state: EmbeddingState | None, config: EmbedderConfig, *, fingerprint: str, inputs: str, todo: int = 0
+    state: EmbeddingState | None, config: EmbedderConfig, *, fingerprint: str, inputs: Inputs, todo: int = 0
 ) -> str:
     """Why an embedding has something to do: the identity settings that changed, old -> new, or contents to embed."""
     if state is None:
@@ -177,8 +177,8 @@ def embedding_reason(
         names = sorted(name for name in {*now, *state.settings} if now.get(name) != state.settings.get(name))
         edits = ", ".join(f"{name} {_show(state.settings.get(name))} -> {_show(now.get(name))}" for name in names)
         return f"model config changed: {edits}" if edits else "the provider's vector version changed"
-    if state.input != inputs:
-        return f"input changed: {state.input} -> {inputs}"
+    if state.inputs != inputs:
+        return f"input changed: {state.inputs} -> {inputs}"
     return "contents without a vector" if todo else "up to date"
 
 

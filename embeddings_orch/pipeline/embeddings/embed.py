@@ -155,7 +155,7 @@ def embed(
     before = delta.state
     state = EmbeddingState(
         fingerprint=delta.fingerprint,
-        input=str(spec.inputs),
+        inputs=spec.inputs,
         settings=config.declared_identity(),
         catalog_version=catalog_version or 0,
         digest=report.digest,
@@ -169,7 +169,7 @@ def embed(
 
 def _newer(stored: EmbeddingState | None, state: EmbeddingState, pipeline: Pipeline) -> bool:
     """Whether another run has covered a newer catalog with the same model meanwhile."""
-    if stored is None or (stored.fingerprint, stored.input) != (state.fingerprint, state.input):
+    if stored is None or (stored.fingerprint, stored.inputs) != (state.fingerprint, state.inputs):
         return False
     latest = pipeline.store.catalog(pipeline.spec.name).version() or 0
     return state.catalog_version < stored.catalog_version <= latest

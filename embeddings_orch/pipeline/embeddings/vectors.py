@@ -51,4 +51,4 @@ def describe_model(pipeline: Pipeline, name: str, vectors: StoredVectors) -> Ind
             "materialize it, and look at its failures"
         )
     fingerprint = spec.config.fingerprint()
-    return IndexedModel(name, spec.provider, fingerprint, str(spec.inputs), dimensions, spec.config.settings())
+    return IndexedModel(name, spec.provider, fingerprint, spec.inputs, dimensions, spec.config.settings())

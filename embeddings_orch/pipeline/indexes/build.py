@@ -184,7 +184,7 @@ def _lacks(pipeline: Pipeline, name: str, state: EmbeddingState, *, catalog: pa.
     """Whether contents have neither a vector nor a failure, although the model embedded an earlier catalog."""
     spec = pipeline.spec.embeddings[name]
     fingerprint = spec.config.fingerprint()
-    if (state.fingerprint, state.input) != (fingerprint, str(spec.inputs)):
+    if (state.fingerprint, state.inputs) != (fingerprint, spec.inputs):
         return False
     keys = pa.concat_arrays(item_keys(catalog, spec.inputs)).drop_null()
     keys = keys.filter(pc.invert(pc.is_in(keys, has_vector)))

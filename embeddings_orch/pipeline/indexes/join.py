@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import item_keys
-from embeddings_orch.media.inputs import Inputs
 from embeddings_orch.models.content import Vectors as Matrix
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors
 from embeddings_orch.store.tables.generations import IndexedModel
 from embeddings_orch.store.tables.vectors import matrix_of
@@ -84,15 +84,14 @@ def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> i
 
 
 def _column(chunk: pa.Table, model: IndexedModel, vectors: StoredVectors, has: pa.Array) -> pa.Array:
-    inputs = Inputs.parse(model.input)
     null = pa.scalar(None, pa.string())
-    keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(chunk, inputs)]
+    keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(chunk, model.inputs)]
     if len(keys) == 1:
         column = vectors.take(keys[0])
         kind = pa.list_(pa.float32(), model.dimensions)
         # No vector at all was there to tell the dimensions.
         return column if column.type == kind else pa.nulls(chunk.num_rows, kind)
-    weights = [weight for _, weight in inputs.weights]
+    weights = [weight for _, weight in model.inputs.weights]
     normalize = bool(model.settings.get("normalize", True))
     return mean_of_inputs(
         [vectors.take(input_keys) for input_keys in keys], weights, model.dimensions, normalize=normalize

@@ -91,12 +91,11 @@ def _embeddings(
             continue
         config = old[embedding].config
         settings = {field: _show_at(value, moved) for field, value in config.declared_identity().items()}
-        inputs = str(spec.inputs)
-        state = EmbeddingState(config.fingerprint(), str(old[embedding].inputs), settings, 0, "", None)
-        reasons = [embedding_reason(state, spec.config, fingerprint=fingerprint, inputs=inputs)]
-        if state.fingerprint != fingerprint and state.input != inputs:
-            reasons.append(f"input changed: {state.input} -> {inputs}")
-        differs = state.fingerprint != fingerprint or state.input != inputs
+        state = EmbeddingState(config.fingerprint(), old[embedding].inputs, settings, 0, "", None)
+        reasons = [embedding_reason(state, spec.config, fingerprint=fingerprint, inputs=spec.inputs)]
+        if state.fingerprint != fingerprint and state.inputs != spec.inputs:
+            reasons.append(f"input changed: {state.inputs} -> {spec.inputs}")
+        differs = state.fingerprint != fingerprint or state.inputs != spec.inputs
         yield AssetDifference(
             key,
             "changed" if differs else "unchanged",

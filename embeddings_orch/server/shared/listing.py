@@ -110,7 +110,7 @@ class IndexListing:
             "column": model.column,
             "provider": model.provider,
             "name": str(model.settings.get("name") or model.provider),
-            "input": model.input,
+            "input": str(model.inputs),
             "dimensions": model.dimensions,
             "fingerprint": model.fingerprint[:12],
             "modalities": reads,

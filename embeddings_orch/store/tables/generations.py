@@ -10,7 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
+from embeddings_orch.store.tables.inputs import inputs_to_data, read_inputs
 
 _SCHEMA = pa.schema(
     [
@@ -32,14 +34,14 @@ class IndexedModel:
     """A vector column of a generation and all that embeds a query for it.
 
     Attributes:
-        input: what it was given, as the text of `embeddings_orch.media.inputs.Inputs`.
+        inputs: what it was given.
         settings: the embedder's config as plain values, without secrets.
     """
 
     column: str
     provider: str
     fingerprint: str
-    input: str
+    inputs: Inputs
     dimensions: int
     settings: dict[str, Any]
 
@@ -119,7 +121,7 @@ class GenerationsTable(TableOf):
     def put(self, generation: Generation) -> None:
         """Keep a generation, or replace what is stored under its id."""
         settings = {
-            "models": [model.__dict__ for model in generation.models],
+            "models": [_model_to_data(model) for model in generation.models],
             "metric": generation.metric,
             "full_text": list(generation.full_text),
             "search": generation.search,
@@ -134,9 +136,18 @@ class GenerationsTable(TableOf):
         table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
 
+def _model_to_data(model: IndexedModel) -> dict[str, Any]:
+    values = {name: value for name, value in model.__dict__.items() if name != "inputs"}
+    return {**values, "input": inputs_to_data(model.inputs)}
+
+
+def _model(data: dict[str, Any]) -> IndexedModel:
+    return IndexedModel(inputs=read_inputs(data.pop("input")), **data)
+
+
 def _generation(row: dict[str, Any]) -> Generation:
     settings = json.loads(row.pop("settings"))
-    models = tuple(IndexedModel(**model) for model in settings.pop("models"))
+    models = tuple(_model(data) for data in settings.pop("models"))
     checks = tuple(CheckResult(**check) for check in json.loads(row.pop("checks")))
     full_text = tuple(settings.pop("full_text"))
     return Generation(**row, **settings, models=models, full_text=full_text, checks=checks)

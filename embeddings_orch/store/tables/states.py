@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.store.base import Database, TableOf, guard, text
 from embeddings_orch.store.names import QualifiedName
+from embeddings_orch.store.tables.inputs import inputs_to_data, read_inputs
 
 _SCHEMA = pa.schema(
     [
@@ -29,7 +31,7 @@ class EmbeddingState:
     """One embedding asset's last materialization.
 
     Attributes:
-        input: what the model was given, as the text of `embeddings_orch.media.inputs.Inputs`.
+        inputs: what the model was given.
         settings: the identity settings, to say what changed.
         catalog_version: version of the catalog it was made from.
         digest: hash over the content keys that were covered.
@@ -37,7 +39,7 @@ class EmbeddingState:
     """
 
     fingerprint: str
-    input: str
+    inputs: Inputs
     settings: dict[str, Any]
     catalog_version: int
     digest: str
@@ -74,12 +76,19 @@ class StatesTable(TableOf):
         """Keep a state; nothing is written where it is the same."""
         if self.get(pipeline, embedding) == state:
             return
-        row = {**state.__dict__, "settings": json.dumps(state.settings), "key": QualifiedName.of(pipeline, embedding)}
+        row = _row(QualifiedName.of(pipeline, embedding), state)
         table = self.database.create(self.name, _SCHEMA, primary_key="key")
         rows = pa.Table.from_pylist([row], schema=_SCHEMA)
         table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
 
+def _row(key: QualifiedName, state: EmbeddingState) -> dict[str, Any]:
+    values = {name: value for name, value in state.__dict__.items() if name != "inputs"}
+    inputs, settings = json.dumps(inputs_to_data(state.inputs)), json.dumps(state.settings)
+    return {**values, "key": key, "input": inputs, "settings": settings}
+
+
 def _state(row: dict[str, Any]) -> EmbeddingState:
-    values = {name: value for name, value in row.items() if name != "key"}
-    return EmbeddingState(**{**values, "settings": json.loads(row["settings"])})
+    values = {name: value for name, value in row.items() if name not in ("key", "input")}
+    inputs, settings = read_inputs(row["input"]), json.loads(row["settings"])
+    return EmbeddingState(**{**values, "inputs": inputs, "settings": settings})

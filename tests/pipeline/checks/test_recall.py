@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from embeddings_orch.errors import PublishRefusedError
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.indexes import recall
 from embeddings_orch.pipeline.indexes.delta import current_generation
@@ -195,7 +196,7 @@ def test_search_is_as_wide_as_the_column_that_needs_most(monkeypatch):
 
     for name, stub in {"queries": None, "farthest_exact": None, "recall": measured}.items():
         monkeypatch.setattr(recall, name, stub or (lambda *_: None))
-    models = tuple(IndexedModel(name, "counting", "f", "media", 8, {}) for name in needed)
+    models = tuple(IndexedModel(name, "counting", "f", Inputs.from_weights({"media": 1}), 8, {}) for name in needed)
     generation = Generation("g-1", "p", "i", "t", 1, 1, models, "cosine")
 
     assert recall.tune(Approximate(), generation, 0.95).search == recall._PARAMETERS[3]

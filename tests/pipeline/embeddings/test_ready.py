@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError, PublishRefusedError, SourceError, SpecError
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.checks.run import check_embedding
 from embeddings_orch.pipeline.embeddings.preview import preview
 from embeddings_orch.pipeline.garbage.collect import collect
@@ -115,7 +116,7 @@ def test_they_are_taken_as_they_are_from_parquet(ready, kind, dtype):
         np.array_equal(rows[f"i{number:02}"]["toy"], given[number].astype(np.float32)) for number in range(COUNT)
     )
     assert (ran.embedded(), ran.embeddings["toy"].reused, ready.items()) == (0, COUNT, 0)
-    assert ran.published["found"].generation.models[0].input == "ready-made made"
+    assert ran.published["found"].generation.models[0].inputs == Inputs.ready("made")
 
 
 @pytest.mark.slow

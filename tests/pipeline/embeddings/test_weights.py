@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.plan.status import list_failures
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 from galleries import Gallery
@@ -100,7 +101,8 @@ def test_other_weights_embed_nothing_and_make_a_new_generation(gallery):
     assert (second.embedded(), gallery.items()) == (0, 0)
     before, after = (one.indexes["found"].generation for one in (first, second))
     assert (before.table != after.table, before.models[0].fingerprint == after.models[0].fingerprint) == (True, True)
-    assert [one.models[0].input for one in (before, after)] == ["0.7 media + 0.3 caption", "0.8 caption + 0.2 media"]
+    given = [one.models[0].inputs for one in (before, after)]
+    assert given == [Inputs.from_weights(BOTH), Inputs.from_weights({"caption": 0.8, "media": 0.2})]
     assert second.published["found"].generation.id == after.id
     for name, row in gallery.rows().items():
         parts = (0.2, made((gallery.media / name).read_bytes())), (0.8, made(row["caption"]))

@@ -15,11 +15,14 @@ import pytest
 from embeddings_orch.errors import StoreError
 from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.models.content import Failure
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
 from embeddings_orch.store.tables.generations import CheckResult, Generation, IndexedModel
 from embeddings_orch.store.tables.published import Pointer
 from embeddings_orch.store.tables.states import EmbeddingState
+
+BOTH = Inputs.from_weights({"media": 0.7, "caption": 0.3})
 
 
 @pytest.fixture
@@ -183,7 +186,8 @@ def test_nothing_failed_makes_no_table(store, tmp_path):
 
 
 def generation(key="g-1", **settings):
-    model = IndexedModel("clip", "counting", "f" * 64, "media", 8, {"name": "toy", "retry": {"max_retries": 7}})
+    settings_of_model = {"name": "toy", "retry": {"max_retries": 7}}
+    model = IndexedModel("clip", "counting", "f" * 64, BOTH, 8, settings_of_model)
     return Generation(key, "p", "i", "index.p.i.0", 3, 12, (model,), "cosine", **settings)
 
 
@@ -266,14 +270,14 @@ def test_of_writers_that_publish_at_the_same_time_one_wins(store, first):
 
 
 def test_a_state_is_kept_and_the_same_one_writes_nothing(store):
-    state = EmbeddingState("f" * 64, "caption", {"name": "toy", "dim": 8}, 3, "d", None)
+    state = EmbeddingState("f" * 64, BOTH, {"name": "toy", "dim": 8}, 3, "d", None)
     store.states.put("p", "e", state)
     before = versions(store)
     store.states.put("p", "e", state)
     assert store.states.get("p", "e") == state
     assert versions(store) == before
 
-    newer = EmbeddingState("g" * 64, "media", {}, 4, "e", 12.5)
+    newer = EmbeddingState("g" * 64, Inputs.ready("made"), {}, 4, "e", 12.5)
     store.states.put("p", "e", newer)
 
     assert store.states.get("p", "e") == newer

@@ -1,4 +1,4 @@
-"""What an embedding reads of an item: one input, several with weights, or a vector that is ready-made."""
+"""What a model is given of an item: one input, several with weights, or a vector that is ready-made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-_READY = "ready-made "
 _DIGITS = 9
 """Of a weight: more than a vector's numbers have."""
 
@@ -16,7 +15,10 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of an embedding; as text (`str`) they are what a store keeps, equal where the vectors are.
+    """The inputs of an embedding, equal where the vectors are.
+
+    As text (`str`) they are for people, and a part of the hashes that name an index's table and a held declaration: the
+    text of the same inputs never changes.
 
     Attributes:
         weights: of each input (``media`` or a column), with the sum 1, the heaviest first; empty where ``vectors`` is
@@ -26,7 +28,7 @@ class Inputs:
     Example:
         >>> str(Inputs.from_weights({"caption": 3, "media": 7}))
         '0.7 media + 0.3 caption'
-        >>> Inputs.parse("0.7 media + 0.3 caption") == Inputs.from_weights({"caption": 0.3, "media": 0.7})
+        >>> Inputs.from_weights({"caption": 3, "media": 7}) == Inputs.from_weights({"media": 0.7, "caption": 0.3})
         True
         >>> str(Inputs.from_weights({"media": 1})), str(Inputs.ready("clip_vector"))
         ('media', 'ready-made clip_vector')
@@ -50,14 +52,6 @@ class Inputs:
         """Vectors that a column of the media holds."""
         return cls(vectors=column)
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read what `str` wrote."""
-        if text.startswith(_READY):
-            return cls.ready(text.removeprefix(_READY))
-        parts = [part.rpartition(" ") for part in text.split(" + ")]
-        return cls(tuple((name, float(weight or 1)) for weight, _, name in parts))
-
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs that are embedded."""
@@ -70,7 +64,7 @@ class Inputs:
 
     def __str__(self) -> str:
         if self.vectors:
-            return f"{_READY}{self.vectors}"
+            return f"ready-made {self.vectors}"
         if len(self.weights) == 1:
             return self.weights[0][0]
         return " + ".join(f"{weight:.{_DIGITS}g} {name}" for name, weight in self.weights)
