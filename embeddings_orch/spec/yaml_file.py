@@ -22,6 +22,9 @@ from embeddings_orch.spec.pipeline import OWNER_PATTERN, PipelineSpec, _PluginSp
 
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
 
+MOST_VALUES = 20_000
+"""Values of one document, counted each time that an alias repeats them: a few lines of aliases can be billions."""
+
 Location = tuple[str | int, ...]
 _MERGE = "tag:yaml.org,2002:merge"
 _EXPECTED = {
@@ -122,20 +125,24 @@ def _text_at(node: yaml.Node | None, *path: str) -> str | None:
 
 
 def _plain(node: yaml.Node, location: Location, document: Document) -> Any:
+    if len(document.lines) + len(document.texts) > MOST_VALUES:
+        raise SpecError(f"{document.where(location)}: the document has more than {MOST_VALUES:,} values")
     if isinstance(node, yaml.MappingNode):
         data: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 line = key_node.start_mark.line + 1
                 raise SpecError(f"{document.file}:{line}: '<<' merges nothing here; write the keys out")
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                why = "a list or mapping is no key; quote it if it is text, as '{{ env.NAME }}'"
+                raise SpecError(f"{document.file}:{line}: {why}")
             key = _construct(key_node, document)
             if not isinstance(key, str):
-                name = key_node.value if isinstance(key_node, yaml.ScalarNode) else repr(key)
-                raise SpecError(f"{document.file}:{key_node.start_mark.line + 1}: the key {name} is not text; quote it")
+                raise SpecError(f"{document.file}:{line}: the key {key_node.value} is not text; quote it")
             below = (*location, key)
             if key in data:
                 first = document.lines[below]
-                line = key_node.start_mark.line + 1
                 raise SpecError(f"{document.file}:{line}: the name {key!r} stands here twice (first in line {first})")
             document.lines[below] = key_node.start_mark.line + 1
             data[key] = _plain(value_node, below, document)

@@ -216,7 +216,7 @@ def test_a_name_of_nothing_is_answered_with_what_there_is(file, old, new, said):
         (edited("    path: media", "    path: 'media"), "defs.yaml:17: this is not valid YAML: "),
         (edited("  name: photos", "\tname: photos"), "defs.yaml:3: this is not valid YAML: "),
         (edited("name: photos", "name: photos\n  3: 4"), "defs.yaml:4: the key 3 is not text; quote it"),
-        (edited("path: media", "path: {{ env.MEDIA }}"), "defs.yaml:6: the key {'env.MEDIA': None} is not text; quote"),
+        (edited("path: media", "path: {{ env.MEDIA }}"), "defs.yaml:6: a list or mapping is no key; quote it"),
         (edited("name: photos", "<<: { name: photos }"), "defs.yaml:3: '<<' merges nothing here; write the keys out"),
         (edited("name: photos", "name: &n [*n]"), "defs.yaml: it is nested too deeply, or an alias refers to itself"),
         (edited("name: photos", "name: !!python/name:os.system"), "defs.yaml:3: this is not valid YAML: could not"),
@@ -268,6 +268,16 @@ def test_anchors_and_aliases_are_followed(file):
     embeddings = load_pipelines(file)[0].embeddings
     assert embeddings["more"].config.retry == embeddings["clip"].config.retry
     assert embeddings["more"].config.retry.max_retries == 5
+
+
+def test_aliases_of_aliases_are_counted_and_refused(file):
+    lines = ["  a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 40)]
+    told = refused(file, "\n".join([WHOLE.rstrip(), *lines]))
+    assert "the document has more than 20,000 values" in told
+    hidden = edited("name: photos", "name: photos\n" + "\n".join(lines) + "\n  ? *a39\n  : x")
+    assert "more than 20,000 values" in refused(file, hidden)
+    assert "a list or mapping is no key" in refused(file, edited("name: photos", "? &a [1, 2]\n  : x"))
 
 
 # Documents
