@@ -31,8 +31,7 @@ def compare(
     texts with texts.
 
     Args:
-        model: a config, whose model is loaded and released again; or an `EmbedStep`, which keeps it for more calls
-            and must not be used by another thread meanwhile.
+        model: a config, whose model is loaded and released again; or an `EmbedStep`, which keeps it for more calls.
         image: the subject: a path, an encoded file's bytes, a Pillow image, a uint8 array (height, width[, channels]);
             or a text.
         texts: the prompts, or one of them; texts, or pictures.
@@ -61,12 +60,8 @@ def compare(
 def _embed_both(
     step: EmbedStep, subject: Any, prompts: Iterable[Any], *, subject_type: CompareType, prompt_type: CompareType
 ) -> Vectors:
-    before = step.side
-    try:
-        subjects = _unit(vectors_of(step, subject_type, [subject], "document"))
-        others = _unit(vectors_of(step, prompt_type, prompts, "query"))
-    finally:
-        step.side = before
+    subjects = _unit(vectors_of(step, subject_type, [subject], "document"))
+    others = _unit(vectors_of(step, prompt_type, prompts, "query"))
     similarities: Vectors = np.clip(others @ subjects[0], -1, 1) if len(others) else np.empty(0, dtype=np.float32)
     return similarities
 
