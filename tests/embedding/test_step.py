@@ -797,7 +797,7 @@ def test_twins_learn_together_and_are_cancelled_apart(scripted):
             raise BatchTooLargeError("out of memory")
         return vectors_of(contents)
 
-    embedder = Scripted(ScriptedConfig(), small)
+    _, embedder = scripted(small)
     step = EmbedStep(embedder.config, owner=lambda: embedder)
     first, second = step.twin(), step.twin()
     first(batch("abcd"))
@@ -807,6 +807,7 @@ def test_twins_learn_together_and_are_cancelled_apart(scripted):
     assert step.answered
     assert len(second(batch("abcd")).keys) == 4
     assert [len(contents) for contents in embedder.calls] == [4, 2, 2, 2, 2]
+    assert pickle.loads(pickle.dumps(second)).limits("text").items == 2
 
 
 def test_a_missing_plugin_is_an_error_when_the_first_item_comes():

@@ -139,14 +139,14 @@ def test_an_error_of_one_caller_stops_no_other(model, monkeypatch):
         raise FileNotFoundError("one of the files")
 
     with ThreadPoolExecutor(1) as threads:
-        other = threads.submit(bulk, toy, "slow", "and more", "and more yet")
+        other = threads.submit(bulk, toy, "slow", *(f"after it {number}" for number in range(12)))
         assert inside.wait(LONG)
         with pytest.raises(FileNotFoundError), toy.bulk() as step:
             vectors_of(step, "text", contents())
         with pytest.raises(CancelledError):
             cancelled(toy)
         leave.set()
-        assert other.result(LONG).shape == (3, 8)
+        assert other.result(LONG).shape == (13, 8)
     assert bulk(toy, "a dog").shape == (1, 8)
 
 
@@ -197,3 +197,4 @@ def test_what_was_spent_counts_for_all_calls_until_one_is_refused(elsewhere):
     bulk(remote, "a")
     with pytest.raises(TerminalError, match="max_cost_usd"):
         bulk(remote, *"bcdefghijklmnop")
+    assert bulk(remote, "q").shape == (1, 8)
