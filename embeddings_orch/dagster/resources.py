@@ -12,8 +12,8 @@ Example:
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -21,8 +21,8 @@ from pydantic import BaseModel, PrivateAttr
 
 from embeddings_orch.embedding.compare import CompareType, compare
 from embeddings_orch.embedding.contents import Content, Picture, vectors_of
+from embeddings_orch.embedding.pool.pool import Lease, shared_pool
 from embeddings_orch.embedding.step import EmbedStep
-from embeddings_orch.errors import ItemError
 from embeddings_orch.models.base import EmbedderConfig, config_from
 from embeddings_orch.models.content import Modality, Side, Vectors
 from embeddings_orch.models.identity import operational
@@ -55,8 +55,7 @@ class ResourceConfig(_Config):
     retry: RetryConfig = operational(RetryConfig(), description="How often and how patiently to try again.")
     prices: PricesConfig = operational(PricesConfig(), description="US dollars, for estimates and max_cost_usd.")
 
-    _step: EmbedStep | None = PrivateAttr(default=None)
-    _lock: Any = PrivateAttr(default_factory=threading.RLock)
+    _lease: Lease = PrivateAttr(default_factory=lambda: shared_pool().lease())
 
 
 class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
@@ -64,7 +63,7 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
 
     Retries, batches, halving for lack of memory and normalising are the pipeline's own, so a vector from here
     equals the pipeline's for the same content and settings. The model loads with the first batch and is
-    released when the run or step ends.
+    released when the run or step ends, unless somebody else in the process has it.
     """
 
     def embed_texts(self, texts: Sequence[str], side: Side = "document") -> Vectors:
@@ -113,34 +112,19 @@ class EmbedderResource(dg.ConfigurableResource[Any], ResourceConfig):
             ItemError: something has no vector; the message names it.
             TerminalError: the model cannot be had, does not read what was given, or the provider refuses.
         """
-        return self._with_step(
-            lambda step: compare(step, image, texts, subject_type=subject_type, prompt_type=prompt_type)
-        )
+        with self._bulk() as step:
+            return compare(step, image, texts, subject_type=subject_type, prompt_type=prompt_type)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Release the model at the end of the run or step."""
-        if self._step is not None:
-            self._step.close()
-            self._step = None
+        self._lease.close()
 
     def _embed(self, modality: Modality, contents: Any, side: Side) -> Vectors:
-        return self._with_step(lambda step: vectors_of(step, modality, contents, side))
+        with self._bulk() as step:
+            return vectors_of(step, modality, contents, side)
 
-    def _with_step(self, use: Callable[[EmbedStep], Vectors]) -> Vectors:
-        with self._lock:
-            step = self._embed_step()
-            try:
-                return use(step)
-            except ItemError:
-                raise
-            except BaseException:
-                # The next call starts anew: a key may have been set right by then.
-                step.close()
-                self._step = None
-                raise
-
-    def _embed_step(self) -> EmbedStep:
-        if self._step is None:
-            # The plain config: what Dagster adds to a resource stays out of the step, which may be pickled.
-            self._step = EmbedStep(config_from(self.provider, self.settings()))
-        return self._step
+    @contextmanager
+    def _bulk(self) -> Iterator[EmbedStep]:
+        # The plain config: what Dagster adds to a resource stays out of the step, which may be pickled.
+        with self._lease.holding(config_from(self.provider, self.settings())) as model, model.bulk() as step:
+            yield step

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from embeddings_orch.embedding.contents import Content, vectors_of
+from embeddings_orch.embedding.pool.pool import shared_pool
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Vectors
@@ -31,8 +32,8 @@ def compare(
     texts with texts.
 
     Args:
-        model: a config, whose model is loaded and released again; or an `EmbedStep`, which keeps it for more calls
-            and must not be used by another thread meanwhile.
+        model: a config, whose model is loaded and released again, unless the process has it; or an `EmbedStep`, which
+            keeps it for more calls.
         image: the subject: a path, an encoded file's bytes, a Pillow image, a uint8 array (height, width[, channels]);
             or a text.
         texts: the prompts, or one of them; texts, or pictures.
@@ -51,22 +52,15 @@ def compare(
     """
     if isinstance(model, EmbedStep):
         return _embed_both(model, image, _prompts(texts), subject_type=subject_type, prompt_type=prompt_type)
-    step = EmbedStep(model)
-    try:
+    with shared_pool().lease() as lease, lease.holding(model) as pooled, pooled.bulk() as step:
         return _embed_both(step, image, _prompts(texts), subject_type=subject_type, prompt_type=prompt_type)
-    finally:
-        step.close()
 
 
 def _embed_both(
     step: EmbedStep, subject: Any, prompts: Iterable[Any], *, subject_type: CompareType, prompt_type: CompareType
 ) -> Vectors:
-    before = step.side
-    try:
-        subjects = _unit(vectors_of(step, subject_type, [subject], "document"))
-        others = _unit(vectors_of(step, prompt_type, prompts, "query"))
-    finally:
-        step.side = before
+    subjects = _unit(vectors_of(step, subject_type, [subject], "document"))
+    others = _unit(vectors_of(step, prompt_type, prompts, "query"))
     similarities: Vectors = np.clip(others @ subjects[0], -1, 1) if len(others) else np.empty(0, dtype=np.float32)
     return similarities
 

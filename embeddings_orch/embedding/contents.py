@@ -6,6 +6,7 @@ import io
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,7 +36,7 @@ def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content],
     """Vectors of texts, pictures or sounds, shape (n, dimensions), float32, in order.
 
     Args:
-        step: embeds them; its ``side`` is set.
+        step: embeds them.
         modality: ``text``, ``image`` or ``audio``.
         contents: texts; or pictures: paths, encoded files' bytes, Pillow images, uint8 arrays of shape
             (height, width[, channels]); or sounds: paths, encoded files' bytes.
@@ -47,8 +48,7 @@ def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content],
         TypeError: a picture or sound is none of these.
         OSError: a path cannot be read.
     """
-    step.side = side
-    vectors, failures = vectors_by_place(step, modality, _name_contents(modality, contents))
+    vectors, failures = vectors_by_place(step, modality, _name_contents(modality, contents), side)
     if failures:
         raise ItemError(failures_message(modality, failures))
     if not vectors:
@@ -57,14 +57,15 @@ def vectors_of(step: EmbedStep, modality: Modality, contents: Iterable[Content],
 
 
 def vectors_by_place(
-    step: EmbedStep, modality: Modality, contents: Iterable[tuple[bytes | str, str]]
+    step: EmbedStep, modality: Modality, contents: Iterable[tuple[bytes | str, str]], side: Side = "document"
 ) -> tuple[dict[int, Vectors], list[Failure]]:
     """Vectors of the contents that can be embedded, and why the others cannot.
 
     Args:
-        step: embeds them, on the side that it has.
+        step: embeds them.
         modality: of all contents.
         contents: each as a model is given it, and what to call it in messages; read as they are needed.
+        side: what the contents are.
 
     Returns:
         The vectors by the contents' places, in order, shape (dimensions,) each; the failures, whose keys are places.
@@ -74,7 +75,7 @@ def vectors_by_place(
     """
     vectors: dict[int, Vectors] = {}
     failures: list[Failure] = []
-    for outcome in _outcomes(step, _batches(step, modality, contents, failures)):
+    for outcome in _outcomes(step, _batches(step, modality, contents, side, failures=failures)):
         vectors.update((int(key), vector) for key, vector in zip(outcome.keys, outcome.vectors, strict=True))
         failures += outcome.failures
     return vectors, failures
@@ -87,14 +88,16 @@ def _name_contents(modality: Modality, contents: Iterable[Any]) -> Iterator[tupl
         yield (content, name) if modality == "text" else _file(modality, content, name)
 
 
-def _batches(step: EmbedStep, modality: Modality, contents: Any, failures: list[Failure]) -> Iterator[list[Prepared]]:
+def _batches(
+    step: EmbedStep, modality: Modality, contents: Any, side: Side, *, failures: list[Failure]
+) -> Iterator[list[Prepared]]:
     packer: Packer[Prepared] = Packer(step.limits(modality))
     for index, (content, uri) in enumerate(contents):
         prepared = step.prepare(Item(str(index), modality, content, uri))
         if isinstance(prepared, Failure):
             failures.append(prepared)
         else:
-            yield from packer.add(prepared)
+            yield from packer.add(replace(prepared, side=side))
     if rest := packer.rest():
         yield rest
 

@@ -11,7 +11,6 @@ import numpy as np
 from embeddings_orch.embedding.outcome import Usage
 from embeddings_orch.errors import (
     BudgetError,
-    CancelledError,
     ProviderError,
     RateLimitedError,
     SuspectError,
@@ -24,16 +23,16 @@ from embeddings_orch.policy.limiter import Limiter
 from embeddings_orch.policy.prices import Budget
 from embeddings_orch.policy.retry import Retrier
 from embeddings_orch.policy.secrets import redact, shows_secret
+from embeddings_orch.policy.stopping import Stop
 from embeddings_orch.policy.throttle import Throttle
 
 
 class Requester:
-    """Sends requests for the threads of one embed step.
+    """Sends requests for the threads of an embed step and its twins.
 
     Args:
         config: of the embedder.
         clock: seconds, monotonic.
-        sleep: waits so many seconds; None waits until `cancel` at the latest.
         uniform: a random number between two.
 
     Attributes:
@@ -45,29 +44,24 @@ class Requester:
         self,
         config: EmbedderConfig,
         clock: Callable[[], float],
-        sleep: Callable[[float], None] | None,
         uniform: Callable[[float, float], float],
     ) -> None:
         self.budget = Budget(config.max_cost_usd, config.prices)
         self.dimensions: int | None = None
-        self._config, self._clock = config, clock
-        self._sleep = sleep or self._wait
-        self._uniform = uniform
-        self._retrier = Retrier(config.retry, clock, self._sleep, uniform)
+        self._config, self._clock, self._uniform = config, clock, uniform
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
-        self._stops = False
         self._throttle: Throttle | None = None
 
-    def stop_at_terminal_errors(self) -> None:
-        """See `embeddings_orch.embedding.step.EmbedStep.stop_at_terminal_errors`."""
-        self._stops = True
-
-    def cancel(self) -> None:
-        """See `embeddings_orch.embedding.step.EmbedStep.cancel`."""
-        self._cancelled.set()
-
-    def send(self, embedder: Embedder[Any], request: Batch, tokens: int, usage: Usage, *, patience: int = 0) -> Vectors:
+    def send(
+        self,
+        embedder: Embedder[Any],
+        request: Batch,
+        tokens: int,
+        usage: Usage,
+        *,
+        stop: Stop,
+        patience: int = 0,
+    ) -> Vectors:
         """Have one batch embedded: shape (n, dimensions), float32, as the model gives them.
 
         Args:
@@ -75,6 +69,7 @@ class Requester:
             request: the batch.
             tokens: of all its contents, at the most.
             usage: counters, added to in place.
+            stop: whether it is still wanted.
             patience: how often what may be the input's fault is tried again.
 
         Raises:
@@ -86,7 +81,7 @@ class Requester:
 
         def attempt() -> Vectors:
             nonlocal turns
-            with throttle.request(tokens) as waited:
+            with throttle.request(tokens, stop) as waited:
                 turns += waited
                 usage.waited += waited
                 try:
@@ -94,9 +89,14 @@ class Requester:
                 except BudgetError:
                     usage.requests -= 1  # it was never sent
                     raise
-                return self._attempt(
-                    embedder, request, reserved=reserved, tokens=tokens, usage=usage, throttle=throttle
-                )
+                try:
+                    return self._attempt(
+                        embedder, request, reserved=reserved, tokens=tokens, usage=usage, throttle=throttle
+                    )
+                except TerminalError:
+                    if stop.at_terminal_errors:
+                        stop.set()  # before its turn is another's
+                    raise
 
         def is_worth_another(error: TransientError) -> bool:
             nonlocal tried_again
@@ -106,15 +106,16 @@ class Requester:
             most = patience if error.max_retries is None else min(patience, error.max_retries - 1)
             return tried_again <= most
 
-        return self._retrier.call(attempt, usage, lambda: turns, is_worth_another)
+        retrier = Retrier(self._config.retry, self._clock, stop.wait, self._uniform)
+        return retrier.call(attempt, usage, lambda: turns, is_worth_another)
 
-    def wait_again(self, error: SuspectError, patient: bool, usage: Usage) -> None:
+    def wait_again(self, error: SuspectError, patient: bool, usage: Usage, stop: Stop) -> None:
         """Before an item that failed alone is tried again: wait, where nothing else is answered."""
         usage.retries += 1
         if patient:
             seconds = max(error.retry_after or 0.0, self._uniform(0.0, self._config.retry.initial_wait))
             usage.waited += seconds
-            self._sleep(seconds)
+            stop.wait(seconds)
 
     def _attempt(
         self,
@@ -135,8 +136,6 @@ class Requester:
             known = _classify(embedder, error)
             if isinstance(known, RateLimitedError):
                 throttle.count_refusal(known.retry_after)
-            if isinstance(known, TerminalError) and self._stops:
-                self.cancel()  # before its turn is another's
             if shows_secret(error):
                 raise known from None
             if known is error:
@@ -160,14 +159,8 @@ class Requester:
                     self._config.concurrency,
                     Limiter(embedder.account(), limits) if limits.any else None,
                     clock=self._clock,
-                    sleep=self._sleep,
-                    cancelled=self._cancelled.is_set,
                 )
             return self._throttle
-
-    def _wait(self, seconds: float) -> None:
-        if self._cancelled.wait(seconds):
-            raise CancelledError("no request is made any more: the run was stopped")
 
     def _check(self, vectors: Any, count: int) -> Vectors:
         provider = self._config.provider

@@ -34,6 +34,7 @@ from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, embedde
 from embeddings_orch.models.content import Failure, Item, Modality, Side, Vectors
 from embeddings_orch.policy.packing import Limits, pack
 from embeddings_orch.policy.retry import jitter
+from embeddings_orch.policy.stopping import Stop
 
 
 class EmbedStep:
@@ -42,6 +43,7 @@ class EmbedStep:
     Args:
         config: of the embedder.
         side: what the contents are: documents, or queries for them.
+        owner: gives the embedder of somebody else, who closes it. In another process the step makes its own.
         clock: seconds, monotonic.
         sleep: waits so many seconds; by default until `cancel` at the latest.
         uniform: a random number between two.
@@ -52,6 +54,7 @@ class EmbedStep:
         config: EmbedderConfig,
         *,
         side: Side = "document",
+        owner: Callable[[], Embedder[Any]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
         uniform: Callable[[float, float], float] = jitter,
@@ -59,40 +62,65 @@ class EmbedStep:
         self.config = config
         self.side: Side = side
         self._clock, self._sleep, self._uniform = clock, sleep, uniform
-        self._largest: int | None = None  # set once a batch did not fit into memory
-        self._start()
+        self._start(owner, None)
 
-    def _start(self) -> None:
+    def _start(self, owner: Callable[[], Embedder[Any]] | None, largest: int | None) -> None:
         """What belongs to this process."""
+        self._owner = owner
         self._lock = threading.Lock()
         self._embedder: Embedder[Any] | None = None
-        self._requester = Requester(self.config, self._clock, self._sleep, self._uniform)
+        self._stop = Stop(self._sleep)
+        self._requester = Requester(self.config, self._clock, self._uniform)
         self._tally = Tally(self.config)
-        self._answered: Prepared | None = None  # one that the provider has embedded
+        self._tally.largest = largest
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("config", "side", "_clock", "_sleep", "_uniform", "_largest")
-        return {name: getattr(self, name) for name in names}
+        names = ("config", "side", "_clock", "_sleep", "_uniform")
+        return {"largest": self._tally.largest, **{name: getattr(self, name) for name in names}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        largest = state.pop("largest")
         self.__dict__.update(state)
-        self._start()
+        self._start(None, largest)
+
+    def twin(self) -> EmbedStep:
+        """A step that shares all that this one has and learns, and is cancelled by itself.
+
+        For callers who use one model at the same time: who fails stops its own requests alone. The embedder needs an
+        owner, else each of them makes one.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._stop = Stop(self._sleep)
+        return twin
 
     @property
     def embedder(self) -> Embedder[Any]:
-        """The embedder, made on first use."""
+        """The embedder, made on first use.
+
+        Raises:
+            PluginError: its plugin is missing or broken.
+            CancelledError: its owner has released it.
+        """
         # The decode threads ask first, all at once: one of them makes it, so that a model is loaded once.
         with self._lock:
-            if self._embedder is None:
-                embedder = embedder_for(self.config)
-                self._requester.dimensions = self._requester.dimensions or embedder.dimensions()
+            if self._embedder is not None:
+                return self._embedder
+            embedder = embedder_for(self.config) if self._owner is None else self._owner()
+            self._requester.dimensions = self._requester.dimensions or embedder.dimensions()
+            if self._owner is None:
                 self._embedder = embedder
-            return self._embedder
+            return embedder
+
+    @property
+    def answered(self) -> bool:
+        """Whether it, or a twin, has embedded anything."""
+        return self._tally.answered is not None
 
     def limits(self, modality: Modality) -> Limits:
         """What one request may hold, by provider, config and the memory there is."""
         limits = self.embedder.limits(modality)
-        items = min(limits.items, self._largest or limits.items)
+        items = min(limits.items, self._tally.largest or limits.items)
         return Limits(items, limits.tokens, limits.size)
 
     @property
@@ -102,14 +130,14 @@ class EmbedStep:
 
     def stop_at_terminal_errors(self) -> None:
         """From the first terminal error on make no request any more, for a run in which no other could succeed."""
-        self._requester.stop_at_terminal_errors()
+        self._stop.at_terminal_errors = True
 
     def cancel(self) -> None:
         """Make no request any more: what waits to try again stops waiting, what comes later is refused."""
-        self._requester.cancel()
+        self._stop.set()
 
     def close(self) -> None:
-        """Release the embedder; a later batch makes a new one."""
+        """Release the embedder, unless somebody else owns it; a later batch makes a new one."""
         with self._lock:
             embedder, self._embedder = self._embedder, None
         if embedder is not None:
@@ -168,7 +196,7 @@ class EmbedStep:
                 fate.cut(next(pack(items, self.limits(items[0].modality))))
             case Send(part, after, patient):
                 if after is not None:
-                    self._requester.wait_again(after, patient, outcome.usage)
+                    self._requester.wait_again(after, patient, outcome.usage, self._stop)
                 self._take(advance(part, self._send(part, outcome)), fate)
             case Probe():
                 fate.note_probe(self._still_answers(outcome.usage))
@@ -191,22 +219,21 @@ class EmbedStep:
         except BatchTooLargeError as error:
             if len(part.items) == 1:
                 raise TerminalError(f"one item alone does not fit into memory ({first.uri}): {error}") from error
-            # Another thread may have found a smaller one meanwhile.
-            self._largest = min(self._largest or len(part.items), (len(part.items) + 1) // 2)
+            self._tally.count_too_large(len(part.items))
             return error
         except (ItemError, TransientError) as error:
             return error
         self._tally.count_answer()
-        self._answered = first
+        self._tally.answered = first
         self._accept(part.items, vectors, outcome)
         return None
 
     def _still_answers(self, usage: Usage) -> bool:
         """Whether the server embeds what it has embedded before: then the items are bad, however many in a row."""
-        if self._answered is None:
+        if (answered := self._tally.answered) is None:
             return False
         try:
-            self._request([self._answered], usage)
+            self._request([answered], usage)
         except (TransientError, ItemError):
             return False
         self._tally.count_answer()
@@ -215,7 +242,7 @@ class EmbedStep:
     def _request(self, part: Sequence[Prepared], usage: Usage, patience: int = 0) -> Vectors:
         request = Batch(part[0].modality, [item.content for item in part], part[0].side or self.side)
         tokens = sum(item.tokens for item in part)
-        return self._requester.send(self.embedder, request, tokens, usage, patience=patience)
+        return self._requester.send(self.embedder, request, tokens, usage, stop=self._stop, patience=patience)
 
     def _accept(self, batch: Sequence[Prepared], vectors: Vectors, outcome: Outcome) -> None:
         norms = np.linalg.norm(vectors, axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from embeddings_orch.embedding.fate import PartState, Settled, Suspect
+from embeddings_orch.embedding.outcome import Prepared
 from embeddings_orch.errors import ItemError, TerminalError, TransientError, UnavailableError
 from embeddings_orch.models.base import EmbedderConfig
 
@@ -20,6 +21,8 @@ class Tally:
 
     Attributes:
         answers: requests that were answered.
+        answered: a content that was embedded; None until there is one.
+        largest: how many items fit into memory; None until a batch did not.
     """
 
     def __init__(self, config: EmbedderConfig) -> None:
@@ -28,6 +31,8 @@ class Tally:
         self._most = max(_LEAST, config.concurrency)
         self._lock = threading.Lock()
         self.answers = 0
+        self.answered: Prepared | None = None
+        self.largest: int | None = None
         self._unanswered = 0  # in a row
         self._suspected = 0  # in a row
         self._refused = 0
@@ -37,6 +42,12 @@ class Tally:
         with self._lock:
             self.answers += 1
             self._unanswered = self._suspected = 0
+
+    def count_too_large(self, items: int) -> None:
+        """A batch of so many items did not fit into memory: the next ones are smaller."""
+        with self._lock:
+            # Another thread may have found a smaller one meanwhile.
+            self.largest = min(self.largest or items, (items + 1) // 2)
 
     def count(self, state: PartState) -> None:
         """What became of a part that was sent; answers are counted by `count_answer`.

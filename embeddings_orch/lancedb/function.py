@@ -85,7 +85,7 @@ class EmbeddingsOrchFunction(EmbeddingFunction):  # type: ignore[misc]
     @property
     def reads(self) -> frozenset[Modality]:
         """What the model can embed."""
-        return self._model.embedder.modalities
+        return self._model.modalities
 
     @property
     def failures(self) -> list[Failure]:
@@ -170,7 +170,7 @@ class EmbeddingsOrchFunction(EmbeddingFunction):  # type: ignore[misc]
         return {**pin(self._config, self._original_args), "source": self._source, **urls}
 
     def close(self) -> None:
-        """Release the model; what comes later loads it again."""
+        """Release the model where nobody else in the process has it; what comes later loads it again."""
         self._model.close()
 
     @property

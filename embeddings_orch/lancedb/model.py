@@ -1,20 +1,21 @@
-"""The models behind the registry functions: loaded once in a process, however many functions LanceDB makes of one."""
+"""The models behind the registry functions: one for all equal functions that LanceDB makes, however many."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from cachetools import FIFOCache
 
 from embeddings_orch.embedding.contents import vectors_by_place
-from embeddings_orch.embedding.step import EmbedStep
+from embeddings_orch.embedding.pool.model import PooledModel, vector_or_raise
+from embeddings_orch.embedding.pool.pool import shared_pool
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.lancedb.sources import SourceValue
-from embeddings_orch.models.base import Embedder, EmbedderConfig, embedder_for
-from embeddings_orch.models.content import Failure, Modality, Side, Vectors
+from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.content import Failure, Modality, Vectors
 from embeddings_orch.models.identity import digest
 
 MOST_FAILURES = 10_000
@@ -25,7 +26,7 @@ _lock = threading.Lock()
 
 
 class FunctionModel:
-    """One embedder in use, for documents and for queries; for any number of threads.
+    """One model as LanceDB's functions use it, for documents and for queries; for any number of threads.
 
     Attributes:
         config: of the embedder.
@@ -35,20 +36,17 @@ class FunctionModel:
     def __init__(self, config: EmbedderConfig) -> None:
         self.config = config
         self.stopped: Exception | None = None
-        self._lock = threading.RLock()
-        self._embedder: Embedder[Any] | None = None
+        self._lock = threading.Lock()
+        self._lease = shared_pool().lease()
         self._fingerprint = ""
         self._dimensions: int | None = None
-        self._steps: dict[Side, EmbedStep] = {}
         self._failures: FIFOCache[str, Failure] = FIFOCache(MOST_FAILURES)
 
     @property
-    def embedder(self) -> Embedder[Any]:
-        """The embedder, made on first use."""
-        with self._lock:
-            if self._embedder is None:
-                self._embedder = embedder_for(self.config)
-            return self._embedder
+    def modalities(self) -> frozenset[Modality]:
+        """What it reads."""
+        with self._model() as model:
+            return model.modalities
 
     @property
     def dimensions(self) -> int:
@@ -57,7 +55,8 @@ class FunctionModel:
         Raises:
             EmbeddingsOrchError: it cannot be had.
         """
-        known = self._dimensions or self.embedder.dimensions()
+        with self._model() as model:
+            known = self._dimensions or model.dimensions
         return known or len(self.query("text", "dimensions"))
 
     @property
@@ -114,12 +113,12 @@ class FunctionModel:
                     keys.append(source.key)
                     yield source.content, source.name
 
-        step, self.stopped = self._step("document"), None
+        self.stopped = None
         try:
-            vectors, failures = vectors_by_place(step, modality, contents())
+            with self._model() as model, model.bulk() as step:
+                vectors, failures = vectors_by_place(step, modality, contents())
         except Exception as error:
             self.stopped = error
-            self._discard("document", step)
             raise
         failed.update((keys[int(failure.key)], replace(failure, key=keys[int(failure.key)])) for failure in failures)
         self._remember(keys, failed)
@@ -136,51 +135,30 @@ class FunctionModel:
         Raises:
             EmbeddingsOrchError: it cannot be embedded; the message says why.
         """
-        vectors, failures = vectors_by_place(self._step("query"), modality, [(content, f"the query {modality}")])
-        if failures:
-            raise EmbeddingsOrchError(f"the query {modality} cannot be embedded: {failures[0].reason}")
-        self._dimensions = len(vectors[0])
-        return vectors[0]
+        called = f"the query {modality}"
+        with self._model() as model:
+            prepared = model.prepare(modality, [content], "query", [called])
+            vector = vector_or_raise(model.embed(prepared)[0], called)
+        self._dimensions = len(vector)
+        return vector
 
     def close(self) -> None:
-        """Release the embedder; what comes later makes a new one."""
+        """Release the model where nobody else in the process has it; what comes later loads it again."""
         with self._lock:
-            embedder, self._embedder = self._embedder, None
-            self._steps.clear()
             self._fingerprint = ""
-        if embedder is not None:
-            embedder.close()
+        self._lease.close()
 
-    def _step(self, side: Side) -> EmbedStep:
-        with self._lock:
-            if side not in self._steps:
-                self._steps[side] = _Sharing(self.config, side, lambda: self.embedder)
-            return self._steps[side]
-
-    def _discard(self, side: Side, step: EmbedStep) -> None:
-        # One that was stopped makes no request any more, and the key may be mended by the next call.
-        with self._lock:
-            if self._steps.get(side) is step:
-                del self._steps[side]
+    @contextmanager
+    def _model(self) -> Iterator[PooledModel]:
+        with self._lease.holding(self.config, self._fingerprint or None) as model:
+            self._fingerprint = model.fingerprint
+            yield model
 
     def _remember(self, embedded: list[str], failed: dict[str, Failure]) -> None:
         with self._lock:
             for key in embedded:
                 self._failures.pop(key, None)
             self._failures.update(failed)
-
-
-class _Sharing(EmbedStep):
-    """A step whose embedder belongs to a model, so that both sides use one."""
-
-    def __init__(self, config: EmbedderConfig, side: Side, shared: Callable[[], Embedder[Any]]) -> None:
-        super().__init__(config, side=side)
-        self._shared = shared
-
-    @property
-    def embedder(self) -> Embedder[Any]:
-        """The model's embedder."""
-        return self._shared()
 
 
 def model_of(config: EmbedderConfig) -> FunctionModel:
@@ -191,7 +169,7 @@ def model_of(config: EmbedderConfig) -> FunctionModel:
 
 
 def release() -> None:
-    """Release all models that LanceDB's functions use in this process; a later query loads what it needs again."""
+    """Release the models that LanceDB's functions alone use in this process; a later query loads them again."""
     with _lock:
         models = list(_models.values())
     for model in models:

@@ -106,7 +106,7 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         return builder
 
     def close(self) -> None:
-        """Release the models that embed the queries; a later search loads them again."""
+        """Release the models that embed the queries and that nobody else uses; a later search loads them again."""
         for configured in self.embedding_functions.values():
             configured.function.close()
 

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from embeddings_orch.errors import CancelledError
 from embeddings_orch.policy.limiter import Limiter
+from embeddings_orch.policy.stopping import Stop
 
 _HALVE_AT_MOST_EVERY = 1.0
 """Seconds: the refusals of requests that were under way together are one piece of news."""
@@ -31,8 +31,7 @@ class Throttle:
     Args:
         concurrency: requests under way at once, at the most.
         limiter: requests and tokens per minute, None for no limit.
-        clock, sleep: seconds.
-        cancelled: whether the run was stopped.
+        clock: seconds, monotonic.
     """
 
     def __init__(
@@ -41,14 +40,12 @@ class Throttle:
         limiter: Limiter | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._most = concurrency
         self._allowed = float(concurrency)
         self._running = 0
         self._limiter = limiter
-        self._clock, self._sleep, self._cancelled = clock, sleep, cancelled
+        self._clock = clock
         self._freed = threading.Condition()
         self._halved_at = float("-inf")
         self._paused_until = float("-inf")
@@ -61,20 +58,21 @@ class Throttle:
         return max(1, int(self._allowed))
 
     @contextmanager
-    def request(self, tokens: int) -> Iterator[float]:
+    def request(self, tokens: int, stop: Stop) -> Iterator[float]:
         """Wait for a turn, and hold it; gives the seconds waited.
 
         Args:
             tokens: of the request, at the most.
+            stop: whether it is still wanted.
 
         Raises:
-            CancelledError: the run was stopped.
+            CancelledError: it is not.
         """
         waited = 0.0
         with self._freed:
             if self._running >= self.concurrency:
                 started = self._clock()
-                while self._running >= self.concurrency and not self._cancelled():
+                while self._running >= self.concurrency and not stop.is_set:
                     self._freed.wait(_LOOK)
                 waited = self._clock() - started
             self._running += 1
@@ -82,11 +80,11 @@ class Throttle:
             until = float("-inf")
             # Only what was asked for meanwhile is waited for once more.
             while until < self._paused_until and (pause := (until := self._paused_until) - self._clock()) > 0:
-                self._wait(pause)
+                stop.wait(pause)
                 waited += pause
             if self._limiter is not None:
-                waited += self._limiter.acquire(self._bound.likely(tokens), self._wait)
-            self._check()
+                waited += self._limiter.acquire(self._bound.likely(tokens), stop.wait)
+            stop.check()
             yield waited
         finally:
             with self._freed:
@@ -110,15 +108,6 @@ class Throttle:
             # The first refusal delays its own batch; from the second in a row on, nobody else need ask either.
             if retry_after and self._refused > 1:
                 self._paused_until = max(self._paused_until, now + min(retry_after, _LONGEST_PAUSE))
-
-    def _wait(self, seconds: float) -> None:
-        self._check()
-        self._sleep(seconds)
-        self._check()
-
-    def _check(self) -> None:
-        if self._cancelled():
-            raise CancelledError("no request is made any more: the run was stopped")
 
 
 class _Bound:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from embeddings_orch.embedding.pool.pool import ModelPool, PooledModel
+from embeddings_orch.embedding.pool.model import PooledModel
+from embeddings_orch.embedding.pool.pool import ModelPool
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Modality, Vectors
@@ -34,7 +35,7 @@ class Index:
         name: the index's name.
         configs: declared embedder configs; one with the fingerprint of a model of the index is used for queries
             instead of the settings that were kept when the index was built.
-        pool: models that are shared with other indexes, and not released with this one; default its own.
+        pool: keeps the models, which are then not released with this index; default the process's, which all share.
 
     Example:
         >>> Index.open("emoji_search").search("dog", limit=3)  # doctest: +SKIP
@@ -87,7 +88,7 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Release the query models; a later search loads them again."""
+        """Release the query models that nobody else in the process uses; a later search loads them again."""
         self._models.close()
 
     def model(self, indexed: IndexedModel) -> PooledModel:

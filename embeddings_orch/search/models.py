@@ -9,7 +9,8 @@ from itertools import islice
 
 import numpy as np
 
-from embeddings_orch.embedding.pool.pool import ModelPool, PooledModel, vector_or_raise
+from embeddings_orch.embedding.pool.model import PooledModel, vector_or_raise
+from embeddings_orch.embedding.pool.pool import Lease, ModelPool, shared_pool
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.base import EmbedderConfig, config_from
 from embeddings_orch.models.content import Modality, Vectors
@@ -25,14 +26,13 @@ class QueryModels:
         index: the index's name, for messages.
         configs: declared configs; one with the fingerprint of a model is used instead of the settings that were kept
             when the index was built.
-        pool: where the models are, shared with others; default a pool of its own.
+        pool: which keeps the models; default that of the process, which keeps them until `close`.
     """
 
     def __init__(self, index: str, configs: Iterable[EmbedderConfig] = (), pool: ModelPool | None = None) -> None:
         self._index = index
         self._configs = tuple(configs)
-        self._shared = pool is not None
-        self._pool = pool or ModelPool()
+        self._models: ModelPool | Lease = shared_pool().lease() if pool is None else pool
         self._known: dict[str, EmbedderConfig] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -80,9 +80,9 @@ class QueryModels:
         return vector_or_raise(pooled.embed(prepared)[0], called)
 
     def close(self) -> None:
-        """Release the models, where they are shared with nobody; a later query loads them again."""
-        if not self._shared:
-            self._pool.close()
+        """Release the models that nobody else in the process has; a later query loads them again."""
+        if isinstance(self._models, Lease):
+            self._models.close()
 
     def _reads(self, model: IndexedModel, modality: Modality | None) -> bool:
         return modality is None or modality in self.model(model).modalities
@@ -99,7 +99,7 @@ class QueryModels:
             with lock:  # of this model alone: its weights may take long to read
                 known = self._known.get(model.fingerprint) or self._config(model)
                 self._known[model.fingerprint] = known
-        return self._pool.model(known, model.fingerprint)
+        return self._models.model(known, model.fingerprint)
 
     def _config(self, model: IndexedModel) -> EmbedderConfig:
         """The declared config of the same model, whose device or path may be newer than what the index kept."""

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from embeddings_orch import compare
+from embeddings_orch.embedding.pool.pool import shared_pool
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import ItemError, TerminalError
 from embeddings_orch_testing import CountingConfig, CountingEmbedder
@@ -71,6 +72,20 @@ def test_a_step_keeps_its_model_and_its_side_for_the_next_call(dog):
     assert compare(step, dog, ["a dog"]).shape == (1,)
     assert step.embedder is embedder
     assert step.side == "query"
+
+
+def test_a_config_is_loaded_for_the_call_unless_the_process_has_the_model(dog, monkeypatch):
+    loaded = []
+    load = CountingEmbedder.__init__
+    monkeypatch.setattr(CountingEmbedder, "__init__", lambda self, config: (loaded.append(self), load(self, config))[1])
+    for _ in range(2):
+        compare(CONFIG, dog, ["a dog"])
+    assert len(loaded) == 2
+    with shared_pool().lease() as lease:
+        lease.model(CONFIG).load()
+        for _ in range(2):
+            compare(CONFIG, dog, ["a dog"])
+    assert len(loaded) == 3
 
 
 def test_what_has_no_vector_is_named(dog):

@@ -30,6 +30,7 @@ from embeddings_orch.models.content import Failure, Item, content_hash, content_
 from embeddings_orch.policy.packing import Limits
 from embeddings_orch.policy.retry import RetryPolicy
 from embeddings_orch_testing import CountingConfig
+from embeddings_orch_testing.counting import CountingEmbedder
 
 
 class ScriptedConfig(EmbedderConfig):
@@ -372,8 +373,8 @@ def test_a_batch_that_shrinks_late_does_not_let_the_others_grow_again(scripted):
     step, embedder = scripted(fitting(2))
 
     def script(contents):
-        if len(contents) == 8 and step._largest is None:
-            step._largest = 2  # another thread was faster
+        if len(contents) == 8 and step._tally.largest is None:
+            step._tally.largest = 2  # another thread was faster
         return fitting(2)(contents)
 
     embedder.script = script
@@ -766,6 +767,47 @@ def test_a_step_is_pickled_without_its_embedder():
     assert copy._embedder is None
     assert copy.side == "query"
     np.testing.assert_array_equal(copy([copy.prepare(Item("a:0", "text", "a"))]).vectors, before.vectors)
+
+
+def test_a_step_lets_go_of_anothers_embedder_and_closes_its_own(scripted):
+    embedder = Scripted(ScriptedConfig(), vectors_of)
+    embedder.declared = 4
+    asked = []
+    step = EmbedStep(embedder.config, owner=lambda: (asked.append(1), embedder)[1])
+    assert asked == []
+    with pytest.raises(TerminalError, match="3 dimensions, not of 4"):
+        step(batch("a"))
+    step.close()
+    assert (embedder.calls, embedder.closed) == ([["a"]], 0)
+
+
+def test_a_step_with_an_owner_makes_its_own_embedder_in_another_process():
+    shared = CountingEmbedder(CountingConfig())
+    step = EmbedStep(CountingConfig(), owner=lambda: shared)
+    assert step.embedder is shared
+    for sent in (step, step.twin()):
+        copy = pickle.loads(pickle.dumps(sent))
+        assert copy.embedder is not shared
+        copy([copy.prepare(Item("a:0", "text", "a"))])
+
+
+def test_twins_learn_together_and_are_cancelled_apart(scripted):
+    def small(contents):
+        if len(contents) > 2:
+            raise BatchTooLargeError("out of memory")
+        return vectors_of(contents)
+
+    _, embedder = scripted(small)
+    step = EmbedStep(embedder.config, owner=lambda: embedder)
+    first, second = step.twin(), step.twin()
+    first(batch("abcd"))
+    first.cancel()
+    with pytest.raises(CancelledError):
+        first(batch("a"))
+    assert step.answered
+    assert len(second(batch("abcd")).keys) == 4
+    assert [len(contents) for contents in embedder.calls] == [4, 2, 2, 2, 2]
+    assert pickle.loads(pickle.dumps(second)).limits("text").items == 2
 
 
 def test_a_missing_plugin_is_an_error_when_the_first_item_comes():

@@ -139,19 +139,20 @@ def test_approximate_search_has_the_parameters_that_the_generation_was_tuned_to(
 
 
 @after(Gallery.run)
-def test_the_query_is_embedded_as_a_query_by_models_loaded_once(gallery):
+def test_the_query_is_embedded_as_a_query_by_models_loaded_once(gallery, monkeypatch):
+    loaded = []
+    load = CountingEmbedder.__init__
+    monkeypatch.setattr(CountingEmbedder, "__init__", lambda self, config: (loaded.append(self), load(self, config))[1])
     table = open_table(store_of(gallery), "found")
     gallery.forget_calls()
     for words in ("red", "green", "blue"):
         table.search(words).to_list()
     assert gallery.calls() == [("text", 1)] * 3
-    function = table.embedding_functions["toy"].function
-    loaded = function._model.embedder
-    assert isinstance(loaded, CountingEmbedder)
-    assert open_table(store_of(gallery), "found").embedding_functions["toy"].function._model.embedder is loaded
+    open_table(store_of(gallery), "found").search("white").to_list()
+    assert len(loaded) == 1
     table.close()
-    table.search("red").to_list()
-    assert function._model.embedder is not loaded
+    table.search("black").to_list()
+    assert len(loaded) == 2
 
 
 @after(Gallery.run)

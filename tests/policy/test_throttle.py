@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from embeddings_orch.errors import CancelledError
+from embeddings_orch.policy.stopping import Stop
 from embeddings_orch.policy.throttle import Throttle
 
 
@@ -15,6 +16,7 @@ class World:
 
     def __init__(self):
         self.now, self.slept = 100.0, []
+        self.stop = Stop(self.sleep)
 
     def clock(self):
         return self.now
@@ -24,7 +26,7 @@ class World:
         self.now += seconds
 
     def throttle(self, concurrency=8, limiter=None):
-        return Throttle(concurrency, limiter, clock=self.clock, sleep=self.sleep)
+        return Throttle(concurrency, limiter, clock=self.clock)
 
 
 class Asked:
@@ -45,7 +47,7 @@ def test_no_more_than_allowed_are_under_way_and_all_get_their_turn():
 
     def work(_):
         nonlocal running, most, done
-        with throttle.request(1):
+        with throttle.request(1, Stop()):
             with lock:
                 running += 1
                 most = max(most, running)
@@ -62,9 +64,9 @@ def test_no_more_than_allowed_are_under_way_and_all_get_their_turn():
 def test_a_turn_is_given_back_also_after_an_error():
     throttle = Throttle(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), throttle.request(1):
+        with pytest.raises(ZeroDivisionError), throttle.request(1, Stop()):
             raise ZeroDivisionError
-    with throttle.request(1) as waited:
+    with throttle.request(1, Stop()) as waited:
         assert waited == 0
 
 
@@ -73,13 +75,13 @@ def test_the_wait_for_a_turn_is_told():
     inside, waits = threading.Event(), []
 
     def first():
-        with throttle.request(1):
+        with throttle.request(1, Stop()):
             inside.set()
             time.sleep(0.2)
 
     def second():
         inside.wait()
-        with throttle.request(1) as waited:
+        with throttle.request(1, Stop()) as waited:
             waits.append(waited)
 
     with ThreadPoolExecutor(2) as pool:
@@ -134,7 +136,7 @@ def test_the_halved_number_is_kept():
 
     def work(_):
         nonlocal running, most
-        with throttle.request(1):
+        with throttle.request(1, Stop()):
             with lock:
                 running += 1
                 most = max(most, running)
@@ -154,7 +156,7 @@ def test_one_refusal_pauses_nobody_else():
     world = World()
     throttle = world.throttle()
     throttle.count_refusal(30)
-    with throttle.request(1) as waited:
+    with throttle.request(1, world.stop) as waited:
         assert waited == 0
 
 
@@ -163,9 +165,9 @@ def test_the_second_refusal_in_a_row_pauses_all_for_what_was_asked():
     throttle = world.throttle()
     throttle.count_refusal(30)
     throttle.count_refusal(20)
-    with throttle.request(1) as waited:
+    with throttle.request(1, world.stop) as waited:
         assert waited == 20
-    with throttle.request(1) as waited:
+    with throttle.request(1, world.stop) as waited:
         assert waited == 0
     assert world.slept == [20]
 
@@ -176,7 +178,7 @@ def test_a_success_in_between_is_the_end_of_the_row():
     throttle.count_refusal(30)
     throttle.count_success(1, 1)
     throttle.count_refusal(30)
-    with throttle.request(1) as waited:
+    with throttle.request(1, world.stop) as waited:
         assert waited == 0
 
 
@@ -193,17 +195,16 @@ def test_a_pause_is_never_shortened_and_can_grow_while_it_is_waited_for():
             throttle.count_refusal(50)
         sleep(seconds)
 
-    throttle._sleep = grows
-    with throttle.request(1) as waited:
+    with throttle.request(1, Stop(grows)) as waited:
         assert waited == 50
     assert world.slept == [30, 20]
 
 
 def test_a_clock_that_stands_still_waits_once():
-    throttle = Throttle(1, clock=lambda: 0.0, sleep=lambda _: None)
+    throttle = Throttle(1, clock=lambda: 0.0)
     throttle.count_refusal(30)
     throttle.count_refusal(30)
-    with throttle.request(1) as waited:
+    with throttle.request(1, Stop(lambda _: None)) as waited:
         assert waited == 30
 
 
@@ -211,30 +212,31 @@ def test_a_clock_that_stands_still_waits_once():
 
 
 def test_nothing_begins_after_a_cancel():
-    throttle = Throttle(1, cancelled=lambda: True)
-    with pytest.raises(CancelledError), throttle.request(1):
+    stop = Stop()
+    stop.set()
+    with pytest.raises(CancelledError), Throttle(1).request(1, stop):
         pytest.fail("a request began")
 
 
 def test_a_cancel_ends_the_wait_for_a_turn():
-    stopped, inside, leave = threading.Event(), threading.Event(), threading.Event()
-    throttle = Throttle(1, cancelled=stopped.is_set)
+    stop, inside, leave = Stop(), threading.Event(), threading.Event()
+    throttle = Throttle(1)
 
     def first():
-        with throttle.request(1):
+        with throttle.request(1, Stop()):
             inside.set()
             leave.wait(5)
 
     def second():
         inside.wait()
-        with throttle.request(1):
+        with throttle.request(1, stop):
             pytest.fail("a request began")
 
     with ThreadPoolExecutor(2) as pool:
         holding, waiting = pool.submit(first), pool.submit(second)
         inside.wait()
         time.sleep(0.05)
-        stopped.set()
+        stop.set()
         # The request that it waits for goes on until `leave`.
         assert isinstance(waiting.exception(60), CancelledError)
         leave.set()
@@ -248,13 +250,13 @@ def test_the_limiter_is_asked_for_what_a_request_probably_has():
     """A bound of one token for each byte is four times what is counted: a quarter of the rate would be used."""
     world, limiter = World(), Asked()
     throttle = world.throttle(limiter=limiter)
-    with throttle.request(1000) as waited:
+    with throttle.request(1000, world.stop) as waited:
         assert waited == 0.5
     throttle.count_success(1000, 250)
-    with throttle.request(1000):
+    with throttle.request(1000, world.stop):
         pass
     throttle.count_success(1000, 400)
-    with throttle.request(1000):
+    with throttle.request(1000, world.stop):
         pass
     # A tenth more than the largest share seen lately.
     assert limiter.tokens == [1000, 275, pytest.approx(440, abs=1)]
@@ -262,11 +264,12 @@ def test_the_limiter_is_asked_for_what_a_request_probably_has():
 
 def test_a_provider_that_counts_no_tokens_leaves_the_bound():
     limiter = Asked()
-    throttle = World().throttle(limiter=limiter)
+    world = World()
+    throttle = world.throttle(limiter=limiter)
     throttle.count_success(1000, 0)
     throttle.count_success(0, 0)
-    with throttle.request(1000):
+    with throttle.request(1000, world.stop):
         pass
-    with throttle.request(0):
+    with throttle.request(0, world.stop):
         pass
     assert limiter.tokens == [1000, 0]

@@ -78,7 +78,7 @@ class Batcher:
             by_lane.setdefault((content.modality, content.side or self._step.side), []).append((content, future))
         with self._changed:
             if self._closed:
-                raise _closed_error()
+                raise released_error()
             for key, entries in by_lane.items():
                 self._lanes.setdefault(key, BatchLane(*key)).add(entries, self._clock())
             self._staff()
@@ -121,7 +121,7 @@ class Batcher:
             threads = list(self._threads)
             self._changed.notify_all()
         for lane, entries in waiting:
-            self._settle(lane, entries, Outcome(), _closed_error())
+            self._settle(lane, entries, Outcome(), released_error())
         for thread in threads:
             thread.join()
 
@@ -238,5 +238,6 @@ class Batcher:
         return callers
 
 
-def _closed_error() -> CancelledError:
+def released_error() -> CancelledError:
+    """What is raised to those who ask a model that was released."""
     return CancelledError("the model is released: nothing is embedded any more")

@@ -1,184 +1,38 @@
-"""Models in memory, each once, for all who ask them: indexes, queries and documents."""
+"""The models of a process, each loaded once, and who keeps them.
+
+Who asks, and when a model goes, stands in docs/architecture.md, "Models in memory". Dropping a lease runs nothing: the
+garbage collector may do so in a thread that has any lock. So the pool looks who is left when it is asked the next time,
+and after it has noted who asks: an index that is opened twice under one name in a notebook keeps its model.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
+import os
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Self, TypeAlias
+from weakref import WeakSet
 
-import numpy as np
-
-from embeddings_orch.embedding.contents import encode_image
-from embeddings_orch.embedding.outcome import Prepared
-from embeddings_orch.embedding.pool.batching import BATCH_WAIT, Batcher
-from embeddings_orch.embedding.pool.lanes import Embedded
+from embeddings_orch.embedding.pool.batching import BATCH_WAIT
+from embeddings_orch.embedding.pool.model import PooledModel
 from embeddings_orch.embedding.pool.recent import RECENT_BYTES, Recent
 from embeddings_orch.embedding.pool.report import BatchListener
-from embeddings_orch.embedding.step import EmbedStep
-from embeddings_orch.errors import EmbeddingsOrchError, ItemError, TerminalError, UnavailableError
+from embeddings_orch.errors import EmbeddingsOrchError, ProviderError, TerminalError
 from embeddings_orch.models.base import EmbedderConfig
-from embeddings_orch.models.content import Failure, Item, Modality, Side, Vectors, content_hash, content_key
 from embeddings_orch.models.remote import RemoteConfig
 
-_log = logging.getLogger(__name__)
-
-
-class PooledModel:
-    """One model, for any number of threads, whose contents go through it together.
-
-    Args:
-        config: of the model.
-        fingerprint: of the config.
-        recent: vectors of queries that were asked lately.
-        batch_wait, listener: see `Batcher`.
-    """
-
-    def __init__(
-        self,
-        config: EmbedderConfig,
-        fingerprint: str,
-        recent: Recent,
-        *,
-        batch_wait: float = BATCH_WAIT,
-        listener: BatchListener | None = None,
-    ) -> None:
-        self.config, self.fingerprint = config, fingerprint
-        self._recent = recent
-        self._step = EmbedStep(config, side="query")
-        self._batcher = Batcher(self._step, batch_wait=batch_wait, fingerprint=fingerprint, listener=listener)
-        self._warming = threading.Lock()
-        self._worked = False
-
-    @property
-    def modalities(self) -> frozenset[Modality]:
-        """What it reads."""
-        return self._step.embedder.modalities
-
-    @property
-    def dimensions(self) -> int | None:
-        """The length of its vectors; None until it is known."""
-        return self._step.embedder.dimensions()
-
-    @property
-    def loaded(self) -> bool:
-        """Whether an answer needs no loading first; always true of a model elsewhere."""
-        return self._worked or isinstance(self.config, RemoteConfig)
-
-    def embed(self, prepared: Sequence[Prepared | Embedded], *, timeout: float | None = None) -> list[Embedded]:
-        """The vectors of what `prepare` gave, in order, shape (dimensions,) each, or why one has none.
-
-        Raises:
-            TerminalError: the model cannot be had, or the provider refuses; the next call tries anew.
-            TimeoutError: the model took longer than ``timeout`` seconds.
-        """
-        contents = [content for content in prepared if isinstance(content, Prepared)]
-        try:
-            return self._answers(prepared, self._batcher.embed(contents, timeout=timeout) if contents else [])
-        except TerminalError:
-            self._forget_failure()
-            raise
-
-    async def aembed(self, prepared: Sequence[Prepared | Embedded]) -> list[Embedded]:
-        """`embed` for an event loop; a task that is cancelled frees its places."""
-        contents = [content for content in prepared if isinstance(content, Prepared)]
-        try:
-            return self._answers(prepared, await self._batcher.aembed(contents) if contents else [])
-        except TerminalError:
-            self._forget_failure()
-            raise
-
-    def prepare(
-        self, modality: Modality, contents: Sequence[str | bytes], side: Side, names: Sequence[str] | None = None
-    ) -> list[Prepared | Embedded]:
-        """Contents decoded for the model, in this thread; at once the vector where it is known, and failures.
-
-        Args:
-            modality: what the contents are.
-            contents: texts, or encoded files.
-            side: what they are for.
-            names: what to call them in messages.
-
-        Raises:
-            TerminalError: the model cannot be had.
-        """
-        names = names or [f"the {modality}"] * len(contents)
-        try:
-            return [self._prepare(modality, content, side, name) for content, name in zip(contents, names, strict=True)]
-        except TerminalError:
-            self._forget_failure()
-            raise
-
-    def load(self) -> None:
-        """Have the model loaded, by embedding something; does nothing where it is.
-
-        Raises:
-            TerminalError: it cannot be had.
-        """
-        if self.loaded:
-            return
-        if "text" in self.modalities:
-            self.embed(self.prepare("text", ["ready?"], "document"))
-        elif "image" in self.modalities:
-            self.embed(self.prepare("image", [encode_image(np.full((8, 8, 3), 255, np.uint8), "white")], "document"))
-
-    def warm_up(self) -> None:
-        """`load` in a thread of its own; does nothing where that is done or under way."""
-        if not self.loaded and self._warming.acquire(blocking=False):
-            threading.Thread(target=self._warm_up, name="load-model", daemon=True).start()
-
-    def close(self) -> None:
-        """Release the model, when what it does now is done."""
-        self._step.cancel()  # what waits to be tried again
-        self._batcher.close()
-        self._step.close()
-
-    def _prepare(self, modality: Modality, content: str | bytes, side: Side, name: str) -> Prepared | Embedded:
-        try:
-            key = content_key(content_hash(content))
-        except UnicodeEncodeError:
-            return Failure("", name, "it has half of a surrogate pair, which is no text")
-        known = self._recent.get((self.fingerprint, modality, key)) if side == "query" else None
-        if known is not None:
-            return known
-        prepared = self._step.prepare(Item(key, modality, content, name))
-        return prepared if isinstance(prepared, Failure) else replace(prepared, side=side)
-
-    def _answers(self, prepared: Sequence[Prepared | Embedded], embedded: list[Embedded]) -> list[Embedded]:
-        answers: list[Embedded] = []
-        results = iter(embedded)
-        for content in prepared:
-            if not isinstance(content, Prepared):
-                answers.append(content)
-                continue
-            answer = next(results)
-            if isinstance(answer, Failure):
-                answer = replace(answer, uri=content.uri)  # of the caller who asked first, perhaps
-            else:
-                self._worked = True
-                if content.side == "query":
-                    self._recent.put((self.fingerprint, content.modality, content.key), answer)
-            answers.append(answer)
-        return answers
-
-    def _forget_failure(self) -> None:
-        if not self._worked:
-            self._step.close()  # an embedder may remember that it could not be loaded
-
-    def _warm_up(self) -> None:
-        try:
-            self.load()
-        except EmbeddingsOrchError as error:
-            _log.warning("%s cannot be loaded: %s", self.config.provider, error)
-        finally:
-            self._warming.release()
+ModelKey: TypeAlias = tuple[str, str]
+"""What tells models of a pool apart: the fingerprint, and what else makes them two."""
 
 
 class ModelPool:
-    """The models of a process: one for each fingerprint, whoever asks first names its device, retries and prices.
+    """The models of a process: local ones one for each fingerprint and device that is asked for.
 
-    A model elsewhere is one for each address, key and other setting as well.
+    Whoever asks first names its batch size, retries and prices. A model elsewhere is one for each address, key and
+    other setting as well.
 
     Args:
         batch_wait: seconds that a batch waits for more, at the most.
@@ -193,13 +47,22 @@ class ModelPool:
         recent_bytes: int = RECENT_BYTES,
         listener: BatchListener | None = None,
     ) -> None:
-        self._batch_wait, self._listener = batch_wait, listener
-        self._recent = Recent(recent_bytes)
-        self._models: dict[tuple[str, str], PooledModel] = {}
+        self._batch_wait, self._recent_bytes, self._listener = batch_wait, recent_bytes, listener
+        self._own = Lease(self)
+        self._start()
+
+    def _start(self) -> None:
+        """What belongs to this process."""
         self._lock = threading.Lock()
+        self._recent = Recent(self._recent_bytes)
+        self._leased: dict[ModelKey, _Leased] = {}
+
+    def lease(self) -> Lease:
+        """For one who uses models and lets go of them by itself."""
+        return Lease(self)
 
     def model(self, config: EmbedderConfig, fingerprint: str | None = None) -> PooledModel:
-        """The model of a config; it is loaded when it is first needed.
+        """The model of a config; it is loaded when it is first needed, and kept until the pool is closed.
 
         Args:
             config: of the model.
@@ -208,36 +71,119 @@ class ModelPool:
         Raises:
             EmbeddingsOrchError: its weights cannot be read.
         """
-        fingerprint = fingerprint or config.fingerprint()  # reads the weights, so before anything is locked
-        remote = json.dumps(config.settings(), sort_keys=True) if isinstance(config, RemoteConfig) else ""
-        with self._lock:
-            if (fingerprint, remote) not in self._models:
-                self._models[fingerprint, remote] = PooledModel(
-                    config,
-                    fingerprint,
-                    self._recent,
-                    batch_wait=self._batch_wait,
-                    listener=self._listener,
-                )
-            return self._models[fingerprint, remote]
+        return self._own.model(config, fingerprint)
 
     def close(self) -> None:
-        """Release all models; who asks later has them loaded again."""
+        """Release all models, whoever has a lease; who asks later has them loaded again."""
         with self._lock:
-            models = list(self._models.values())
-            self._models.clear()
-        for model in models:
-            model.close()
+            released = [leased.model for leased in self._leased.values()]
+            self._leased.clear()
+        self._recent.clear()
+        _close(released)
+
+    def _lend(self, lease: Lease, config: EmbedderConfig, fingerprint: str | None) -> PooledModel:
+        fingerprint = fingerprint or config.fingerprint()  # reads the weights, so before anything is locked
+        key = fingerprint, _apart(config)
+        with self._lock:
+            if key not in self._leased:
+                model = PooledModel(
+                    config, fingerprint, self._recent, batch_wait=self._batch_wait, listener=self._listener
+                )
+                self._leased[key] = _Leased(model)
+            leased = self._leased[key]
+            leased.leases.add(lease)  # first: who asks for what nobody else has any more keeps it
+            released = self._take_unleased()
+        _close(released)
+        return leased.model
+
+    def _return(self, lease: Lease) -> None:
+        with self._lock:
+            for leased in self._leased.values():
+                leased.leases.discard(lease)
+            released = self._take_unleased()
+        _close(released)
+
+    def _take_unleased(self) -> list[PooledModel]:
+        unleased = [key for key, leased in self._leased.items() if not leased.leases]
+        return [self._leased.pop(key).model for key in unleased]
 
 
-def vector_or_raise(answer: Embedded, called: str) -> Vectors:
-    """A vector, shape (dimensions,).
+class Lease:
+    """Keeps the models that are asked of it in the pool, for any number of threads.
 
-    Raises:
-        ItemError: the content has none, for a reason of its own.
-        UnavailableError: it has none for now.
+    Args:
+        pool: where the models are.
     """
-    if isinstance(answer, Failure):
-        reason = f"{called} cannot be embedded: {answer.reason}"
-        raise UnavailableError(reason) if answer.kind == "transient" else ItemError(reason)
-    return answer
+
+    def __init__(self, pool: ModelPool) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def model(self, config: EmbedderConfig, fingerprint: str | None = None) -> PooledModel:
+        """The model of a config; it is loaded when it is first needed, and kept until `close`.
+
+        Args:
+            config: of the model.
+            fingerprint: of the config, where it is known.
+
+        Raises:
+            EmbeddingsOrchError: its weights cannot be read.
+        """
+        return self._pool._lend(self, config, fingerprint)
+
+    @contextmanager
+    def holding(self, config: EmbedderConfig, fingerprint: str | None = None) -> Iterator[PooledModel]:
+        """`model`, for a call that ends as it began, though another thread closes the lease meanwhile.
+
+        Raises:
+            TerminalError: its weights cannot be read.
+        """
+        try:
+            fingerprint = fingerprint or config.fingerprint()
+        except ProviderError:
+            raise
+        except EmbeddingsOrchError as error:
+            raise TerminalError(str(error)) from error
+        with Lease(self._pool) as call:
+            model = call.model(config, fingerprint)
+            self.model(config, fingerprint)
+            yield model
+
+    def close(self) -> None:
+        """Release the models that nobody else has; who asks later has them loaded again."""
+        self._pool._return(self)
+
+
+@dataclass
+class _Leased:
+    """A model, and the leases on it that somebody still has."""
+
+    model: PooledModel
+    leases: WeakSet[Lease] = field(default_factory=WeakSet)
+
+
+_shared = ModelPool()
+if hasattr(os, "register_at_fork"):
+    # A fork has no threads but one: a model that waits for its batches' threads would wait for ever.
+    os.register_at_fork(after_in_child=_shared._start)
+
+
+def shared_pool() -> ModelPool:
+    """The pool of all in this process who have none of their own."""
+    return _shared
+
+
+def _apart(config: EmbedderConfig) -> str:
+    """What makes models of one fingerprint two."""
+    settings = config.settings()
+    return json.dumps(settings if isinstance(config, RemoteConfig) else settings.get("device"), sort_keys=True)
+
+
+def _close(models: list[PooledModel]) -> None:
+    for model in models:  # outside of the lock, as it waits for threads
+        model.close()

@@ -36,3 +36,8 @@ class Recent:
         copy.setflags(write=False)
         with self._lock, suppress(ValueError):  # it is larger than all that may be kept
             self._vectors[key] = copy
+
+    def clear(self) -> None:
+        """Keep none of them any more."""
+        with self._lock:
+            self._vectors.clear()

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from embeddings_orch.embedding.pool.pool import PooledModel
+from embeddings_orch.embedding.pool.model import PooledModel
 from embeddings_orch.models.content import Failure, Modality, Side, Vectors
 from embeddings_orch.server.gate.answers import json_answer
 from embeddings_orch.server.gate.problems import HttpProblem

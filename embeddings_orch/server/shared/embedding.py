@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from embeddings_orch.embedding.outcome import Prepared
 from embeddings_orch.embedding.pool.lanes import Embedded
-from embeddings_orch.embedding.pool.pool import PooledModel
+from embeddings_orch.embedding.pool.model import PooledModel
 from embeddings_orch.errors import PluginError
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure, Modality, Side

@@ -107,15 +107,21 @@ def test_no_texts_are_no_vectors(tiny: Path) -> None:
     assert OpenClipResource(name=f"local-dir:{tiny}").embed_texts([]).shape == (0, 16)
 
 
-def test_the_model_is_released_when_the_asset_is_done(tiny: Path) -> None:
-    used: list[OpenClipResource] = []
+def test_the_model_is_released_when_the_asset_is_done(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[OpenClipEmbedder] = []
 
-    def use(clip: OpenClipResource) -> None:
+    def close(embedder: OpenClipEmbedder) -> None:
+        released.append(embedder)
+
+    monkeypatch.setattr(OpenClipEmbedder, "close", close)
+
+    def use(clip: OpenClipResource) -> int:
         clip.embed_texts(["a"])
-        used.append(clip)
+        clip.embed_texts(["b"])
+        return len(released)
 
-    in_an_asset(OpenClipResource(name=f"local-dir:{tiny}"), use)
-    assert used[0]._step is None
+    assert in_an_asset(OpenClipResource(name=f"local-dir:{tiny}"), use) == 0
+    assert len(released) == 1
 
 
 @pytest.mark.slow

@@ -59,6 +59,18 @@ def test_an_error_of_the_server_fails_the_asset_with_its_own_words(server):
         OpenAIResource(base_url=server.url).embed_texts(["a"])
 
 
+@pytest.mark.parametrize("worked", [False, True])
+def test_a_key_that_was_set_right_is_used_by_the_next_call(server, monkeypatch, worked):
+    resource = OpenAIResource(base_url=server.url, dimensions=16)
+    if worked:
+        resource.embed_texts(["a"])
+    server.key = "sk-another-0123456789abcdef"
+    with pytest.raises(EmbeddingsOrchError, match="API key"):
+        resource.embed_texts(["a"])
+    monkeypatch.setenv("OPENAI_API_KEY", server.key)
+    assert resource.embed_texts(["a"]).shape == (1, 16)
+
+
 def test_a_resource_has_the_fingerprint_of_its_config_and_refuses_wrong_settings():
     assert OpenAIResource(retry=RetryConfig(max_retries=2)).fingerprint() == OpenAIConfig().fingerprint()
     with pytest.raises(ValidationError, match="at most 1536"):
