@@ -22,6 +22,10 @@ class SourceError(EmbeddingsOrchError):
     """A media source cannot be read at all (single bad items are reported, not raised)."""
 
 
+class MassDeleteError(SourceError):
+    """More than half of the items would be deleted; nothing was changed, and a run can be told to do so."""
+
+
 class StoreError(EmbeddingsOrchError):
     """The store cannot be opened, is of another format, or lacks what was asked for."""
 
@@ -114,4 +118,5 @@ def another_run_may_succeed(error: EmbeddingsOrchError) -> bool:
     """Whether the same run could go well later, without anybody changing anything."""
     if isinstance(error, UnavailableError | PublishConflictError):
         return True
-    return not isinstance(error, TerminalError | ItemError | PublishRefusedError | PluginError | SpecError)
+    asks_somebody = TerminalError | ItemError | PublishRefusedError | PluginError | SpecError | MassDeleteError
+    return not isinstance(error, asks_somebody)

@@ -5,12 +5,20 @@ import dagster as dg
 from embeddings_orch import plugins
 from embeddings_orch.dagster.common import asset_key, fail_with_reason, log_to, show_metadata
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.pipeline.run.steps import materialize
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import EmbeddingSpec
 
 _NAMES = {"rows": "dagster/row_count", "schema": "dagster/column_schema", "table": "dagster/table_name"}
 """Metadata that Dagster shows in places of its own."""
+
+
+class ScanConfig(dg.Config):
+    """What a run of a catalog can be told."""
+
+    allow_mass_delete: bool = False
+    allow_empty: bool = False
 
 
 class EmbedConfig(dg.Config):
@@ -42,8 +50,9 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             f"The catalog: one row for each item of the {media.source} source, with its content hash.",
         ),
     )
-    def raw_media(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        return _materialize(context, pipeline, pipeline.media_key)
+    def raw_media(context: dg.AssetExecutionContext, config: ScanConfig) -> dg.MaterializeResult[None]:
+        settings = RunSettings(allow_mass_delete=config.allow_mass_delete, allow_empty=config.allow_empty)
+        return _materialize(context, pipeline, pipeline.media_key, settings)
 
     return raw_media
 
@@ -70,7 +79,8 @@ def embedding_asset(pipeline: Pipeline, name: str) -> dg.AssetsDefinition:
         description=_describe(pipeline, _vectors_described(spec)),
     )
     def embeddings(context: dg.AssetExecutionContext, config: EmbedConfig) -> dg.MaterializeResult[None]:
-        return _materialize(context, pipeline, pipeline.embedding_key(name), retry_failed=config.retry_failed)
+        settings = RunSettings(retry_failed=config.retry_failed)
+        return _materialize(context, pipeline, pipeline.embedding_key(name), settings)
 
     return embeddings
 
@@ -134,14 +144,12 @@ def _materialize(
     context: dg.AssetExecutionContext,
     pipeline: Pipeline,
     asset: AssetKey,
+    settings: RunSettings = AS_USUAL,
     *,
-    retry_failed: bool = False,
     index_checked: bool = False,
 ) -> dg.MaterializeResult[None]:
     with fail_with_reason():
-        made = materialize(
-            pipeline, asset, retry_failed=retry_failed, index_checked=index_checked, listener=log_to(context)
-        )
+        made = materialize(pipeline, asset, settings=settings, index_checked=index_checked, listener=log_to(context))
         metadata = show_metadata(made.metadata, _NAMES)
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made.data_version))
 

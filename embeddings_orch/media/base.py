@@ -44,10 +44,16 @@ SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)
 
 @dataclass(frozen=True)
 class Problem:
-    """A row or file that is not in the catalog, and why."""
+    """A row or file that is not in the catalog, and why.
+
+    Attributes:
+        hides: the beginning of ids that the scan could not see because of it, empty for all; None where it hides none.
+            What the last catalog has of them is kept.
+    """
 
     where: str
     reason: str
+    hides: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from embeddings_orch.dagster.runs.local import execute
 from embeddings_orch.pipeline.events import StepStart, listen
 from embeddings_orch.pipeline.run.here import execute_steps
+from embeddings_orch.pipeline.run.settings import RunSettings
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.project import load_declared
 
@@ -60,6 +61,29 @@ def test_a_run_tells_the_same_with_dagster_and_without(gallery, dagster_home, pr
     with_dagster, without = told
     assert without == with_dagster
     assert with_dagster[0]["success"] is (prepare in (healthy, failed_items))
+
+
+def run_both(gallery, **options):
+    (declared,) = load_declared(file=gallery.file)
+    return execute(declared, **options), execute_steps(declared.spec, **options)
+
+
+@pytest.mark.slow
+def test_what_a_run_is_told_is_told_to_the_steps_with_dagster_and_without(gallery, dagster_home):
+    for number in range(12, 24):
+        gallery.add(f"p{number:03}.png", caption=f"picture {number}")
+    gallery.model(input="caption", reject="picture 3")
+    gallery.tolerate_failures()
+    assert all(outcome.success for outcome in run_both(gallery))
+    gallery.model(reject="")
+    for name in sorted(gallery.captions)[4:]:
+        gallery.remove(name)
+    kept, kept_too = run_both(gallery)
+    assert kept.errors == kept_too.errors
+    assert "20 of 24 items are gone" in kept.errors[0]
+    (declared,) = load_declared(file=gallery.file)
+    done = execute(declared, settings=RunSettings(retry_failed=True, allow_mass_delete=True))
+    assert (done.success, done.assets[0]["deleted"], done.count_failed_items()) == (True, 20, {})
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import warm
 from embeddings_orch.cli import main
 from embeddings_orch.dagster.runs.local import execute
+from embeddings_orch.pipeline.run.settings import RunSettings
 from embeddings_orch.spec.project import load_declared
 from embeddings_orch.store import Store
 from embeddings_orch.store.database import FORMAT
@@ -118,7 +119,7 @@ def test_failed_contents_are_listed_and_tried_again_only_when_asked(gallery, dag
 
     run(gallery)
     assert gallery.calls() == []
-    outcome, assets = run(gallery, retry_failed=True)
+    outcome, assets = run(gallery, settings=RunSettings(retry_failed=True))
     assert gallery.calls() == [("image", 1)]
     assert (assets["embeddings/toy"]["embedded"], assets["embeddings/toy"]["failed"]) == (1, 0)
 

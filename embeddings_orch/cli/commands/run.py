@@ -27,6 +27,7 @@ from embeddings_orch.spec.keys import AssetKey
 
 if TYPE_CHECKING:
     from embeddings_orch.pipeline.run.outcome import RunOutcome
+    from embeddings_orch.pipeline.run.settings import RunSettings
 
 _LISTED = 10
 _INTERRUPTED = 130
@@ -64,9 +65,22 @@ class _Remote:
 class _RunOptions:
     """The options that say what is run, and where."""
 
-    retry_failed: bool
+    settings: RunSettings
     selections: tuple[str, ...]
     remote: _Remote
+
+
+def _settings_options(command: F) -> F:
+    @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+    @click.option("--allow-mass-delete", is_flag=True, help="Let more than half of the items go, where they are gone.")
+    @click.option("--allow-empty", is_flag=True, help="Let all items go, where the source lists nothing.")
+    @wraps(command)
+    def wrapper(*, retry_failed: bool, allow_mass_delete: bool, allow_empty: bool, **options: Any) -> Any:
+        from embeddings_orch.pipeline.run.settings import RunSettings
+
+        return command(settings=RunSettings(retry_failed, allow_mass_delete, allow_empty), **options)
+
+    return cast(F, wrapper)
 
 
 def _remote_options(command: F) -> F:
@@ -86,7 +100,7 @@ def _remote_options(command: F) -> F:
 
 @click.command(short_help="Materialize the assets: the same job as in the UI.")
 @choice_options
-@click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+@_settings_options
 @click.option(
     "--select", "-s", "selections", metavar="SEL", multiple=True,
     help="Only some assets: embeddings/clip, +index/x (with all upstream), raw_media+ (downstream); repeatable.",
@@ -101,7 +115,7 @@ def _remote_options(command: F) -> F:
 def run(
     *,
     choice: Choice,
-    retry_failed: bool,
+    settings: RunSettings,
     selections: tuple[str, ...],
     fail_on_item_errors: bool,
     reports: tuple[Path, ...],
@@ -124,7 +138,7 @@ def run(
             raise click.BadParameter(
                 f"{path}: a report ends with {' or '.join(report.SUFFIXES)}", param_hint="--report"
             )
-    starts = _list_starts(choice, _RunOptions(retry_failed, selections, remote))
+    starts = _list_starts(choice, _RunOptions(settings, selections, remote))
     for path in reports:
         report.prepare(path)
 
@@ -195,11 +209,11 @@ def _run_here(declared: Any, options: _RunOptions, selection: list[AssetKey]) ->
         from embeddings_orch.dagster.runs.local import execute
 
         with bars.progress():
-            return execute(declared, retry_failed=options.retry_failed, selection=selection)
+            return execute(declared, settings=options.settings, selection=selection)
     from embeddings_orch.pipeline.run.here import execute_steps
 
     with bars.progress(), bars.stdout_to_stderr():
-        return execute_steps(declared.spec, retry_failed=options.retry_failed, selection=selection)
+        return execute_steps(declared.spec, settings=options.settings, selection=selection)
 
 
 def _run_remotely(name: str, options: _RunOptions) -> RunOutcome:
@@ -209,7 +223,7 @@ def _run_remotely(name: str, options: _RunOptions) -> RunOutcome:
     remote = options.remote
     assert remote.url is not None
     job = RemoteJob.find(Webserver(remote.url), name, remote.location)
-    outcome = job.launch(options.selections, retry_failed=options.retry_failed)
+    outcome = job.launch(options.selections, settings=options.settings)
     if not remote.no_wait:
         job.wait(outcome, timeout=remote.timeout, say=lambda line: click.echo(line, err=True))
     return outcome

@@ -111,6 +111,8 @@ def run_table(outcome: RunOutcome) -> None:
                 rate = f" at {speed:,.{0 if speed >= 10 else 1}f}/s" if asset["embedded"] else ""
                 text += f"; embedded {asset['embedded']:,}{rate}"
         console.print(f"{asset['asset']}: {text}", highlight=False, soft_wrap=True)
+        if kept := asset.get("kept_because"):
+            console.print(f"    {kept}", style="yellow", highlight=False, soft_wrap=True, markup=False)
         for row in [*asset.get("left_out", []), *asset.get("failures", [])][:10]:
             console.print(
                 f"    {row['item']}: {row['reason']}",

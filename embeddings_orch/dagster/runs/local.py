@@ -13,6 +13,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.events import StepFailure, StepKey, StepSkip, listen
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.outcome import RunOutcome
+from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.project import Declared, prepare_home
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
-def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequence[AssetKey] = ()) -> RunOutcome:
+def execute(declared: Declared, *, settings: RunSettings = AS_USUAL, selection: Sequence[AssetKey] = ()) -> RunOutcome:
     """Materialize assets of a pipeline, with their checks.
 
     Args:
         declared: the pipeline.
-        retry_failed: try again what failed for good.
+        settings: what the run is told.
         selection: the keys to materialize, all where none is given.
 
     Raises:
@@ -40,8 +41,7 @@ def execute(declared: Declared, *, retry_failed: bool = False, selection: Sequen
     spec = declared.spec
     keys = list(selection or graph(spec))
     config: dict[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    if retry_failed:
-        config["ops"] = retry_config(keys)
+    config["ops"] = config_of_ops(keys, settings)
     with dagster_instance(home) as instance, _dagsters_errors_as_messages(spec.name):
         job = build_pipeline(spec).resolve_job_def(job_name(spec))
         outcome = RunOutcome(spec.name, None, "")
@@ -83,10 +83,14 @@ def _further_events(result: dg.ExecuteInProcessResult, outcome: RunOutcome) -> I
             yield StepSkip(step)
 
 
-def retry_config(keys: Iterable[AssetKey]) -> dict[str, object]:
-    """The run config of ops by which the embeddings among these assets try again what failed for good."""
-    names = [step_name(StepKey(key)) for key in keys if key.kind == "embeddings"]
-    return {name: {"config": {"retry_failed": True}} for name in names}
+def config_of_ops(keys: Iterable[AssetKey], settings: RunSettings) -> dict[str, object]:
+    """The run config of the ops of these assets; only what is not as usual."""
+    told = {"raw_media": ["allow_mass_delete", "allow_empty"], "embeddings": ["retry_failed"]}
+    ops: dict[str, object] = {}
+    for key in keys:
+        if config := {name: True for name in told.get(key.kind, []) if getattr(settings, name)}:
+            ops[step_name(StepKey(key))] = {"config": config}
+    return ops
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from embeddings_orch.dagster.runs.local import retry_config
+from embeddings_orch.dagster.runs.local import config_of_ops
 from embeddings_orch.dagster.runs.remote_answers import (
     CodeLocation,
     GraphAnswer,
@@ -22,6 +22,7 @@ from embeddings_orch.dagster.runs.webserver import WAITING, Webserver
 from embeddings_orch.errors import EmbeddingsOrchError, TransientError
 from embeddings_orch.pipeline.plan.selection import select_assets
 from embeddings_orch.pipeline.run.outcome import RunOutcome
+from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec.keys import KINDS, AssetKey
 
@@ -79,7 +80,7 @@ class RemoteJob:
             raise EmbeddingsOrchError(f"{server.url} has no job {job_name!r}; {'; '.join(broken)}")
         raise EmbeddingsOrchError(f"{server.url} has no job {job_name!r}{suggestion(job_name, jobs)}")
 
-    def launch(self, selections: Sequence[str] = (), *, retry_failed: bool = False) -> RunOutcome:
+    def launch(self, selections: Sequence[str] = (), *, settings: RunSettings = AS_USUAL) -> RunOutcome:
         """Begin a run of all assets, or of those that are selected.
 
         Raises:
@@ -102,7 +103,7 @@ class RemoteJob:
                 "jobName": f"{self.pipeline}_pipeline",
                 **({"assetSelection": paths} if selections else {}),
             },
-            "runConfigData": {"ops": retry_config(chosen)} if retry_failed else {},
+            "runConfigData": {"ops": ops} if (ops := config_of_ops(chosen, settings)) else {},
             "mode": "default",
             "executionMetadata": {"tags": tags},
         }

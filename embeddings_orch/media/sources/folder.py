@@ -86,7 +86,9 @@ class FolderSource(Source[FolderConfig]):
         listed = sorted(below.files, key=lambda file: file.id)
         for file, fact in zip(listed, FileFacts(previous, started).look(listed, progress), strict=True):
             if isinstance(fact, OSError):
-                problems.append(Problem(file.id, f"it cannot be read: {reason(fact)}"))
+                # One that was removed since it was listed is gone; any other is there and may be read another time.
+                hides = None if isinstance(fact, FileNotFoundError) else file.id
+                problems.append(Problem(file.id, f"it cannot be read: {reason(fact)}", hides))
             else:
                 files.append(file)
                 facts.append(fact)

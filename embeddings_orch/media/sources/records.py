@@ -108,7 +108,7 @@ def _read_csv(path: Path, records: Records) -> None:
             if len(row) != len(header):
                 fields = f"{len(row)} fields where the header has {len(header)}"
                 where = place(records.name, number, start)
-                records.problems.append(Problem(where, f"{fields}; quote a value that has a comma"))
+                records.problems.append(Problem(where, f"{fields}; quote a value that has a comma", hides=""))
                 continue
             rows.append(row)
             records.numbers.append(number)
@@ -139,7 +139,7 @@ def _read_jsonl(path: Path, records: Records) -> None:
             try:
                 rows.append(_object(data))
             except (ValueError, RecursionError, ItemError) as error:
-                records.problems.append(Problem(place(records.name, number, line), f"not JSON: {error}"))
+                records.problems.append(Problem(place(records.name, number, line), f"not JSON: {error}", hides=""))
                 continue
             records.numbers.append(number)
             records.lines.append(line)

@@ -97,7 +97,7 @@ class TableSource(Source[TableConfig]):
                 uri = item.file.path if item.file else ""
                 missing = isinstance(facts, FileNotFoundError)
                 why = f"there is no file {uri}" if missing else f"{uri} cannot be read: {reason(facts)}"
-                listing.problems.append(Problem(records.where(item.row), why))
+                listing.problems.append(Problem(records.where(item.row), why, None if missing else item.id))
             else:
                 item.facts = facts
                 items.append(item)

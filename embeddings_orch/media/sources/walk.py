@@ -49,11 +49,17 @@ def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk
         except OSError as error:
             if not folder:
                 raise SourceError(f"the media folder {path} cannot be listed: {reason(error)}") from error
-            listing.problems.append(Problem(_printable(folder), f"the folder cannot be listed: {reason(error)}"))
+            why = f"the folder cannot be listed: {reason(error)}"
+            listing.problems.append(Problem(_printable(folder), why, hides=f"{folder}/"))
             continue
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if _is_folder(entry):
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:
+                listing.problems.append(Problem(_printable(name), f"it cannot be read: {reason(error)}", hides=name))
+                continue
+            if is_folder:
                 if patterns.descend(name):
                     todo.append((name, above | {identity}))
             elif entry.name in metadata_names:
@@ -82,13 +88,6 @@ def _add(listing: Walk, entry: os.DirEntry[str], name: str, patterns: Patterns) 
 def _printable(name: str) -> str:
     # Bytes of a name that are not UTF-8 arrive as lone surrogates, which nothing can store.
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from embeddings_orch.errors import SourceError, StoreError
-from embeddings_orch.media.base import STAT_COLUMN, Problem, Scan
+from embeddings_orch.errors import MassDeleteError, StoreError
+from embeddings_orch.media.base import STAT_COLUMN, Problem
 from embeddings_orch.media.catalog.diff import CatalogDiff, catalog_digest, diff
+from embeddings_orch.pipeline.catalog.deletions import NOTHING, Allowed, check_deletions, describe_kept, keep_hidden
 from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.events import EventListener
@@ -28,6 +29,9 @@ class ScanReport:
         digest: order-independent hash over all rows; the asset's data version.
         problems: rows and files that are not in the catalog, with reasons.
         ignored: files of no known modality, and sounds that no pattern names.
+        kept: rows of the last catalog that the scan could not see and that stay.
+        warning: what is not as it should be, where it is not an error: why rows are kept, or, of a dry run, why a run
+            would refuse; else empty.
     """
 
     asset: AssetKey
@@ -40,6 +44,8 @@ class ScanReport:
     digest: str
     table: pa.Table
     seconds: float
+    kept: int = 0
+    warning: str = ""
 
     @property
     def writes(self) -> bool:
@@ -47,34 +53,50 @@ class ScanReport:
         return bool(self.new or self.changed or self.deleted)
 
 
-def scan_media(pipeline: Pipeline, *, write: bool = True, listener: EventListener | None = None) -> ScanReport:
-    """List the media and make the stored catalog hold exactly them.
+def scan_media(
+    pipeline: Pipeline, *, write: bool = True, allowed: Allowed = NOTHING, listener: EventListener | None = None
+) -> ScanReport:
+    """List the media and make the stored catalog hold exactly them, and what the source could not look at.
 
     Args:
         pipeline: whose media.
         write: False for a dry run.
+        allowed: what is refused otherwise.
         listener: told of progress.
 
     Raises:
         SourceError: the source cannot be read, or lists nothing where there were items; the stored catalog stays.
+        MassDeleteError: more than half of the items are gone; the stored catalog stays.
         StoreError: the store cannot be used.
     """
+    declared = pipeline.spec.media_version()
     stored = pipeline.store.catalog(pipeline.spec.name)
     meter = Meter(pipeline.media_key, "items", listener=listener)
     for _ in range(_TRIES):
         version = stored.version()
         previous = None if version is None else stored.read(version)
-        scan = _scan_source(pipeline, previous, meter)
-        difference = diff(previous, scan.table)
-        touched = _touched_ids(previous, scan.table)
-        schema_changed = previous is not None and not previous.schema.equals(scan.table.schema)
-        if not write or not (previous is None or schema_changed or touched or difference):
+        scan = pipeline.source.scan(previous, meter.to)
+        table, kept = keep_hidden(scan, previous)
+        difference = diff(previous, table)
+        touched = _touched_ids(previous, table)
+        schema_changed = previous is not None and not previous.schema.equals(table.schema)
+        same_declaration = stored.media_version() in ("", declared)
+        refusal = ""
+        try:
+            check_deletions(
+                pipeline.media_key, previous, table, difference.deleted, allowed=allowed, declared=same_declaration
+            )
+        except MassDeleteError as error:
+            if write:
+                raise
+            refusal = f"a run will refuse this: {error}"
+        if not write or not (previous is None or schema_changed or touched or difference or not same_declaration):
             break
-        if _write_difference(pipeline, stored, scan.table, version=version, difference=difference, touched=touched):
+        if _write_difference(pipeline, stored, table, version=version, difference=difference, touched=touched):
             break
     else:
         raise StoreError(f"{pipeline.media_key}: other runs wrote the catalog {_TRIES} times meanwhile; run again")
-    meter.to(scan.table.num_rows)
+    meter.to(table.num_rows)
     return ScanReport(
         asset=pipeline.media_key,
         new=len(difference.new),
@@ -83,20 +105,12 @@ def scan_media(pipeline: Pipeline, *, write: bool = True, listener: EventListene
         deleted=len(difference.deleted),
         problems=scan.problems,
         ignored=scan.ignored,
-        digest=catalog_digest(scan.table),
-        table=scan.table,
+        digest=catalog_digest(table),
+        table=table,
         seconds=meter.seconds,
+        kept=kept,
+        warning=refusal or describe_kept(scan.problems, kept),
     )
-
-
-def _scan_source(pipeline: Pipeline, previous: pa.Table | None, meter: Meter) -> Scan:
-    scan = pipeline.source.scan(previous, meter.to)
-    if previous is not None and previous.num_rows and not scan.table.num_rows:
-        raise SourceError(
-            f"{pipeline.media_key}: the {pipeline.spec.media.source} source lists nothing, where the catalog has "
-            f"{previous.num_rows:,} items: is a drive not mounted, or a pattern wrong? Nothing was changed"
-        )
-    return scan
 
 
 def _write_difference(
@@ -114,7 +128,8 @@ def _write_difference(
             return False
         changed = [*difference.new, *difference.changed, *touched]
         # A claim that expired while this run stood still would let another's commit come between.
-        return stored.write(table, changed, list(difference.deleted)) == (version or 0) + 1
+        written = stored.write(table, changed, list(difference.deleted), media_version=pipeline.spec.media_version())
+        return written == (version or 0) + 1
 
 
 def _touched_ids(previous: pa.Table | None, now: pa.Table) -> list[str]:

@@ -83,7 +83,8 @@ def make_plan(pipeline: Pipeline, *, retry_failed: bool = False, listener: Event
     """
     scan = scan_media(pipeline, write=False, listener=listener)
     assets = list(_assets(pipeline, scan, retry_failed))
-    return Plan(pipeline.spec.name, assets, scan.problems, list(_over_budget(pipeline, assets)))
+    warnings = [*([scan.warning] if scan.warning else []), *_over_budget(pipeline, assets)]
+    return Plan(pipeline.spec.name, assets, scan.problems, warnings)
 
 
 def _over_budget(pipeline: Pipeline, assets: list[AssetPlan]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from embeddings_orch.pipeline.catalog.changes import list_media
+from embeddings_orch.pipeline.catalog.deletions import Allowed
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
@@ -14,6 +15,7 @@ from embeddings_orch.pipeline.embeddings.preview import preview
 from embeddings_orch.pipeline.events import EventListener, Materialization, StepKey, StepWarning, tell
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.pipeline.values import PictureValue, SchemaValue, TableValue, Value, list_items
 from embeddings_orch.spec.keys import AssetKey
 
@@ -26,7 +28,7 @@ def make_asset(
     asset: AssetKey,
     listener: EventListener | None = None,
     *,
-    retry_failed: bool = False,
+    settings: RunSettings = AS_USUAL,
     index_checked: bool = False,
 ) -> Materialization:
     """Scan the media, embed, build an index or publish it.
@@ -35,7 +37,7 @@ def make_asset(
         pipeline: whose asset.
         asset: its key.
         listener: told of progress and of what failed on the way.
-        retry_failed: of an embedding: try again what failed for good.
+        settings: what the run is told.
         index_checked: of a pointer: this run has built and checked the index.
 
     Raises:
@@ -47,19 +49,21 @@ def make_asset(
 
     match asset.kind:
         case "raw_media":
-            return _scan(pipeline, listener, warn)
+            return _scan(pipeline, listener, warn, settings.allowed)
         case "embeddings":
-            return _embed(pipeline, asset.name, listener, warn, retry_failed=retry_failed)
+            return _embed(pipeline, asset.name, listener, warn, retry_failed=settings.retry_failed)
         case "index":
             return _build(pipeline, asset.name, listener, warn)
         case "published":
             return _publish(pipeline, asset.name, warn, index_checked=index_checked)
 
 
-def _scan(pipeline: Pipeline, listener: EventListener | None, warn: Callable[[str], None]) -> Materialization:
+def _scan(
+    pipeline: Pipeline, listener: EventListener | None, warn: Callable[[str], None], allowed: Allowed
+) -> Materialization:
     # Before the scan: what changes meanwhile then differs from what is recorded.
     listed = list_media(pipeline)
-    report = scan_media(pipeline, listener=listener)
+    report = scan_media(pipeline, allowed=allowed, listener=listener)
     for problem in report.problems[:_SHOWN]:
         warn(f"{problem.where}: {problem.reason}")
     metadata: dict[str, Value] = {
@@ -74,6 +78,9 @@ def _scan(pipeline: Pipeline, listener: EventListener | None, warn: Callable[[st
         "items_per_second": round(report.table.num_rows / max(report.seconds, 1e-6), 1),
         "schema": SchemaValue(report.table.schema),
     }
+    if report.kept:
+        warn(report.warning)
+        metadata["kept_because"] = report.warning
     if listed is not None:
         metadata["listing"] = listed.digest
     if report.problems:

@@ -16,6 +16,7 @@ from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.events import RunEvent, StepKey, StepSkip, StepSuccess, listen, tell
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.outcome import RunOutcome
+from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.pipeline.run.steps import awaited_steps, check, describe_interruption, list_steps, materialize
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 def execute_steps(
     spec: PipelineSpec,
     *,
-    retry_failed: bool = False,
+    settings: RunSettings = AS_USUAL,
     selection: Collection[AssetKey] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> RunOutcome:
@@ -37,7 +38,7 @@ def execute_steps(
 
     Args:
         spec: the pipeline.
-        retry_failed: try again what failed for good.
+        settings: what the run is told.
         selection: the keys to materialize, all where none is given.
         clock: seconds, monotonic.
     """
@@ -58,7 +59,7 @@ def execute_steps(
                 for step in steps:
                     missing = {above for above in awaited_steps(spec, step) if above in steps} - succeeded
                     if not missing and not outcome.interrupted:
-                        _carry_out(pipeline, step, retry_failed=retry_failed, together=steps)
+                        _carry_out(pipeline, step, settings, together=steps)
         except KeyboardInterrupt:  # between two steps
             outcome.interrupted = True
             outcome.errors.append(describe_interruption(spec.name))
@@ -72,7 +73,7 @@ def execute_steps(
     return outcome
 
 
-def _carry_out(pipeline: Pipeline, step: StepKey, *, retry_failed: bool, together: list[StepKey]) -> None:
+def _carry_out(pipeline: Pipeline, step: StepKey, settings: RunSettings, *, together: list[StepKey]) -> None:
     try:
         if step.kind == "checks":
             check(pipeline, step.asset)
@@ -81,7 +82,7 @@ def _carry_out(pipeline: Pipeline, step: StepKey, *, retry_failed: bool, togethe
             materialize(
                 pipeline,
                 step.asset,
-                retry_failed=retry_failed,
+                settings=settings,
                 index_checked=StepKey(index, "checks") in together,
             )
     except EmbeddingsOrchError:

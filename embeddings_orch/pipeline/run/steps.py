@@ -24,6 +24,7 @@ from embeddings_orch.pipeline.events import (
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.assets import make_asset
 from embeddings_orch.pipeline.run.checks import CHECKS, check_asset
+from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 
@@ -57,7 +58,7 @@ def materialize(
     pipeline: Pipeline,
     asset: AssetKey,
     *,
-    retry_failed: bool = False,
+    settings: RunSettings = AS_USUAL,
     index_checked: bool = False,
     listener: EventListener | None = None,
 ) -> Materialization:
@@ -67,7 +68,7 @@ def materialize(
         EmbeddingsOrchError: it cannot be made; what was committed is kept.
     """
     with _step_told(StepKey(asset), listener):
-        made = make_asset(pipeline, asset, listener, retry_failed=retry_failed, index_checked=index_checked)
+        made = make_asset(pipeline, asset, listener, settings=settings, index_checked=index_checked)
         tell(made, listener)
     return made
 

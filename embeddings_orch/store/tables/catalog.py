@@ -9,6 +9,7 @@ from embeddings_orch.store.base import TableOf, guard, merge
 from embeddings_orch.store.boxes import box, unbox
 from embeddings_orch.store.conflicts import retry_conflicts
 
+_DECLARED = b"embeddings_orch.media_version"
 _REWRITE_SHARE = 0.2
 """Above this share of changed rows the whole table is written anew, which is faster than a merge."""
 
@@ -33,22 +34,29 @@ class CatalogTable(TableOf):
         table = self.at()
         return None if table is None else int(table.version)
 
+    def media_version(self) -> str:
+        """The version of the media's declaration that the catalog was written for; empty where that is not known."""
+        table = self.at()
+        return "" if table is None else _media_version(table.schema)
+
     @guard
-    def write(self, table: pa.Table, changed: list[str], deleted: list[str]) -> int:
+    def write(self, table: pa.Table, changed: list[str], deleted: list[str], *, media_version: str = "") -> int:
         """Make the catalog hold exactly ``table``.
 
         Args:
             table: all rows.
             changed: ids that are new or differ from what is stored.
             deleted: ids that are stored and no longer in ``table``.
+            media_version: of the media's declaration.
 
         Returns:
             The new version.
         """
-        table = box(table)
+        table = box(table).replace_schema_metadata({_DECLARED: media_version.encode()})
         stored = self.at()
         few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
-        if stored is not None and few and stored.schema.equals(table.schema):
+        same_schema = stored is not None and stored.schema.equals(table.schema)
+        if stored is not None and few and same_schema and _media_version(stored.schema) == media_version:
             rows = table.filter(pc.is_in(table["id"], pa.array(changed, pa.string())))
             retry_conflicts(lambda: merge(self.at(), rows, deleted))
         else:
@@ -56,3 +64,8 @@ class CatalogTable(TableOf):
         version = self.version()
         assert version is not None
         return version
+
+
+def _media_version(schema: pa.Schema) -> str:
+    metadata: dict[bytes, bytes] = schema.metadata or {}
+    return metadata.get(_DECLARED, b"").decode()

@@ -20,6 +20,7 @@ from embeddings_orch.pipeline.events import (
     listen,
 )
 from embeddings_orch.pipeline.run.here import execute_steps
+from embeddings_orch.pipeline.run.settings import RunSettings
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch_testing.counting import CountingEmbedder
 from galleries import Gallery
@@ -134,7 +135,7 @@ def test_what_failed_for_good_is_tried_again_where_that_is_asked(gallery):
     run(gallery)
     gallery.model(reject="")
     assert run(gallery)[0].count_failed_items() == {str(TOY): 1}
-    assert run(gallery, retry_failed=True)[0].count_failed_items() == {}
+    assert run(gallery, settings=RunSettings(retry_failed=True))[0].count_failed_items() == {}
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
