@@ -22,6 +22,32 @@ from embeddings_orch.store.base import short
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.index_reader import tune
 
+READING = frozenset(
+    [
+        *(
+            "blob_columns",
+            "count_rows",
+            "current_branch",
+            "embedding_functions",
+            "fetch_blob_files",
+            "fetch_blob_ranges",
+        ),
+        *(
+            "fetch_blobs",
+            "from_inner",
+            "head",
+            "id",
+            "index_stats",
+            "infer_tokenizer_configs",
+            "initial_storage_options",
+        ),
+        *("latest_storage_options", "list_indices", "list_versions", "name", "namespace", "open", "prewarm_data"),
+        *("prewarm_index", "schema", "search", "stats", "take_offsets", "take_row_ids", "to_arrow", "to_batches"),
+        *("to_pandas", "to_polars", "tokenize", "uri", "uses_v2_manifest_paths", "version", "wait_for_index"),
+    ]
+)
+"""What a published table takes over of LanceDB's: nothing that writes, removes versions, or gives a table that does."""
+
 
 def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = None) -> PublishedTable:
     """Open the published generation of an index as a LanceDB table, whose own API then embeds the queries.
@@ -124,11 +150,20 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
             "the media and run the pipeline, then open the table again"
         )
 
-    # Of these LanceDB 0.40 refuses some at a checked-out version, writes with others, and leaves it with the last.
-    add = merge = merge_insert = update = delete = restore = checkout = checkout_latest = _refuse
-
 
 def _source_column(inputs: Inputs, schema: pa.Schema) -> str:
     """A column that LanceDB takes for what was embedded; nothing reads it, as the rows have their vectors."""
     column = inputs.names[0] if len(inputs.names) == 1 else ""
     return column if column in schema.names else "uri"
+
+
+def _refuse_all_but_reading() -> None:
+    """Put a refusal in the place of whatever LanceDB's table can do, of this release and of later ones."""
+    for name in dir(LanceTable):
+        if not name.startswith("_") and name not in READING and name not in vars(PublishedTable):
+            offered = getattr(LanceTable, name)
+            refusal = property(PublishedTable._refuse) if isinstance(offered, property) else PublishedTable._refuse
+            setattr(PublishedTable, name, refusal)
+
+
+_refuse_all_but_reading()
