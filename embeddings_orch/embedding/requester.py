@@ -34,6 +34,8 @@ class Requester:
         config: of the embedder.
         clock: seconds, monotonic.
         uniform: a random number between two.
+        outlasts: a provider that has answered and does not any more is waited for until the policy's deadline, however
+            many attempts that takes.
 
     Attributes:
         budget: what may be spent, and what was.
@@ -45,12 +47,16 @@ class Requester:
         config: EmbedderConfig,
         clock: Callable[[], float],
         uniform: Callable[[float, float], float],
+        *,
+        outlasts: bool = False,
     ) -> None:
         self.budget = Budget(config.max_cost_usd, config.prices)
         self.dimensions: int | None = None
         self._config, self._clock, self._uniform = config, clock, uniform
         self._lock = threading.Lock()
         self._throttle: Throttle | None = None
+        self._outlasts = outlasts
+        self._answered_at: float | None = None
 
     def send(
         self,
@@ -104,10 +110,23 @@ class Requester:
                 return True
             tried_again += 1
             most = patience if error.max_retries is None else min(patience, error.max_retries - 1)
-            return tried_again <= most
+            return tried_again <= most or seconds_to_outlast(error) > 0
+
+        def seconds_to_outlast(error: TransientError) -> float:
+            # A failure of the whole server, not one that an input or a limit may explain.
+            elsewhere = type(error) is TransientError or (
+                isinstance(error, SuspectError) and patience > 0 and error.max_retries is None
+            )
+            return self._seconds_to_outlast() if elsewhere else 0.0
 
         retrier = Retrier(self._config.retry, self._clock, stop.wait, self._uniform)
-        return retrier.call(attempt, usage, lambda: turns, is_worth_another)
+        return retrier.call(
+            attempt,
+            usage,
+            turns=lambda: turns,
+            is_worth_another=is_worth_another,
+            seconds_to_outlast=seconds_to_outlast,
+        )
 
     def wait_again(self, error: SuspectError, patient: bool, usage: Usage, stop: Stop) -> None:
         """Before an item that failed alone is tried again: wait, where nothing else is answered."""
@@ -149,7 +168,15 @@ class Requester:
             usage.tokens += counted
             usage.images += pictures
         throttle.count_success(tokens, counted)
+        self._answered_at = self._clock()
         return vectors
+
+    def _seconds_to_outlast(self) -> float:
+        """For how long a provider that has answered is still waited for: the deadline, from its last answer on."""
+        policy, answered_at = self._config.retry, self._answered_at
+        if not self._outlasts or not policy.max_retries or answered_at is None:
+            return 0.0
+        return max(0.0, policy.deadline - (self._clock() - answered_at))
 
     def _make_throttle(self, embedder: Embedder[Any]) -> Throttle:
         with self._lock:

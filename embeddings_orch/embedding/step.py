@@ -44,6 +44,8 @@ class EmbedStep:
         config: of the embedder.
         side: what the contents are: documents, or queries for them.
         owner: gives the embedder of somebody else, who closes it. In another process the step makes its own.
+        outlasts: a provider that has answered and does not any more is waited for until the policy's deadline: for a
+            run, which has the time, and not for a query.
         clock: seconds, monotonic.
         sleep: waits so many seconds; by default until `cancel` at the latest.
         uniform: a random number between two.
@@ -55,13 +57,14 @@ class EmbedStep:
         *,
         side: Side = "document",
         owner: Callable[[], Embedder[Any]] | None = None,
+        outlasts: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
         uniform: Callable[[float, float], float] = jitter,
     ) -> None:
         self.config = config
         self.side: Side = side
-        self._clock, self._sleep, self._uniform = clock, sleep, uniform
+        self._clock, self._sleep, self._uniform, self._outlasts = clock, sleep, uniform, outlasts
         self._start(owner, None)
 
     def _start(self, owner: Callable[[], Embedder[Any]] | None, largest: int | None) -> None:
@@ -70,12 +73,12 @@ class EmbedStep:
         self._lock = threading.Lock()
         self._embedder: Embedder[Any] | None = None
         self._stop = Stop(self._sleep)
-        self._requester = Requester(self.config, self._clock, self._uniform)
+        self._requester = Requester(self.config, self._clock, self._uniform, outlasts=self._outlasts)
         self._tally = Tally(self.config)
         self._tally.largest = largest
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("config", "side", "_clock", "_sleep", "_uniform")
+        names = ("config", "side", "_clock", "_sleep", "_uniform", "_outlasts")
         return {"largest": self._tally.largest, **{name: getattr(self, name) for name in names}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -69,8 +69,10 @@ class Retrier:
         self,
         function: Callable[[], T],
         attempts: Attempts,
+        *,
         turns: Callable[[], float] = lambda: 0.0,
         is_worth_another: Callable[[TransientError], bool] = lambda _: True,
+        seconds_to_outlast: Callable[[TransientError], float] = lambda _: 0.0,
     ) -> T:
         """Call ``function`` until it succeeds, fails for good, or the policy is used up.
 
@@ -79,6 +81,8 @@ class Retrier:
             attempts: counters, added to in place.
             turns: seconds that ``function`` spent waiting for its turn so far; they do not count for the deadline.
             is_worth_another: asked once for each error that the policy would try again.
+            seconds_to_outlast: for how long it is still worth to wait for what an error tells of, however many attempts
+                that takes.
 
         Raises:
             TransientError: the last one, when retries or the deadline are used up, or it is not worth another try.
@@ -89,13 +93,22 @@ class Retrier:
             error = state.outcome.exception() if state.outcome else None
             # The exponent is bounded so that a very large max_retries cannot overflow a float.
             ceiling = min(policy.max_wait, policy.initial_wait * 2 ** min(state.attempt_number - 1, 62))
-            least = error.retry_after if isinstance(error, TransientError) and error.retry_after else 0.0
-            return max(least, self.uniform(0.0, ceiling))
+            if not isinstance(error, TransientError):
+                return self.uniform(0.0, ceiling)
+            seconds = max(error.retry_after or 0.0, self.uniform(0.0, ceiling))
+            # The last attempt is at the end of what is waited for, and not some time before.
+            left = min(seconds_to_outlast(error), policy.deadline - (self.clock() - started - turns()))
+            return min(seconds, left) if left > (error.retry_after or 0.0) else seconds
 
         def used_up(state: tenacity.RetryCallState) -> bool:
             # tenacity has computed the wait already: an attempt that would start after the deadline is not made.
             elapsed = self.clock() - started - turns() + state.upcoming_sleep
-            return state.attempt_number > policy.max_retries or elapsed > policy.deadline
+            if elapsed > policy.deadline:
+                return True
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, TransientError) and seconds_to_outlast(error) >= state.upcoming_sleep > 0:
+                return False
+            return state.attempt_number > policy.max_retries
 
         def is_transient(error: BaseException) -> bool:
             return isinstance(error, TransientError) and is_worth_another(error)

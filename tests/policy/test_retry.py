@@ -222,4 +222,4 @@ def test_the_wait_for_a_turn_does_not_count_against_the_deadline():
         return world.function()
 
     retrier = Retrier(RetryPolicy(deadline=60), lambda: world.now, world.sleep, world.uniform)
-    assert retrier.call(function, Attempts(), lambda: turns) == "answer 4"
+    assert retrier.call(function, Attempts(), turns=lambda: turns) == "answer 4"

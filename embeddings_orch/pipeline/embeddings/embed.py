@@ -110,7 +110,7 @@ def embed(
             embedded.update(outcome.keys)
 
     if delta.todo.num_rows:
-        step = step or EmbedStep(config)
+        step = step or EmbedStep(config, outlasts=True)
         runner = runner or plugins.load("runners", pipeline.spec.runner_of(name))()
         read = ContentReader(pipeline.spec.media.config)
         with Claims(pipeline.store) as claims:
