@@ -19,6 +19,7 @@ class ScanConfig(dg.Config):
 
     allow_mass_delete: bool = False
     allow_empty: bool = False
+    rehash: bool = False
 
 
 class EmbedConfig(dg.Config):
@@ -51,7 +52,7 @@ def media_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         ),
     )
     def raw_media(context: dg.AssetExecutionContext, config: ScanConfig) -> dg.MaterializeResult[None]:
-        settings = RunSettings(allow_mass_delete=config.allow_mass_delete, allow_empty=config.allow_empty)
+        settings = RunSettings(**config.model_dump())
         return _materialize(context, pipeline, pipeline.media_key, settings)
 
     return raw_media

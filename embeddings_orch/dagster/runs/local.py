@@ -85,7 +85,7 @@ def _further_events(result: dg.ExecuteInProcessResult, outcome: RunOutcome) -> I
 
 def config_of_ops(keys: Iterable[AssetKey], settings: RunSettings) -> dict[str, object]:
     """The run config of the ops of these assets; only what is not as usual."""
-    told = {"raw_media": ["allow_mass_delete", "allow_empty"], "embeddings": ["retry_failed"]}
+    told = {"raw_media": ["allow_mass_delete", "allow_empty", "rehash"], "embeddings": ["retry_failed"]}
     ops: dict[str, object] = {}
     for key in keys:
         if config := {name: True for name in told.get(key.kind, []) if getattr(settings, name)}:

@@ -54,7 +54,12 @@ class ScanReport:
 
 
 def scan_media(
-    pipeline: Pipeline, *, write: bool = True, allowed: Allowed = NOTHING, listener: EventListener | None = None
+    pipeline: Pipeline,
+    *,
+    write: bool = True,
+    allowed: Allowed = NOTHING,
+    rehash: bool = False,
+    listener: EventListener | None = None,
 ) -> ScanReport:
     """List the media and make the stored catalog hold exactly them, and what the source could not look at.
 
@@ -62,6 +67,7 @@ def scan_media(
         pipeline: whose media.
         write: False for a dry run.
         allowed: what is refused otherwise.
+        rehash: read all media again, those too that seem to be as they were.
         listener: told of progress.
 
     Raises:
@@ -75,7 +81,7 @@ def scan_media(
     for _ in range(_TRIES):
         version = stored.version()
         previous = None if version is None else stored.read(version)
-        scan = pipeline.source.scan(previous, meter.to)
+        scan = pipeline.source.scan(_without_stats(previous) if rehash else previous, meter.to)
         table, kept = keep_hidden(scan, previous)
         difference = diff(previous, table)
         touched = _touched_ids(previous, table)
@@ -111,6 +117,14 @@ def scan_media(
         kept=kept,
         warning=refusal or describe_kept(scan.problems, kept),
     )
+
+
+def _without_stats(catalog: pa.Table | None) -> pa.Table | None:
+    """A catalog by which no file can be told to be as it was."""
+    if catalog is None or STAT_COLUMN not in catalog.column_names:
+        return catalog
+    place = catalog.column_names.index(STAT_COLUMN)
+    return catalog.set_column(place, STAT_COLUMN, pa.nulls(catalog.num_rows, pa.string()))
 
 
 def _write_difference(

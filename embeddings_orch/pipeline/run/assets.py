@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from embeddings_orch.pipeline.catalog.changes import list_media
-from embeddings_orch.pipeline.catalog.deletions import Allowed
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
@@ -49,7 +48,7 @@ def make_asset(
 
     match asset.kind:
         case "raw_media":
-            return _scan(pipeline, listener, warn, settings.allowed)
+            return _scan(pipeline, listener, warn, settings)
         case "embeddings":
             return _embed(pipeline, asset.name, listener, warn, retry_failed=settings.retry_failed)
         case "index":
@@ -59,11 +58,11 @@ def make_asset(
 
 
 def _scan(
-    pipeline: Pipeline, listener: EventListener | None, warn: Callable[[str], None], allowed: Allowed
+    pipeline: Pipeline, listener: EventListener | None, warn: Callable[[str], None], settings: RunSettings
 ) -> Materialization:
     # Before the scan: what changes meanwhile then differs from what is recorded.
     listed = list_media(pipeline)
-    report = scan_media(pipeline, allowed=allowed, listener=listener)
+    report = scan_media(pipeline, allowed=settings.allowed, rehash=settings.rehash, listener=listener)
     for problem in report.problems[:_SHOWN]:
         warn(f"{problem.where}: {problem.reason}")
     metadata: dict[str, Value] = {
