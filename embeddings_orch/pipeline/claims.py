@@ -14,11 +14,15 @@ from pathlib import Path
 from types import TracebackType
 
 from embeddings_orch.errors import StoreError
+from embeddings_orch.pipeline.watch import HERE, Sight, Watch
 from embeddings_orch.store import Store
 from embeddings_orch.store.tables.claims import ClaimsTable
 
 SECONDS = 60.0
-"""How long a claim lasts after it was last extended; a run on another machine that died blocks the others so long."""
+"""How long a claim lasts after it was last extended; a run on another machine that died blocks the others so long.
+
+Who watches a claim goes by its own number, so all runs that share a store have to use the same.
+"""
 
 POLL = 0.25
 """Seconds between two looks at what other runs hold."""
@@ -27,17 +31,32 @@ POLL = 0.25
 class Claims:
     """What one step of one run has claimed; a context that gives it up at the end.
 
+    A claim is over when it stood unchanged for ``seconds`` before the eyes of this process, or when its holder was a
+    process of this machine that has ended. Who finds a claim therefore watches it that long before it takes it over.
+
     Args:
         store: where the claims are kept.
         seconds: how long a claim lasts; it is extended every third of that.
         sleep: waits for other runs.
+        clock: the wall clock.
+        watch: what this process has seen of claims.
     """
 
-    def __init__(self, store: Store, *, seconds: float = SECONDS, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.table = ClaimsTable(store)
+    def __init__(
+        self,
+        store: Store,
+        *,
+        seconds: float = SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+        watch: Watch = HERE,
+    ) -> None:
+        self.table = ClaimsTable(store, clock)
         self.holder = f"{_machine()}#{os.getpid()}#{secrets.token_hex(4)}"
         self.seconds = seconds
+        self._uri = store.uri
         self._sleep = sleep
+        self._watch = watch
         self._ended = threading.Event()
         self._extender: threading.Thread | None = None
         self._any = False
@@ -60,7 +79,11 @@ class Claims:
     def take(self, keys: Sequence[str]) -> set[str]:
         """Claim those of some keys that no living run holds; returns what this one holds now."""
         self._any = True
-        held = self.table.take(keys, self.holder, self.seconds, has_ended)
+        sights = self._look(keys)
+        free = [key for key in keys if key not in sights]
+        over = [sight.claim for sight in sights.values() if self._over(sight)]
+        held = {key for key, sight in sights.items() if sight.claim.holder == self.holder}
+        held |= self.table.take(free, self.holder, self.seconds, over)
         if held and self._extender is None:
             self._extender = threading.Thread(target=self._extend, name="claims", daemon=True)
             self._extender.start()
@@ -74,8 +97,27 @@ class Claims:
 
     def wait(self, keys: Sequence[str]) -> None:
         """Sleep until at least one of some keys, held by others, can be claimed."""
-        while not self.table.free(keys, has_ended):
+        while not self.free(keys):
             self._sleep(POLL)
+
+    def watch(self, key: str) -> None:
+        """Sleep until a key can be claimed, or its holder was seen to live."""
+        first = sight = self._look([key]).get(key)
+        while first and sight and sight.claim == first.claim and not self._over(sight):
+            self._sleep(POLL)
+            sight = self._look([key]).get(key)
+
+    def free(self, keys: Sequence[str]) -> list[str]:
+        """Those of some keys that could be claimed now."""
+        sights = self._look(keys)
+        return [key for key in keys if key not in sights or self._over(sights[key])]
+
+    def _look(self, keys: Sequence[str]) -> dict[str, Sight]:
+        return self._watch.look(self._uri, self.table, keys)
+
+    def _over(self, sight: Sight) -> bool:
+        """Whether a claim is no living run's."""
+        return sight.claim.holder != self.holder and (sight.unchanged >= self.seconds or has_ended(sight.claim.holder))
 
     def _extend(self) -> None:
         while not self._ended.wait(self.seconds / 3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embeddings_orch.errors import StoreError
@@ -9,6 +10,7 @@ from embeddings_orch.pipeline.claims import Claims, alone
 from embeddings_orch.pipeline.garbage.kinds import Garbage
 from embeddings_orch.pipeline.garbage.listing import GcPlan, make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
+from embeddings_orch.store import Store
 from embeddings_orch.store.names import QualifiedName
 
 
@@ -30,8 +32,10 @@ class GcReport:
         return sum(garbage.bytes or 0 for garbage in self.removed)
 
 
-def collect(needs: Needs, agreed: GcPlan) -> GcReport:
+def collect(needs: Needs, agreed: GcPlan, make_claims: Callable[[Store], Claims] = Claims) -> GcReport:
     """Remove what a plan lists, less what is needed again since; what a killed gc left is in the next one's list.
+
+    What a run has claimed comes last, and is watched until the run is seen to live, or its claim is over.
 
     Raises:
         EmbeddingsOrchError: as `make_gc`.
@@ -42,26 +46,33 @@ def collect(needs: Needs, agreed: GcPlan) -> GcReport:
     # Two at once would take each other's marks off the versions to keep.
     with alone(needs.pipeline.store, "gc"):
         listed = {(item.kind, item.name) for item in agreed.garbage}
-        for garbage in make_gc(needs).garbage:
-            if (garbage.kind, garbage.name) not in listed:
-                continue
-            done = _try_drop(needs, garbage)
-            if isinstance(done, str):
-                report.left.append((garbage, done))
-            else:
-                report.removed.append(done)
+        garbage = [item for item in make_gc(needs).garbage if (item.kind, item.name) in listed]
+        claimed = [item for item in garbage if not _drop(needs, item, report, make_claims)]
+        for item in claimed:
+            if not _drop(needs, item, report, make_claims, watch=True):
+                report.left.append((item, "a run works on it"))
     return report
 
 
-def _try_drop(needs: Needs, garbage: Garbage) -> Garbage | str:
-    """What was removed, or why it was not."""
+def _drop(
+    needs: Needs, garbage: Garbage, report: GcReport, make_claims: Callable[[Store], Claims], *, watch: bool = False
+) -> bool:
+    """Remove something and report that, or why it was left alone; False where a run has claimed it."""
     try:
-        with Claims(needs.pipeline.store) as claims:
+        with make_claims(needs.pipeline.store) as claims:
+            if watch:
+                claims.watch(garbage.claim)
             if garbage.claim and not claims.take([garbage.claim]):
-                return "a run works on it"
-            return garbage.remove(needs) or "in use again"
+                return False
+            removed = garbage.remove(needs)
     except StoreError as error:
-        return str(error)
+        report.left.append((garbage, str(error)))
+        return True
+    if removed is None:
+        report.left.append((garbage, "in use again"))
+    else:
+        report.removed.append(removed)
+    return True
 
 
 def indexes_that_lost(report: GcReport) -> dict[QualifiedName, list[Garbage]]:

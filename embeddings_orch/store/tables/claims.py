@@ -1,8 +1,10 @@
-"""Claims: what a run works on now, so that others leave it alone; they expire, so that a dead run blocks nobody."""
+"""Claims: what a run works on now, so that others leave it alone; one record for each key."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,83 +26,81 @@ _TIDY_EVERY = 200
 
 _KEPT = timedelta(days=1)
 
+_STEP = 0.001
+"""Seconds by which a holder's value grows at least, also while its clock stands still or goes back."""
+
 
 @dataclass(frozen=True)
 class Claim:
-    """Who works on a key, and until when nobody else may.
+    """Who works on a key.
 
     Attributes:
-        expires_at: seconds since 1970.
+        expires_at: a number that the holder changes at each extension. It is made with the holder's wall clock, in
+            seconds since 1970, and means nothing to another clock: two equal claims are one that was not extended.
     """
 
     key: str
     holder: str
     expires_at: float
 
-    def over(self, now: float) -> bool:
-        """Whether it has expired."""
-        return self.expires_at <= now
-
 
 class ClaimsTable(TableOf):
     """One row for each key that is claimed now.
 
-    Wall clocks of several machines are compared: where they differ by more than the time that a claim lasts, two
-    runs may hold one key, so what must be right has to be verified after the work.
+    The table does not judge whether a claim is over; who takes one over says exactly which.
+
+    Args:
+        database: where the table is.
+        clock: the wall clock.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         super().__init__(database, "claims")
         self.clock = clock
+        self._lock = threading.Lock()
+        self._last = float("-inf")
 
     def of(self, keys: Sequence[str]) -> dict[str, Claim]:
-        """The claims on some keys, expired ones included, by key."""
+        """The claims on some keys, by key."""
         return {row["key"]: Claim(**row) for row in self.rows(in_list("key", keys))} if keys else {}
 
     @guard
-    def take(
-        self,
-        keys: Sequence[str],
-        holder: str,
-        seconds: float,
-        gone: Callable[[str], bool] = lambda _: False,
-    ) -> set[str]:
-        """Claim keys that nobody holds, that a holder let expire, or whose holder is gone; in one commit.
+    def take(self, keys: Sequence[str], holder: str, seconds: float, over: Sequence[Claim] = ()) -> set[str]:
+        """Claim keys that nobody holds, and take claims over, in one commit.
 
         Args:
-            keys: what to claim.
+            keys: what to claim if nobody holds it.
             holder: unique to one step of one run.
             seconds: how long the claim lasts unless it is extended.
-            gone: whether a holder is known to have died.
+            over: what to take over; each only if it still is exactly as it is here.
 
         Returns:
-            The keys that are now held, the holder's earlier ones among them.
+            Those of the keys, and of the keys to take over, that are now held.
         """
-        now = self.clock()
-        claims = self.of(keys)
-        dead = {claim.holder for claim in claims.values() if gone(claim.holder)}
-        free = [key for key in keys if key not in claims or claims[key].over(now) or claims[key].holder in dead]
-        if free:
-            rows = [{"key": key, "holder": holder, "expires_at": now + seconds} for key in free]
-            source = pa.Table.from_pylist(rows, schema=_SCHEMA)
-            # Asked again at the commit: the first one to take a claim over is no dead holder any more.
-            over = f"target.expires_at <= {now!r}" + (f" OR {in_list('target.holder', sorted(dead))}" if dead else "")
+        wanted = [*keys, *(claim.key for claim in over)]
+        if not wanted:
+            return set()
+        until = self._renew(seconds)
+        rows = [{"key": key, "holder": holder, "expires_at": until} for key in wanted]
+        source = pa.Table.from_pylist(rows, schema=_SCHEMA)
 
-            def commit() -> None:
-                table = self.at()
-                if table is None:
-                    table = self.database.create(self.name, _SCHEMA, primary_key="key")
-                builder = table.merge_insert("key").when_matched_update_all(where=over)
-                builder.when_not_matched_insert_all().execute(source)
+        def commit() -> None:
+            table = self.at()
+            if table is None:
+                table = self.database.create(self.name, _SCHEMA, primary_key="key")
+            builder = table.merge_insert("key").when_not_matched_insert_all()
+            if over:
+                # Asked at the commit: what was extended, released or taken over meanwhile is another claim.
+                builder = builder.when_matched_update_all(where=_same(over))
+            builder.execute(source)
 
-            retry_conflicts(commit)
-            claims = self.of(keys)
-        return {key for key, claim in claims.items() if claim.holder == holder}
+        retry_conflicts(commit)
+        return {key for key, claim in self.of(wanted).items() if claim.holder == holder}
 
     @guard
     def extend(self, holder: str, seconds: float) -> None:
-        """Let all that a holder has claimed expire later."""
-        until = self.clock() + seconds
+        """Change all that a holder has claimed, so that others see that it lives."""
+        until = self._renew(seconds)
 
         def commit() -> None:
             if (table := self.at()) is not None:
@@ -121,7 +121,20 @@ class ClaimsTable(TableOf):
         if table is not None and table.version % _TIDY_EVERY == 0:
             retry_conflicts(lambda: self.at().optimize(cleanup_older_than=_KEPT))  # type: ignore[union-attr]
 
-    def free(self, keys: Sequence[str], gone: Callable[[str], bool] = lambda _: False) -> list[str]:
-        """Those of some keys that could be claimed now."""
-        now, claims = self.clock(), self.of(keys)
-        return [key for key in keys if key not in claims or claims[key].over(now) or gone(claims[key].holder)]
+    def _renew(self, seconds: float) -> float:
+        """A value that none of this table's claims ever had."""
+        with self._lock:
+            # Near the wall clock: a run of an earlier version compares it with its own.
+            self._last = max(self.clock() + seconds, self._last + _STEP)
+            return self._last
+
+
+def _same(claims: Sequence[Claim]) -> str:
+    """The rows that are exactly these claims, in SQL."""
+    keys = defaultdict(list)
+    for claim in claims:
+        keys[claim.holder, claim.expires_at].append(claim.key)
+    return " OR ".join(
+        f"(target.holder = {text(holder)} AND target.expires_at = {until!r} AND {in_list('target.key', sorted(names))})"
+        for (holder, until), names in sorted(keys.items())
+    )

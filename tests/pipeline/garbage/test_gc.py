@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,9 @@ from embeddings_orch.pipeline.garbage.listing import make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.pipeline.published.publish import release
 from embeddings_orch.pipeline.published.rollback import rollback
+from embeddings_orch.pipeline.watch import Watch
 from embeddings_orch.search import Index
+from embeddings_orch.store.tables.claims import ClaimsTable
 from embeddings_orch.store.tables.published import Pointer
 from embeddings_orch.store.tables.states import StatesTable
 from kept import after
@@ -371,18 +374,30 @@ def test_a_generation_published_at_the_moment_it_is_removed_stays(gallery, monke
 
 @pytest.mark.slow
 @after(models_of_which_one_is_kept)
-def test_a_table_that_a_run_writes_is_left_to_it(gallery):
+def test_a_table_that_a_run_writes_is_left_to_it_and_goes_when_the_run_is_dead(gallery):
     asked = needs(gallery)
     plan = make_gc(asked)
     table = next(one.name for one in plan.garbage if one.kind == "table")
-    with Claims(gallery.pipeline().store) as claims:
-        claims.take([f"index/{table}"])
-        report = collect(asked, plan)
+    claims, seconds = ClaimsTable(gallery.pipeline().store), [0.0]
+    holder = "another machine#1#0"
+    claims.take([f"index/{table}"], holder, 60)
 
+    def gc(sleep):
+        make_claims = partial(Claims, sleep=sleep, watch=Watch(lambda: seconds[0]))
+        return collect(asked, plan, make_claims)
+
+    report = gc(lambda _: claims.extend(holder, 60))
     assert [(one.name, reason) for one, reason in report.left] == [(table, "a run works on it")]
     assert table in tables(gallery, "index")
-    remove(gallery)
+
+    def stand_still(pause):
+        seconds[0] += pause
+
+    report = gc(stand_still)
+    assert report.left == []
+    assert table in [one.name for one in report.removed]
     assert table not in tables(gallery, "index")
+    assert 60 <= seconds[0] < 61
 
 
 def test_a_store_that_is_not_there_has_no_garbage_and_is_not_made(gallery):

@@ -1,8 +1,9 @@
-"""Claims: one holder for each key, whoever asks at the same time, and none for ever."""
+"""The table of claims: one holder for each key, and only the claim that was seen is taken over."""
 
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -36,14 +37,11 @@ def test_what_one_holds_another_cannot_take(claims):
     assert claims.take(["a", "b"], "one", 60) == {"a", "b"}
     assert claims.take(["b", "c"], "two", 60) == {"c"}
     assert claims.take(["a"], "one", 60) == {"a"}
-    assert claims.free(["a", "b", "c", "d"]) == ["d"]
 
 
-def test_asking_for_what_others_hold_writes_nothing(claims, store):
-    claims.take(["a"], "one", 60)
-    before = store.open("claims").version
-    assert claims.take(["a"], "two", 60) == set()
-    assert store.open("claims").version == before
+def test_asking_for_nothing_writes_nothing(claims, store):
+    assert claims.take([], "one", 60) == set()
+    assert store.open("claims") is None
 
 
 def test_what_is_released_can_be_taken(claims):
@@ -53,38 +51,57 @@ def test_what_is_released_can_be_taken(claims):
     assert claims.take(["a", "b"], "three", 60) == {"a"}
 
 
-def test_an_expired_claim_is_taken_over_and_an_extended_one_is_not(claims, clock):
-    claims.take(["a"], "one", 60)
-    claims.take(["b"], "two", 60)
-    clock.now += 40
+def test_a_claim_is_taken_over_as_it_was_seen_and_not_as_it_is_since(claims):
+    claims.take(["a", "b"], "one", 60)
+    claims.take(["c"], "two", 60)
+    seen = claims.of(["a", "b", "c"])
     claims.extend("two", 60)
-    clock.now += 30
+    claims.release("one")
+    claims.take(["b"], "one", 60)
 
-    assert claims.free(["a", "b"]) == ["a"]
-    assert claims.take(["a", "b"], "three", 60) == {"a"}
-    assert claims.take(["a"], "one", 60) == set()
-
-
-def test_the_claim_of_a_holder_that_is_gone_is_taken_over_before_it_expires(claims):
-    claims.take(["a"], "dead", 60)
-    claims.take(["b"], "living", 60)
-    assert claims.take(["a", "b"], "two", 60, gone=lambda holder: holder == "dead") == {"a"}
+    assert claims.take([], "three", 60, list(seen.values())) == {"a"}
+    assert claims.take([], "three", 60, list(claims.of(["b", "c"]).values())) == {"b", "c"}
 
 
-@pytest.mark.parametrize("before", [0, 1], ids=["free", "expired"])
+@pytest.mark.parametrize("change", [{"key": "b"}, {"holder": "another"}, {"expires_at": 1060.0000001}])
+def test_a_claim_of_another_key_or_holder_or_value_is_not_the_one_that_was_seen(claims, change):
+    claims.take(["a"], "one", 60)
+    (claim,) = claims.of(["a"]).values()
+    assert claims.take([], "two", 60, [replace(claim, **change)]) <= {"b"}
+    assert claims.of(["a"]) == {"a": claim}
+
+
+def test_each_extension_is_another_value_whatever_the_clock_shows(claims, clock):
+    claims.take(["a"], "one", 60)
+    values = [claims.of(["a"])["a"].expires_at]
+    for now in [1000.0, 1000.0, -6200.0, -6200.0, 8200.0, 1000.0]:
+        clock.now = now
+        claims.extend("one", 60)
+        values.append(claims.of(["a"])["a"].expires_at)
+    claims.release("one")
+    claims.take(["a"], "one", 60)
+    values.append(claims.of(["a"])["a"].expires_at)
+    assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["free", "over"])
 def test_of_many_that_ask_at_the_same_time_one_holds_each_key(store, clock, before):
     keys = [f"k{number}" for number in range(12)]
     if before:
         ClaimsTable(store, clock).take(keys, "dead", 60)
-        clock.now += 61
+    seen = ClaimsTable(store, clock).of(keys)
     stores = [Store(store.uri) for _ in range(4)]
     barrier = threading.Barrier(4)
 
     def take(number):
         table = ClaimsTable(stores[number], clock)
         barrier.wait()
+        held = []
         order = keys[3 * number :] + keys[: 3 * number]
-        return [key for start in range(0, 12, 4) for key in table.take(order[start : start + 4], f"h{number}", 60)]
+        for start in range(0, 12, 4):
+            part = order[start : start + 4]
+            held += table.take([] if before else part, f"h{number}", 60, [seen[key] for key in part if before])
+        return held
 
     with ThreadPoolExecutor(4) as pool:
         held = [key for part in pool.map(take, range(4)) for key in part]
