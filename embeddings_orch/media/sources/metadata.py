@@ -11,7 +11,7 @@ import posixpath
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -63,6 +63,7 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
             raise SourceError(f"{root / folder} has {files} metadata files; keep one of them")
     for path in ordered:
         records = _records(root / path)
+        metadata.problems += [replace(problem, hides=None) for problem in records.problems]
         resolved, positions = rows.resolve(records, posixpath.dirname(path))
         for name in records.columns:
             if name != FILE_NAME:
@@ -81,9 +82,10 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
 
 def _records(path: Path) -> Records:
     records = read_records(path, FORMATS[path.suffix.lower()])
-    if records.problems:
-        first = records.problems[0]
-        raise SourceError(f"{first.where}: {first.reason}")
+    if records.cut:
+        # What comes after is not known, and captions that are missing would be taken for removed.
+        last = records.problems[-1]
+        raise SourceError(f"{last.where}: {last.reason}; the file ends there, as if it were cut off")
     if FILE_NAME not in records.columns and records.numbers:
         hint = suggestion(FILE_NAME, records.columns)
         raise SourceError(f"{path} has no column {FILE_NAME!r}, which names the file of each row{hint}")
@@ -104,6 +106,7 @@ class _Rows:
         self._composed = dict(composed)
         self._seen: dict[str, str] = {}
         self._problems = problems
+        self._loose: dict[str, str] | None = None
 
     def resolve(self, records: Records, folder: str) -> tuple[list[int], list[int]]:
         """The rows that speak of an item, and the items' positions."""
@@ -124,9 +127,22 @@ class _Rows:
                 positions.append(self._position[item])
                 self._seen[item] = records.where(row)
             elif not self._exists(item):
-                self._problems.append(Problem(records.where(row), f"there is no file {file_name!r} in the folder"))
+                missing = f"there is no file {file_name!r} in the folder{self._near(item)}"
+                self._problems.append(Problem(records.where(row), missing))
         return rows, positions
+
+    def _near(self, item: str) -> str:
+        """A file whose name differs in case, blanks or the kind of slash alone."""
+        if self._loose is None:
+            self._loose = {_loose(key): key for key in self._position}
+        near = self._loose.get(_loose(item))
+        return f"; did you mean {near!r}?" if near else ""
 
     def _exists(self, item: str) -> bool:
         # A file that the patterns leave out may well be described.
         return not item.startswith(("/", "../")) and os.path.lexists(self._root / item)
+
+
+def _loose(name: str) -> str:
+    parts = unicodedata.normalize("NFC", name).casefold().replace("\\", "/").split("/")
+    return "/".join(part.strip() for part in parts if part != ".")

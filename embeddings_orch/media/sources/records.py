@@ -1,12 +1,14 @@
-"""The rows of a CSV, JSON Lines or Parquet file, each with the place where it stands."""
+"""The rows of a CSV, JSON, JSON Lines or Parquet file, each with the place where it stands."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,14 +20,22 @@ from embeddings_orch.media.base import Problem
 from embeddings_orch.media.decoding.pictures import decode_text
 from embeddings_orch.media.sources.files import reason
 
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "json", "jsonl", "parquet"]
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+
+GZIP = ".gz"
+DELIMITERS = ",;\t|"
+"""What may stand between the fields of a CSV, where it is not told; of several, what the header has most of."""
+
+_LONGEST_FIELD, _LONGEST_HEADER = 2**31 - 1, 1_000_000
 
 
 @dataclass
@@ -39,6 +49,7 @@ class Records:
         numbers: of each row, counted from 1 without the header.
         lines: of each row, counted from 1; empty for Parquet.
         problems: rows that could not be read.
+        cut: the file ends within its last row, so that there may have been more.
     """
 
     name: str
@@ -47,6 +58,7 @@ class Records:
     numbers: list[int] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    cut: bool = False
 
     def values(self, column: str) -> list[Any]:
         """A column as Python values, an empty CSV cell as None; all None where there is no such."""
@@ -67,8 +79,20 @@ def place(name: str, row: int, line: int | None) -> str:
     return f"{name}, row {row}" if line is None else f"{name}, row {row} (line {line})"
 
 
-def read_records(path: Path, file_format: Format, name: str | None = None) -> Records:
-    """Read a whole file.
+def format_of(path: Path) -> Format | None:
+    """What a file is by its extension, that of a compressed one too; None where that tells nothing."""
+    plain = path.with_suffix("") if path.suffix.lower() == GZIP else path
+    return FORMATS.get(plain.suffix.lower())
+
+
+def read_records(path: Path, file_format: Format, name: str | None = None, *, delimiter: str | None = None) -> Records:
+    """Read a whole file, unpacked where its name ends with ``.gz``.
+
+    Args:
+        path: the file.
+        file_format: what it is.
+        name: what to call it in messages.
+        delimiter: what stands between the fields of a CSV; told from its header where it is not given.
 
     Raises:
         SourceError: it cannot be read as what it is said to be.
@@ -77,24 +101,36 @@ def read_records(path: Path, file_format: Format, name: str | None = None) -> Re
     try:
         if file_format == "parquet":
             _read_parquet(path, records)
-        elif file_format == "csv":
-            _read_csv(path, records)
-        else:
-            _read_jsonl(path, records)
+            return records
+        data = path.read_bytes()
+        if path.suffix.lower() == GZIP:
+            data = gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SourceError(f"{records.name}: not a whole gzip file ({error})") from error
     except OSError as error:
         raise SourceError(f"{records.name} cannot be read: {reason(error)}") from error
+    match file_format:
+        case "csv":
+            _read_csv(data, records, delimiter)
+        case "json" if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            _read_array(data, records)
+        case _:
+            _read_jsonl(data, records)
     return records
 
 
-def _read_csv(path: Path, records: Records) -> None:
+def _read_csv(data: bytes, records: Records, delimiter: str | None) -> None:
     try:
-        text = decode_text(path.read_bytes())
+        text = decode_text(data)
     except ItemError as error:
         raise SourceError(f"{records.name}: {error}") from error
     records.untyped = True
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    csv.field_size_limit(_LONGEST_FIELD)  # of the process; a text of some pages passes the usual 131,072 characters
+    delimiter = delimiter or _delimiter(text)
+    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
     rows: list[list[str]] = []
     line = number = 0
+    ragged = False
     header: list[str] | None = None
     try:
         for row in reader:
@@ -105,14 +141,16 @@ def _read_csv(path: Path, records: Records) -> None:
                 header = _header(row, records.name)
                 continue
             number += 1
-            if len(row) != len(header):
-                fields = f"{len(row)} fields where the header has {len(header)}"
+            if ragged := len(row) != len(header):
+                fields = f"{len(row)} field{'' if len(row) == 1 else 's'} where the header has {len(header)}"
                 where = place(records.name, number, start)
-                records.problems.append(Problem(where, f"{fields}; quote a value that has a comma", hides=""))
+                separator = "a comma" if delimiter == "," else repr(delimiter)
+                records.problems.append(Problem(where, f"{fields}; quote a value that has {separator}", hides=""))
                 continue
             rows.append(row)
             records.numbers.append(number)
             records.lines.append(start)
+        records.cut = ragged and not text.endswith(("\n", "\r"))
     except csv.Error as error:
         raise SourceError(f"{records.name}, line {line + 1}: not a CSV file ({error})") from error
     if header is None:
@@ -128,30 +166,58 @@ def _header(names: list[str], name: str) -> list[str]:
     return names
 
 
-def _read_jsonl(path: Path, records: Records) -> None:
+def _delimiter(text: str) -> str:
+    header = text[:_LONGEST_HEADER].lstrip("\r\n").partition("\n")[0]
+    return max(DELIMITERS, key=header.count)  # of equal ones the first: the comma
+
+
+def _read_jsonl(data: bytes, records: Records) -> None:
     rows: list[dict[str, Any]] = []
     number = 0
-    with path.open("rb") as file:
-        for line, data in enumerate(file, 1):
-            if not data.strip():
-                continue
-            number += 1
-            try:
-                rows.append(_object(data))
-            except (ValueError, RecursionError, ItemError) as error:
-                records.problems.append(Problem(place(records.name, number, line), f"not JSON: {error}", hides=""))
-                continue
-            records.numbers.append(number)
-            records.lines.append(line)
+    for line, text in enumerate(BytesIO(data), 1):
+        if not text.strip():
+            continue
+        number += 1
+        try:
+            rows.append(_object(text))
+        except (ValueError, RecursionError, ItemError) as error:
+            records.problems.append(Problem(place(records.name, number, line), f"not JSON: {error}", hides=""))
+            records.cut = not text.endswith(b"\n")
+            continue
+        records.numbers.append(number)
+        records.lines.append(line)
+    _set_columns(rows, records)
+
+
+def _read_array(data: bytes, records: Records) -> None:
+    try:
+        items = json.loads(decode_text(data))
+    except (ValueError, RecursionError, ItemError) as error:
+        raise SourceError(f"{records.name}: not JSON: {error}") from error
+    rows: list[dict[str, Any]] = []
+    for number, item in enumerate(items, 1):
+        try:
+            rows.append(_sound(item, escapes=True))
+        except ValueError as error:
+            records.problems.append(Problem(place(records.name, number, None), f"not usable: {error}", hides=""))
+            continue
+        records.numbers.append(number)
+    _set_columns(rows, records)
+
+
+def _set_columns(rows: list[dict[str, Any]], records: Records) -> None:
     names = dict.fromkeys(name for row in rows for name in row)
     records.columns = {name: [row.get(name) for row in rows] for name in names}
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    value = json.loads(decode_text(data))
+    return _sound(json.loads(decode_text(data)), escapes=b"\\u" in data)
+
+
+def _sound(value: Any, *, escapes: bool) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"a {type(value).__name__} where an object is due")  # noqa: TRY004
-    if b"\\u" in data:
+    if escapes:
         # Half a surrogate pair can be written in JSON and can be stored nowhere.
         json.dumps(value, ensure_ascii=False).encode()
     return value

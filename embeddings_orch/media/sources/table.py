@@ -26,7 +26,7 @@ from embeddings_orch.media.catalog.columns import (
 )
 from embeddings_orch.media.decoding.kinds import KINDS, kind_of
 from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, stat_of
-from embeddings_orch.media.sources.records import FORMATS, Format, Records, read_records
+from embeddings_orch.media.sources.records import FORMATS, Format, Records, format_of, read_records
 from embeddings_orch.media.sources.uris import local_file
 from embeddings_orch.models.content import content_hash
 from embeddings_orch.plugins import suggestion
@@ -42,8 +42,13 @@ class TableConfig(SourceConfig):
 
     source: ClassVar[str] = "table"
 
-    path: LocalPath = Field(description="The table: .csv, .jsonl, .ndjson or .parquet.")
+    path: LocalPath = Field(
+        description="The table: .csv, .tsv, .json, .jsonl, .ndjson or .parquet; all but the last also as .gz."
+    )
     format: Format | None = Field(None, description="What the file is, else told from its extension.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="What separates the fields of a CSV, else told from its header."
+    )
     id: str = Field("id", description="The column with the items' ids.")
     uri: str = Field("uri", description="The column with the media's paths, absolute or relative to the table.")
     text: str = Field("text", description="The column with texts; the items themselves where there is no path.")
@@ -129,11 +134,11 @@ class TableSource(Source[TableConfig]):
             raise SourceError(f"the media table {self._path} does not exist ({hint})")
         if self._path.is_dir():
             raise SourceError(f"{self._path} is a folder, not a table; for its media use `source: folder`")
-        file_format = config.format or FORMATS.get(self._path.suffix.lower())
+        file_format = config.format or format_of(self._path)
         if file_format is None:
             known = ", ".join(FORMATS)
             raise SourceError(f"{self._path}: its extension tells no format ({known}); set `format`")
-        records = read_records(self._path, file_format)
+        records = read_records(self._path, file_format, delimiter=config.delimiter)
         names = list(records.columns)
         if not names and not records.numbers:
             # JSON Lines without a line, where columns cannot be told.

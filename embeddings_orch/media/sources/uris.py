@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*+)://|(file):/", re.IGNORECASE)
+"""``file:/x`` is as good as ``file:///x`` (RFC 8089, appendix B)."""
 
 
 def local_file(uri: Any, folder: Path) -> str:
@@ -27,7 +28,7 @@ def local_file(uri: Any, folder: Path) -> str:
     scheme = _SCHEME.match(uri)
     if scheme is None:
         return os.path.abspath(folder / uri)
-    if scheme[1].lower() != "file":
+    if scheme[1] and scheme[1].lower() != "file":
         raise ValueError(f"{uri}: a source for {scheme[1]}:// is not installed; a table names local files")
     split = urlsplit(uri)
     if split.netloc not in ("", "localhost"):
