@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import pytest
 
@@ -74,3 +75,21 @@ def test_a_selection_runs_the_same_steps_with_dagster_and_without(gallery, dagst
             (step.key, step.status) for step in with_dagster.steps
         ]
         assert with_dagster.success is without.success is True
+
+
+@pytest.mark.slow
+def test_a_run_in_another_thread_is_no_part_of_the_outcome(gallery, dagster_home, make_gallery):
+    other = make_gallery(folder="other", pictures=3)
+    begun = []
+
+    def begin_another(event):
+        if isinstance(event, StepStart) and not begun:
+            begun.append(event)
+            thread = threading.Thread(target=execute_steps, args=(other.pipeline().spec,))
+            thread.start()
+            thread.join()
+
+    with listen(begin_another):
+        outcome = execute(load_declared(file=gallery.file)[0])
+    assert (len(outcome.steps), len(outcome.checks)) == (6, 13)
+    assert [asset.get("embedded") for asset in outcome.assets] == [None, 12, None, None]

@@ -13,7 +13,7 @@ from types import FrameType
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.events import RunEvent, StepKey, StepSkip, StepSuccess, listen, tell
+from embeddings_orch.pipeline.events import RunEvent, StepKey, StepSkip, StepSuccess, listen_in_thread, tell
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.outcome import RunOutcome
 from embeddings_orch.pipeline.run.steps import awaited_steps, check, describe_interruption, list_steps, materialize
@@ -52,7 +52,7 @@ def execute_steps(
             succeeded.add(event.step)
 
     started = clock()
-    with listen(read):
+    with listen_in_thread(read):
         try:
             with _termination_as_interrupt():
                 for step in steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 
 import pytest
 
@@ -172,3 +173,21 @@ def test_an_error_of_a_plugin_is_named_and_its_place_in_the_code_is_logged(galle
         outcome, _ = run(gallery)
     assert outcome.errors == [f"{TOY}: ZeroDivisionError: of the plugin"]
     assert "in wrong" in caplog.text
+
+
+def test_a_run_in_another_thread_is_no_part_of_the_outcome(gallery, make_gallery):
+    other = make_gallery(folder="other", pictures=3)
+    others = []
+
+    def begin_another(event):
+        if isinstance(event, StepSuccess) and event.step.asset == MEDIA and not others:
+            others.append(None)  # the other tells of its own catalog too
+            thread = threading.Thread(target=lambda: others.append(execute_steps(other.pipeline().spec)))
+            thread.start()
+            thread.join()
+
+    with listen(begin_another):
+        outcome = execute_steps(gallery.pipeline().spec, selection=[MEDIA, TOY])
+    steps = ["raw_media", "embeddings/toy", "embeddings/toy, checks"]
+    assert (list(statuses(outcome)), outcome.assets[1]["embedded"], len(outcome.checks)) == (steps, 12, 5)
+    assert (len(others[1].steps), others[1].assets[1]["embedded"], len(others[1].checks)) == (6, 3, 13)
