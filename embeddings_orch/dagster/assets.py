@@ -3,7 +3,7 @@
 import dagster as dg
 
 from embeddings_orch import plugins
-from embeddings_orch.dagster.common import asset_key, fail_with_reason, log_to, show_metadata
+from embeddings_orch.dagster.common import INTERRUPTIONS, asset_key, fail_with_reason, log_to, show_metadata
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.run.steps import materialize
 from embeddings_orch.spec.keys import AssetKey
@@ -140,7 +140,12 @@ def _materialize(
 ) -> dg.MaterializeResult[None]:
     with fail_with_reason():
         made = materialize(
-            pipeline, asset, retry_failed=retry_failed, index_checked=index_checked, listener=log_to(context)
+            pipeline,
+            asset,
+            retry_failed=retry_failed,
+            index_checked=index_checked,
+            listener=log_to(context),
+            interruptions=INTERRUPTIONS,
         )
         metadata = show_metadata(made.metadata, _NAMES)
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made.data_version))

@@ -88,8 +88,8 @@ def _carry_out(pipeline: Pipeline, step: StepKey, *, retry_failed: bool, togethe
         pass  # told as the step's failure
     except KeyboardInterrupt:
         pass  # told as the step's failure; the run ends with it
-    except Exception:
-        # Of a plugin, an SDK or ours: where in the code is of use to who mends it.
+    except BaseException:
+        # Of a plugin, an SDK or ours, a sys.exit among them: where in the code is of use to who mends it.
         _log.exception("%s failed", step)
 
 

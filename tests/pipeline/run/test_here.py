@@ -164,6 +164,40 @@ def test_a_signal_ends_the_run_and_what_was_committed_is_kept(gallery, monkeypat
     assert outcome.assets[1]["reused"] + outcome.assets[1]["embedded"] == 12
 
 
+class PanicError(BaseException):
+    """As those of Rust libraries: no Exception."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(SystemExit(0), "SystemExit: 0"), (PanicError("lost"), "PanicError: lost")]
+)
+def test_what_ends_a_process_elsewhere_fails_the_step_and_is_no_interruption(gallery, monkeypatch, error, reason):
+    def wrong(self, batch):
+        raise error
+
+    gallery.declare(
+        indexes={"found": {"vectors": ["toy"]}, "else": {"vectors": ["other"]}},
+        embeddings={**gallery.attributes["embeddings"], "other": {"provider": "counting", "dim": 9}},
+    )
+    embed = CountingEmbedder.embed
+    monkeypatch.setattr(
+        CountingEmbedder, "embed", lambda self, batch: (wrong if self.config.dim == 8 else embed)(self, batch)
+    )
+    outcome, _ = run(gallery)
+    assert (outcome.success, outcome.interrupted, outcome.errors) == (False, False, [f"{TOY}: {reason}"])
+    assert (statuses(outcome)["published/found"], statuses(outcome)["published/else"]) == ("skipped", "success")
+
+
+def test_the_reason_of_a_failure_is_its_first_cause(gallery, monkeypatch):
+    def wrong(*_, **__):
+        first = ValueError("first")
+        first.__cause__ = first
+        raise RuntimeError("then") from first
+
+    monkeypatch.setattr("embeddings_orch.pipeline.run.assets.embed", wrong)
+    assert run(gallery)[0].errors == [f"{TOY}: ValueError: first"]
+
+
 def test_an_error_of_a_plugin_is_named_and_its_place_in_the_code_is_logged(gallery, monkeypatch, caplog):
     def wrong(*_, **__):
         raise ZeroDivisionError("of the\nplugin")
