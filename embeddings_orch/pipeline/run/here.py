@@ -57,11 +57,12 @@ def execute_steps(
             with _termination_as_interrupt():
                 for step in steps:
                     missing = {above for above in awaited_steps(spec, step) if above in steps} - succeeded
-                    if not missing and not outcome.interrupted:
+                    if not missing:
                         _carry_out(pipeline, step, retry_failed=retry_failed, together=steps)
-        except KeyboardInterrupt:  # between two steps
-            outcome.interrupted = True
-            outcome.errors.append(describe_interruption(spec.name))
+        except KeyboardInterrupt:
+            if not outcome.interrupted:  # between two steps, else told as the step's failure
+                outcome.interrupted = True
+                outcome.errors.append(describe_interruption(spec.name))
         begun = {step.key for step in outcome.steps}
         for step in steps:
             if step not in begun:
@@ -87,7 +88,7 @@ def _carry_out(pipeline: Pipeline, step: StepKey, *, retry_failed: bool, togethe
     except EmbeddingsOrchError:
         pass  # told as the step's failure
     except KeyboardInterrupt:
-        pass  # told as the step's failure; the run ends with it
+        raise  # the run ends with it
     except BaseException:
         # Of a plugin, an SDK or ours, a sys.exit among them: where in the code is of use to who mends it.
         _log.exception("%s failed", step)
