@@ -3,7 +3,7 @@
 import dagster as dg
 
 from embeddings_orch import plugins
-from embeddings_orch.dagster.common import asset_key, fail_with_reason, log_to, show_metadata
+from embeddings_orch.dagster.common import INTERRUPTIONS, asset_key, fail_with_reason, log_to, show_metadata
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.pipeline.run.steps import materialize
@@ -150,7 +150,14 @@ def _materialize(
     index_checked: bool = False,
 ) -> dg.MaterializeResult[None]:
     with fail_with_reason():
-        made = materialize(pipeline, asset, settings=settings, index_checked=index_checked, listener=log_to(context))
+        made = materialize(
+            pipeline,
+            asset,
+            settings=settings,
+            index_checked=index_checked,
+            listener=log_to(context),
+            interruptions=INTERRUPTIONS,
+        )
         metadata = show_metadata(made.metadata, _NAMES)
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made.data_version))
 

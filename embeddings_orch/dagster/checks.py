@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from embeddings_orch.dagster.common import asset_key, fail_with_reason, log_to, show_metadata
+from embeddings_orch.dagster.common import INTERRUPTIONS, asset_key, fail_with_reason, log_to, show_metadata
 from embeddings_orch.dagster.runs.steps import step_name
 from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
 from embeddings_orch.pipeline.context import Pipeline
@@ -64,7 +64,7 @@ def _check(context: dg.AssetCheckExecutionContext, pipeline: Pipeline, asset: As
     """The results of the checks that were asked for: the UI can execute one alone."""
     names = {check.name for check in context.selected_asset_check_keys}
     with fail_with_reason():
-        evaluations = check(pipeline, asset, names=names, listener=log_to(context))
+        evaluations = check(pipeline, asset, names=names, listener=log_to(context), interruptions=INTERRUPTIONS)
         return [
             dg.AssetCheckResult(
                 asset_key=asset_key(asset),

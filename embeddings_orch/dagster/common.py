@@ -18,6 +18,9 @@ from embeddings_orch.spec.keys import AssetKey
 RETRYABLE = "another_run_may_succeed"
 """Metadata of a step failure: whether a sensor should try again by itself."""
 
+INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+"""What a step is ended with by Ctrl-C, a signal, or the UI."""
+
 
 def asset_key(key: AssetKey) -> dg.AssetKey:
     """Dagster's key of an asset."""

@@ -12,9 +12,9 @@ from cachetools import FIFOCache
 from embeddings_orch.embedding.contents import vectors_by_place
 from embeddings_orch.embedding.pool.model import PooledModel, vector_or_raise
 from embeddings_orch.embedding.pool.pool import shared_pool
-from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.errors import EmbeddingsOrchError, TerminalError
 from embeddings_orch.lancedb.sources import SourceValue
-from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.base import EmbedderConfig, embedder_for
 from embeddings_orch.models.content import Failure, Modality, Vectors
 from embeddings_orch.models.identity import digest
 
@@ -45,8 +45,11 @@ class FunctionModel:
     @property
     def modalities(self) -> frozenset[Modality]:
         """What it reads."""
-        with self._model() as model:
-            return model.modalities
+        try:
+            with self._model() as model:
+                return model.modalities
+        except TerminalError:  # its weights, which make its fingerprint, may be on other machines alone
+            return embedder_for(self.config).modalities
 
     @property
     def dimensions(self) -> int:
@@ -55,8 +58,11 @@ class FunctionModel:
         Raises:
             EmbeddingsOrchError: it cannot be had.
         """
-        with self._model() as model:
-            known = self._dimensions or model.dimensions
+        try:
+            with self._model() as model:
+                known = self._dimensions or model.dimensions
+        except TerminalError:  # as above
+            known = embedder_for(self.config).dimensions()
         return known or len(self.query("text", "dimensions"))
 
     @property

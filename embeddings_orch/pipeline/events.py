@@ -8,6 +8,7 @@ Dagster's metadata and log, the command line's bars, its tables, JSON and report
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -150,6 +151,19 @@ def listen(listener: EventListener) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+@contextmanager
+def listen_in_thread(listener: EventListener) -> Iterator[None]:
+    """Tell a listener of the steps that this thread carries out meanwhile: another may be at a run of its own."""
+    thread = threading.get_ident()
+
+    def listen_to_own(event: RunEvent) -> None:
+        if threading.get_ident() == thread:
+            listener(event)
+
+    with listen(listen_to_own):
+        yield
 
 
 def tell(event: RunEvent, listener: EventListener | None = None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import threading
 
 import pytest
 
@@ -12,6 +14,7 @@ from embeddings_orch.pipeline.run.here import execute_steps
 from embeddings_orch.pipeline.run.settings import RunSettings
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.project import load_declared
+from embeddings_orch_testing.counting import CountingEmbedder
 
 TIMES = ("run_id", "seconds", "items_per_second", "seconds_waited", "seconds_in_model")
 
@@ -40,6 +43,10 @@ def no_media(gallery):
     shutil.rmtree(gallery.media)
 
 
+def left_by_a_plugin(gallery):
+    gallery.model(name="leaves")
+
+
 def without_times(value):
     if isinstance(value, dict):
         return {name: without_times(item) for name, item in value.items() if name not in TIMES}
@@ -47,8 +54,13 @@ def without_times(value):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prepare", [healthy, failed_items, broken_provider, failed_check, no_media])
-def test_a_run_tells_the_same_with_dagster_and_without(gallery, dagster_home, prepare):
+@pytest.mark.parametrize("prepare", [healthy, failed_items, broken_provider, failed_check, no_media, left_by_a_plugin])
+def test_a_run_tells_the_same_with_dagster_and_without(gallery, dagster_home, monkeypatch, prepare):
+    def embed_or_leave(self, batch):
+        return sys.exit(3) if self.config.name == "leaves" else embed(self, batch)
+
+    embed = CountingEmbedder.embed
+    monkeypatch.setattr(CountingEmbedder, "embed", embed_or_leave)
     prepare(gallery)
     told = []
     for run in (execute, lambda declared: execute_steps(declared.spec)):
@@ -61,6 +73,8 @@ def test_a_run_tells_the_same_with_dagster_and_without(gallery, dagster_home, pr
     with_dagster, without = told
     assert without == with_dagster
     assert with_dagster[0]["success"] is (prepare in (healthy, failed_items))
+    if prepare is left_by_a_plugin:
+        assert with_dagster[0]["errors"] == ["gallery/embeddings/toy: SystemExit: 3"]
 
 
 def run_both(gallery, **options):
@@ -98,3 +112,21 @@ def test_a_selection_runs_the_same_steps_with_dagster_and_without(gallery, dagst
             (step.key, step.status) for step in with_dagster.steps
         ]
         assert with_dagster.success is without.success is True
+
+
+@pytest.mark.slow
+def test_a_run_in_another_thread_is_no_part_of_the_outcome(gallery, dagster_home, make_gallery):
+    other = make_gallery(folder="other", pictures=3)
+    begun = []
+
+    def begin_another(event):
+        if isinstance(event, StepStart) and not begun:
+            begun.append(event)
+            thread = threading.Thread(target=execute_steps, args=(other.pipeline().spec,))
+            thread.start()
+            thread.join()
+
+    with listen(begin_another):
+        outcome = execute(load_declared(file=gallery.file)[0])
+    assert (len(outcome.steps), len(outcome.checks)) == (6, 13)
+    assert [asset.get("embedded") for asset in outcome.assets] == [None, 12, None, None]

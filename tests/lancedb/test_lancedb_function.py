@@ -361,3 +361,14 @@ def test_equal_functions_are_equal(create):
     assert (one == same, hash(one) == hash(same)) == (True, True)
     assert one != create(provider="counting", dim=5)
     assert one != "counting"
+
+
+def test_what_a_model_reads_and_its_length_are_told_where_its_weights_are_not(create, monkeypatch):
+    def unreadable(self):
+        raise EmbeddingsOrchError("the weights are not there")
+
+    monkeypatch.setattr(CountingConfig, "identity", unreadable)
+    function = create(provider="counting", name="far away", dim=6)
+    assert (function.reads, function.ndims()) == ({"image", "text", "audio"}, 6)
+    with pytest.raises(TerminalError, match="not there"):
+        function.compute_query_embeddings("a dog")

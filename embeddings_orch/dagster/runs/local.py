@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from embeddings_orch.dagster.runs.instance import dagster_instance, short
 from embeddings_orch.dagster.runs.steps import describe_failure, parse_step, step_name
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.events import StepFailure, StepKey, StepSkip, listen
+from embeddings_orch.pipeline.events import StepFailure, StepKey, StepSkip, listen_in_thread
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.outcome import RunOutcome
 from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
@@ -46,7 +46,7 @@ def execute(declared: Declared, *, settings: RunSettings = AS_USUAL, selection: 
         job = build_pipeline(spec).resolve_job_def(job_name(spec))
         outcome = RunOutcome(spec.name, None, "")
         started = time.monotonic()
-        with listen(outcome.read):
+        with listen_in_thread(outcome.read):
             result = job.execute_in_process(
                 run_config=config,
                 instance=instance,

@@ -56,6 +56,7 @@ class PooledModel:
         self._lock = threading.Lock()
         self._bulk = self._make_bulk_step()
         self._twins: set[EmbedStep] = set()
+        self._asking = 0  # callers of `embed` and `aembed`
         self._warming = threading.Lock()
         self._worked = False
 
@@ -83,7 +84,8 @@ class PooledModel:
         """
         contents = [content for content in prepared if isinstance(content, Prepared)]
         try:
-            return self._answers(prepared, self._batcher.embed(contents, timeout=timeout) if contents else [])
+            with self._in_use():
+                return self._answers(prepared, self._batcher.embed(contents, timeout=timeout) if contents else [])
         except TerminalError:
             self._forget_failure()
             raise
@@ -92,7 +94,8 @@ class PooledModel:
         """`embed` for an event loop; a task that is cancelled frees its places."""
         contents = [content for content in prepared if isinstance(content, Prepared)]
         try:
-            return self._answers(prepared, await self._batcher.aembed(contents) if contents else [])
+            with self._in_use():
+                return self._answers(prepared, await self._batcher.aembed(contents) if contents else [])
         except TerminalError:
             self._forget_failure()
             raise
@@ -143,9 +146,10 @@ class PooledModel:
                 if self._bulk is shared:
                     self._worked = self._works
                     self._bulk = self._make_bulk_step()
-            if isinstance(self.config, RemoteConfig):
-                self._owner.renew()  # its client has the key
-            else:
+                # Its client has the key. Who else uses it has to be answered, and shows that the key is right.
+                if isinstance(self.config, RemoteConfig) and not self._asking and self._twins == {twin}:
+                    self._owner.renew()
+            if not isinstance(self.config, RemoteConfig):
                 self._forget_failure()
             raise
         finally:
@@ -179,6 +183,16 @@ class PooledModel:
             twin.cancel()
         self._batcher.close()
         self._owner.close()
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._lock:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking -= 1
 
     def _make_bulk_step(self) -> EmbedStep:
         return EmbedStep(self.config, owner=self._owner.get)

@@ -13,7 +13,7 @@ from types import FrameType
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.events import RunEvent, StepKey, StepSkip, StepSuccess, listen, tell
+from embeddings_orch.pipeline.events import RunEvent, StepKey, StepSkip, StepSuccess, listen_in_thread, tell
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.outcome import RunOutcome
 from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
@@ -53,16 +53,17 @@ def execute_steps(
             succeeded.add(event.step)
 
     started = clock()
-    with listen(read):
+    with listen_in_thread(read):
         try:
             with _termination_as_interrupt():
                 for step in steps:
                     missing = {above for above in awaited_steps(spec, step) if above in steps} - succeeded
-                    if not missing and not outcome.interrupted:
+                    if not missing:
                         _carry_out(pipeline, step, settings, together=steps)
-        except KeyboardInterrupt:  # between two steps
-            outcome.interrupted = True
-            outcome.errors.append(describe_interruption(spec.name))
+        except KeyboardInterrupt:
+            if not outcome.interrupted:  # between two steps, else told as the step's failure
+                outcome.interrupted = True
+                outcome.errors.append(describe_interruption(spec.name))
         begun = {step.key for step in outcome.steps}
         for step in steps:
             if step not in begun:
@@ -88,9 +89,9 @@ def _carry_out(pipeline: Pipeline, step: StepKey, settings: RunSettings, *, toge
     except EmbeddingsOrchError:
         pass  # told as the step's failure
     except KeyboardInterrupt:
-        pass  # told as the step's failure; the run ends with it
-    except Exception:
-        # Of a plugin, an SDK or ours: where in the code is of use to who mends it.
+        raise  # the run ends with it
+    except BaseException:
+        # Of a plugin, an SDK or ours, a sys.exit among them: where in the code is of use to who mends it.
         _log.exception("%s failed", step)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.context import Pipeline
@@ -27,6 +28,8 @@ from embeddings_orch.pipeline.run.checks import CHECKS, check_asset
 from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
+
+Interruptions: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
 
 
 def list_steps(spec: PipelineSpec, selection: Collection[AssetKey] = ()) -> list[StepKey]:
@@ -61,13 +64,22 @@ def materialize(
     settings: RunSettings = AS_USUAL,
     index_checked: bool = False,
     listener: EventListener | None = None,
+    interruptions: Interruptions = KeyboardInterrupt,
 ) -> Materialization:
     """Materialize an asset and tell of it; see `embeddings_orch.pipeline.run.assets.make_asset`.
+
+    Args:
+        pipeline: whose asset.
+        asset: its key.
+        retry_failed: of an embedding: try again what failed for good.
+        index_checked: of a pointer: this run has built and checked the index.
+        listener: of this step, beside those of the process.
+        interruptions: what Ctrl-C or a signal raises.
 
     Raises:
         EmbeddingsOrchError: it cannot be made; what was committed is kept.
     """
-    with _step_told(StepKey(asset), listener):
+    with _step_told(StepKey(asset), listener, interruptions):
         made = make_asset(pipeline, asset, listener, settings=settings, index_checked=index_checked)
         tell(made, listener)
     return made
@@ -79,6 +91,7 @@ def check(
     *,
     names: Collection[str] | None = None,
     listener: EventListener | None = None,
+    interruptions: Interruptions = KeyboardInterrupt,
 ) -> list[CheckEvaluation]:
     """Check an asset and tell of it; a check that failed and blocks is the step's failure.
 
@@ -87,11 +100,12 @@ def check(
         asset: an embedding or an index.
         names: the checks that were asked for, all where none is given.
         listener: of this step, beside those of the process.
+        interruptions: what Ctrl-C or a signal raises.
 
     Raises:
         EmbeddingsOrchError: it cannot be checked.
     """
-    with _step_told(StepKey(asset, "checks"), listener) as fail:
+    with _step_told(StepKey(asset, "checks"), listener, interruptions) as fail:
         evaluations = check_asset(pipeline, asset)
         evaluations = [evaluation for evaluation in evaluations if names is None or evaluation.check in names]
         for evaluation in evaluations:
@@ -102,13 +116,15 @@ def check(
 
 
 def describe_failure(step: StepKey, error: BaseException) -> str:
-    """Why a step failed, in one line."""
+    """Why a step failed, in one line: the error's first cause, or what one of ours says itself."""
     if isinstance(error, EmbeddingsOrchError):
         return str(error)
-    if not isinstance(error, Exception):
-        return describe_interruption(str(step))
-    text = " ".join(line.strip() for line in str(error).strip().splitlines())
-    return f"{step}: {type(error).__name__}: {text}" if text else f"{step}: {type(error).__name__}"
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None and cause not in causes:
+        causes.append(cause)
+    text = " ".join(line.strip() for line in str(causes[-1]).strip().splitlines())
+    name = type(causes[-1]).__name__
+    return f"{step}: {name}: {text}" if text else f"{step}: {name}"
 
 
 def describe_interruption(what: str) -> str:
@@ -118,7 +134,10 @@ def describe_interruption(what: str) -> str:
 
 @contextmanager
 def _step_told(
-    step: StepKey, listener: EventListener | None, clock: Callable[[], float] = time.monotonic
+    step: StepKey,
+    listener: EventListener | None,
+    interruptions: Interruptions,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[[str], None]]:
     """Tell of a step's start and of how it ended; what is yielded makes it a failure without an error."""
     reasons: list[str] = []
@@ -127,8 +146,10 @@ def _step_told(
     try:
         yield reasons.append
     except BaseException as error:
-        interrupted = not isinstance(error, Exception)
-        tell(StepFailure(step, clock() - started, describe_failure(step, error), interrupted), listener)
+        # A sys.exit in an SDK and a panic of a Rust library are no Exception, and no interruption either.
+        interrupted = isinstance(error, interruptions)
+        reason = describe_interruption(str(step)) if interrupted else describe_failure(step, error)
+        tell(StepFailure(step, clock() - started, reason, interrupted), listener)
         raise
     seconds = clock() - started
     tell(StepFailure(step, seconds, reasons[0]) if reasons else StepSuccess(step, seconds), listener)

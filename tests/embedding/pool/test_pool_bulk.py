@@ -175,21 +175,32 @@ def test_a_key_that_was_mended_is_used_by_the_next_call(elsewhere, server, monke
     assert len(remote.embed(remote.prepare("text", ["a cat"], "query"))[0]) == 8
 
 
-def test_a_request_of_another_caller_survives_that_the_key_is_read_anew(elsewhere, server):
+@pytest.mark.parametrize("asked", ["bulk", "query"])
+def test_a_refusal_of_one_caller_closes_no_client_that_another_uses(elsewhere, server, asked):
+    inside, leave = threading.Event(), threading.Event()
+
     def refuse(request):
+        if request.body["input"] == ["a dog"]:
+            return Fault.status_code(401)
         if request.body["input"] == ["slow"]:
-            return Fault.slow(0.5) if len(server.requests) < 3 else None
-        return Fault.status_code(401)
+            inside.set()
+            assert leave.wait(LONG)
+        return None
 
     server.faults.when(refuse)
-    remote = elsewhere(batch_size=1, retry={"initial_wait": 0.001})
+    remote = elsewhere(batch_size=1, retry={"max_retries": 0})
     with ThreadPoolExecutor(1) as threads:
-        other = threads.submit(bulk, remote, "slow")
-        while not server.requests:
-            threading.Event().wait(0.01)
-        with pytest.raises(TerminalError):
-            bulk(remote, "a dog")
-        assert other.result(LONG).shape == (1, 8)
+        if asked == "bulk":
+            other = threads.submit(bulk, remote, "slow")
+        else:
+            other = threads.submit(remote.embed, remote.prepare("text", ["slow"], "query"))
+        assert inside.wait(LONG)
+        try:
+            with pytest.raises(TerminalError):
+                bulk(remote, "a dog")
+        finally:
+            leave.set()
+        assert np.shape(other.result(LONG)) == (1, 8)
 
 
 def test_what_was_spent_counts_for_all_calls_until_one_is_refused(elsewhere):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 
 import pytest
 
@@ -53,7 +54,8 @@ def test_every_step_tells_its_start_what_it_made_and_its_end_in_the_order_of_the
     assert [str(event.step) for event in events if isinstance(event, StepStart)] == [
         *(MEDIA, TOY, f"{TOY}, checks", FOUND, f"{FOUND}, checks", POINTER)
     ]
-    assert {str(event.step) for event in events if isinstance(event, Progress)} == {TOY, FOUND}
+    # A catalog that takes its time tells of it too.
+    assert {event.step for event in events if isinstance(event, Progress)} >= {TOY, FOUND}
     assert set(statuses(outcome).values()) == {"success"}
     assert gallery.rows().keys() == gallery.captions.keys()
 
@@ -164,6 +166,54 @@ def test_a_signal_ends_the_run_and_what_was_committed_is_kept(gallery, monkeypat
     assert outcome.assets[1]["reused"] + outcome.assets[1]["embedded"] == 12
 
 
+@after(Gallery.run)
+@pytest.mark.parametrize("moment", [StepStart, StepSuccess])
+def test_a_signal_while_an_event_is_told_ends_the_run(gallery, moment):
+    def interrupt(event):
+        if isinstance(event, moment) and event.step.asset == MEDIA:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with listen(interrupt):
+        outcome = execute_steps(gallery.pipeline().spec, selection=[MEDIA, POINTER])
+    assert (outcome.success, outcome.interrupted) == (False, True)
+    assert outcome.errors == ["gallery: interrupted; what was committed is kept, run again to go on"]
+    assert statuses(outcome)["published/found"] == "skipped"
+
+
+class PanicError(BaseException):
+    """As those of Rust libraries: no Exception."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(SystemExit(0), "SystemExit: 0"), (PanicError("lost"), "PanicError: lost")]
+)
+def test_what_ends_a_process_elsewhere_fails_the_step_and_is_no_interruption(gallery, monkeypatch, error, reason):
+    def wrong(self, batch):
+        raise error
+
+    gallery.declare(
+        indexes={"found": {"vectors": ["toy"]}, "else": {"vectors": ["other"]}},
+        embeddings={**gallery.attributes["embeddings"], "other": {"provider": "counting", "dim": 9}},
+    )
+    embed = CountingEmbedder.embed
+    monkeypatch.setattr(
+        CountingEmbedder, "embed", lambda self, batch: (wrong if self.config.dim == 8 else embed)(self, batch)
+    )
+    outcome, _ = run(gallery)
+    assert (outcome.success, outcome.interrupted, outcome.errors) == (False, False, [f"{TOY}: {reason}"])
+    assert (statuses(outcome)["published/found"], statuses(outcome)["published/else"]) == ("skipped", "success")
+
+
+def test_the_reason_of_a_failure_is_its_first_cause(gallery, monkeypatch):
+    def wrong(*_, **__):
+        first = ValueError("first")
+        first.__cause__ = first
+        raise RuntimeError("then") from first
+
+    monkeypatch.setattr("embeddings_orch.pipeline.run.assets.embed", wrong)
+    assert run(gallery)[0].errors == [f"{TOY}: ValueError: first"]
+
+
 def test_an_error_of_a_plugin_is_named_and_its_place_in_the_code_is_logged(gallery, monkeypatch, caplog):
     def wrong(*_, **__):
         raise ZeroDivisionError("of the\nplugin")
@@ -173,3 +223,21 @@ def test_an_error_of_a_plugin_is_named_and_its_place_in_the_code_is_logged(galle
         outcome, _ = run(gallery)
     assert outcome.errors == [f"{TOY}: ZeroDivisionError: of the plugin"]
     assert "in wrong" in caplog.text
+
+
+def test_a_run_in_another_thread_is_no_part_of_the_outcome(gallery, make_gallery):
+    other = make_gallery(folder="other", pictures=3)
+    others = []
+
+    def begin_another(event):
+        if isinstance(event, StepSuccess) and event.step.asset == MEDIA and not others:
+            others.append(None)  # the other tells of its own catalog too
+            thread = threading.Thread(target=lambda: others.append(execute_steps(other.pipeline().spec)))
+            thread.start()
+            thread.join()
+
+    with listen(begin_another):
+        outcome = execute_steps(gallery.pipeline().spec, selection=[MEDIA, TOY])
+    steps = ["raw_media", "embeddings/toy", "embeddings/toy, checks"]
+    assert (list(statuses(outcome)), outcome.assets[1]["embedded"], len(outcome.checks)) == (steps, 12, 5)
+    assert (len(others[1].steps), others[1].assets[1]["embedded"], len(others[1].checks)) == (6, 3, 13)
