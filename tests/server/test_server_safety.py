@@ -472,7 +472,7 @@ def test_names_have_a_limit(http, body):
     [
         ("/v1/embeddings", {"model": "toy", "input": "\ud800"}, 400),
         ("/v1/embeddings", {"model": "toy", "input": {"text": "a\udfff"}}, 400),
-        ("/vectorize", {"texts": ["\ud800"]}, 500),
+        ("/vectorize", {"texts": ["\ud800"]}, 422),
         ("/clip/embed_text", {"text": ["\ud800"]}, 400),
     ],
 )
@@ -499,7 +499,7 @@ LONG = "x" * 100_001
     [
         ("/v1/search", {"text": LONG}, 400, '"param":"text"'),
         ("/v1/embeddings", {"model": "toy", "input": ["fine", LONG]}, 400, '"param":"input[1]"'),
-        ("/vectorize", {"texts": ["fine", LONG]}, 500, "texts[1] cannot be embedded"),
+        ("/vectorize", {"texts": ["fine", LONG]}, 422, "texts[1] cannot be embedded"),
         ("/clip/embed_text", {"text": ["fine", LONG]}, 400, "text 1 cannot be embedded"),
         ("/clip/compare", {"subject": "a", "subject_type": "text", "prompt": ["fine", LONG]}, 400, "prompt 1 cannot"),
     ],

@@ -85,9 +85,9 @@ def test_meta_tells_the_model(server, local):
     [
         ({"texts": "a dog"}, 422, "texts: Input should be a valid list"),
         ({"texts": [1]}, 422, "texts.0"),
-        ({"images": ["AAAA"]}, 500, "images[0] is not a picture"),
-        ({"images": ["%%%"]}, 500, "images[0] is not base64"),
-        ({"texts": ["fine", ""]}, 500, "texts[1] cannot be embedded: empty"),
+        ({"images": ["AAAA"]}, 422, "images[0] is not a picture"),
+        ({"images": ["%%%"]}, 422, "images[0] is not base64"),
+        ({"texts": ["fine", ""]}, 422, "texts[1] cannot be embedded: empty"),
     ],
 )
 def test_errors_are_in_the_containers_words(server, body, status, message):

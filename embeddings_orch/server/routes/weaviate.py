@@ -1,7 +1,9 @@
 """The routes of Weaviate's CLIP container over a declared model, so that Weaviate can be given this server instead.
 
 After github.com/weaviate/multi2vec-clip-inference (app.py, clip.py). Weaviate embeds objects and queries by the same
-route, so all contents are documents. As with the container, one bad item fails its whole request with status 500.
+route, so all contents are documents. As with the container, one bad item fails its whole request; but with status 422
+where the container says 500, for it is no mistake of the server's. Weaviate's client (modules/multi2vec-clip/clients)
+treats all from 400 on alike: it tells the status and ``error``.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ async def vectorize(body: VectorizeRequest, request: Request) -> Response:
         answers = await embed_contents(request, model, modality, inputs, side="document", names=names) if inputs else []
         for answer in answers:
             if isinstance(answer, Failure):
-                status = 503 if answer.kind == "transient" else 500
+                status = 503 if answer.kind == "transient" else 422
                 raise HttpProblem(status, f"{answer.uri} cannot be embedded: {answer.reason}")
             vectors[modality].append(answer.tolist())
     return await answer_with(app_state, {}, textVectors=vectors["text"], imageVectors=vectors["image"])
@@ -116,5 +118,4 @@ def _pictures(encoded: list[str], app_state: State) -> list[bytes]:
             picture_of(picture, app_state.settings, param=f"images[{place}]") for place, picture in enumerate(encoded)
         ]
     except HttpProblem as problem:
-        # With the container's status, for which clients look for the bad item.
-        raise HttpProblem(500, str(problem), param=problem.param) from problem
+        raise HttpProblem(422, str(problem), param=problem.param) from problem
