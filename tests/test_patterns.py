@@ -66,7 +66,13 @@ def patterns_of(file: Path, source: Path) -> Iterator[re.Pattern[str]]:
     parts = file.relative_to(source).with_suffix("").parts
     names = vars(importlib.import_module(".".join(part for part in parts if part != "__init__")))
     for call in calls_of_re(file):
-        yield eval(f"re.compile({ast.unparse(call.args[0])}, {flags_of(call)})", names)
+        pattern = eval(f"re.compile({ast.unparse(call.args[0])}, {flags_of(call)})", names)
+        # One of bytes takes as long as the same of texts.
+        yield re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII) if is_bytes(pattern) else pattern
+
+
+def is_bytes(pattern: re.Pattern[Any]) -> bool:
+    return isinstance(pattern.pattern, bytes)
 
 
 def calls_of_re(file: Path) -> Iterator[ast.Call]:

@@ -162,5 +162,5 @@ def test_our_provider_finds_the_text_that_is_too_long(server):
     outcome = step([step.prepare(Item(str(place), "text", one, f"t{place}")) for place, one in enumerate(texts)])
     assert outcome.keys == ["0", "1", "3"]
     assert [failure.key for failure in outcome.failures] == ["2"]
-    assert "100,000 characters" in outcome.failures[0].reason
+    assert "100,000 bytes" in outcome.failures[0].reason
     step.close()

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from embeddings_orch.server.gate.body_key import no_key, put_off
 from embeddings_orch.server.gate.hosts import address_of, host_of
 from embeddings_orch.server.gate.keys import Keys, cookie_name
+from embeddings_orch.server.gate.limits import HEADER, URL
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.settings import ServeSettings
 
@@ -72,6 +73,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        _check_sizes(scope)
         query_keys = _take_keys(scope)
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
@@ -153,3 +155,12 @@ def _take_keys(scope: Scope) -> list[str]:
     if keys:
         scope["query_string"] = b"&".join(others)
     return keys
+
+
+def _check_sizes(scope: Scope) -> None:
+    """Refuse what no client of ours sends, before anything reads it."""
+    if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > URL:
+        raise HttpProblem(414, f"the path and the query string have more than {URL:,} bytes")
+    for name, value in scope["headers"]:
+        if len(value) > HEADER:
+            raise HttpProblem(431, f"the header {name[:100].decode('latin-1')} has more than {HEADER:,} bytes")

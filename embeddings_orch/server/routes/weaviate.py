@@ -20,13 +20,11 @@ from starlette.responses import Response
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Failure, Modality
 from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.limits import INPUTS
 from embeddings_orch.server.gate.problems import HttpProblem, invalid
 from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embed_contents, of_model, title
 from embeddings_orch.server.shared.pictures import picture_of
 from embeddings_orch.server.shared.state import State, state
-
-MOST_ITEMS = 2048
-"""Texts, and pictures, of a request."""
 
 
 class _Route(APIRoute):
@@ -53,8 +51,8 @@ class VectorizeRequest(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    texts: list[str] | None = Field(None, max_length=MOST_ITEMS)
-    images: list[str] | None = Field(None, max_length=MOST_ITEMS, description="Files in base64.")
+    texts: list[str] | None = Field(None, max_length=INPUTS)
+    images: list[str] | None = Field(None, max_length=INPUTS, description="Files in base64.")
 
 
 @router.post("/vectorize", summary="Embed texts and pictures, as Weaviate's multi2vec-clip does")
