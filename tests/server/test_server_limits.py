@@ -65,6 +65,8 @@ NOT_TEXTS = "not made of texts and parameters"
         ("regexp_like(lower((caption)), caption)", {}, NOT_TEXTS),
         ("regexp_like(regexp_match('a', 'b')[1], lower('x'))", {}, NOT_TEXTS),
         ("regexp_match(caption, lower(:p))[1] = 'a'", {"p": "a"}, NOT_TEXTS),
+        ("regexp_like :p", {"p": ["a", "(" * 40_000]}, "regexp_like without parentheses"),
+        ("upper(lower :p) = 'A'", {"p": "a"}, "lower without parentheses"),
         ("caption ~ 'a'", {}, "'~' outside of quotes"),
         ("caption SIMILAR TO 'a'", {}, "use regexp_like"),
         ("id IN :ids OR id IN :ids", {"ids": ["x"] * 5_001}, "10,000 values in all"),

@@ -106,6 +106,7 @@ def check_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
     values, patterns = _Values(params or {}), FilterPatterns(params or {})
     terms = joins = 0
     opened: list[str] = []
+    function: str | None = None
     for token in _TOKENS.finditer(where):
         kind, text = token.lastgroup, token[0]
         if (why := _refusal(kind, text)) is not None:
@@ -115,7 +116,11 @@ def check_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
         elif kind == "up" and opened:
             opened.pop()
         elif kind == "param":
+            if function is not None:
+                # The list of a parameter would be the arguments, which nothing here looks at.
+                raise refuse(f"has {function} without parentheses")
             values.count(text[1:])
+        function = text if kind == "call" and text.lower() in FUNCTIONS else None
         terms += kind in _COUNTED
         # What stands in brackets by name is put into an array for each row.
         joins += kind == "join" or (opened[-1:] == ["["] and (kind == "term" or text[:1] in '"`'))
