@@ -16,9 +16,9 @@ from typing import Any
 from embeddings_orch.errors import ItemError, ProviderError, RateLimitedError, TerminalError, TransientError
 
 _LONGEST = 500
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_DURATION = re.compile(r"(?<!\d)(\d++(?:\.\d++)?)(ms|h|m|s)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"\A(?>.*?<title)[^>]*+>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _REQUEST_OR_ITEM = frozenset({400, 413, 422})
 _TRANSIENT = frozenset({408, 409, 425})
 

@@ -15,7 +15,7 @@ from embeddings_orch.plugins import suggestion
 
 _TOKENS = re.compile(
     r"""
-    (?P<quoted> '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` )
+    (?P<quoted> '(?:[^']|'')*+' | "(?:[^"]|"")*+" | `[^`]*+` )
   | (?P<open> ['"`] )
   | (?P<comment> -- | /\* )
   | (?P<cast> :: )

@@ -37,7 +37,8 @@ _PATTERNS = {
     NAME_PATTERN: "a name has letters, digits and _, begins with a letter, and is at most 63 long",
     OWNER_PATTERN: "an owner is an e-mail address or team:NAME",
 }
-_TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
+# Where nothing closes it, all of the line is passed by, and not looked through again from each brace.
+_TEMPLATE = re.compile(r"\{\{(?:(.*?)\}\}|.*+)")
 _ENV = re.compile(r"""^\s*env(?:\.(\w+)|\(\s*['"](\w+)['"]\s*(?:,\s*['"](.*?)['"]\s*)?\))\s*$""")
 
 
@@ -173,6 +174,8 @@ def _construct(node: yaml.Node, document: Document) -> Any:
 
 def _render(text: str, location: Location, document: Document) -> str:
     def value_of(match: re.Match[str]) -> str:
+        if match.group(1) is None:
+            return match.group(0)
         parsed = _ENV.match(match.group(1))
         if parsed is None:
             raise SpecError(

@@ -16,6 +16,9 @@ from embeddings_orch.errors import StoreError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONGEST = 300
+_WORD = re.compile(r"\S++")
+_POSITION = re.compile(r".\.rs:\d++:\d")
 _NOT_FOUND = re.compile(r"not found|does not exist", re.IGNORECASE)
 
 
@@ -42,7 +45,12 @@ def guard(method: F) -> F:
 def short(error: Exception) -> str:
     """The first line of a message, without the position in LanceDB's own source."""
     text = str(error).strip() or type(error).__name__
-    return re.sub(r",? *\S*rustc\S*.*$|, \S+\.rs:\d+:\d+.*$", "", text.splitlines()[0])[:300]
+    line = text.splitlines()[0]
+    for word in _WORD.finditer(line):
+        start = word.start()
+        if "rustc" in word[0] or (line[max(start - 2, 0) : start] == ", " and _POSITION.search(word[0])):
+            return line[:start].rstrip(" ").removesuffix(",")[:_LONGEST]
+    return line[:_LONGEST]
 
 
 def is_missing(error: Exception) -> bool:

@@ -77,26 +77,37 @@ def test_the_options_of_the_page_are_those_of_the_command():
 def test_the_limits_of_the_page_are_those_of_the_server():
     from embeddings_orch.server import running
     from embeddings_orch.server.gate import bodies
-    from embeddings_orch.server.routes import openai, roboflow, thumbnails, weaviate
-    from embeddings_orch.server.routes import search as searching
+    from embeddings_orch.server.gate import limits as most
+    from embeddings_orch.server.routes import thumbnails
     from embeddings_orch.server.settings import ServeSettings
-    from embeddings_orch.server.shared import embedding as vectors
-    from embeddings_orch.server.shared import filtering
 
     default = ServeSettings()
-    limits = PAGE[PAGE.index("## Limits") : PAGE.index("## Operation")]
-    for told in (
-        f"{default.max_body // 2**20} MiB, {bodies._BODY_SECONDS:g} seconds; {running._HEADERS // 1024} KiB",
+    rows = [
+        f"{default.max_body // 2**20} MiB, {bodies._BODY_SECONDS:g} seconds; {running._HEADERS // 1024} KiB, "
+        f"{running._HEAD_SECONDS:g} seconds, one header {most.HEADER // 1024} KiB |",
+        f"| a URL | {most.URL // 1024} KiB |",
+        f"| {most.JSON_KEYS:,} keys, {most.JSON_VALUES:,} elements, {most.JSON_DEPTH} deep, "
+        f"numbers of {most.JSON_NUMBER:,} bytes |",
+        f"a parameter | {most.NAME:,} bytes |",
+        f"| an id, a picture's URL | {most.ID:,} bytes |",
+        f"| {most.TEXT:,} bytes;",
+        f"| {most.KEYWORDS}, {most.KEYWORD_BYTES:,} bytes:",
+        f"| a vector | {most.DIMENSIONS:,} numbers |",
         f"{default.max_pixels // 10**6} million pixels",
-        f"{default.max_limit:,} hits, offset {searching.MAX_OFFSET:,}, {default.seconds:g} seconds",
-        f"| {openai.MOST_INPUTS:,} texts, and",
-        f"{roboflow.MOST_PROMPTS} on Roboflow's routes; {default.seconds:g} seconds |",
-        f"| {vectors.MAX_TEXT:,} characters;",
+        f"{default.max_limit:,} hits, offset {most.OFFSET:,}, {most.COLUMNS} columns, {default.seconds:g} seconds",
+        f"| {most.INPUTS:,} texts, and",
+        f"{most.PROMPTS} on Roboflow's routes; {default.seconds:g} seconds |",
+        f"| a filter | {most.FILTER:,} bytes, {most.FILTER_TERMS} terms, {most.FILTER_DEPTH} deep;",
+        f"| {most.FILTER_PARAMS} parameters, {most.FILTER_VALUES:,} values, {most.FILTER_VALUE_BYTES:,} bytes |",
+        f"| {most.PATTERNS:,} bytes, {most.PATTERN_WILDCARDS} wildcards:",
+        f"| {most.FILTER_JOINS}, by",
         f"| {default.concurrency}, and {default.concurrency * 8} that wait",
-        f"{filtering.MOST_TERMS} terms, {filtering.DEEPEST} deep, {filtering.MOST_VALUES:,} values",
         f"files up to {thumbnails._MAX_FILE // 2**20} MiB",
         f"{default.thumbnail_cache // 2**20} MiB of them",
         f"| connections | {running._CONNECTIONS} |",
-    ):
-        assert told in limits
-    assert weaviate.MOST_ITEMS == openai.MOST_INPUTS
+    ]
+    limits = PAGE[PAGE.index("## Limits") : PAGE.index("## Operation")]
+    assert [row for row in rows if row not in limits] == []
+    names = {name for name, value in vars(most).items() if isinstance(value, int)}
+    source = Path(__file__).read_text()
+    assert [name for name in sorted(names) if f"{{most.{name}" not in source] == [], "a limit that the page has not"

@@ -85,9 +85,9 @@ def test_meta_tells_the_model(server, local):
     [
         ({"texts": "a dog"}, 422, "texts: Input should be a valid list"),
         ({"texts": [1]}, 422, "texts.0"),
-        ({"images": ["AAAA"]}, 500, "images[0] is not a picture"),
-        ({"images": ["%%%"]}, 500, "images[0] is not base64"),
-        ({"texts": ["fine", ""]}, 500, "texts[1] cannot be embedded: empty"),
+        ({"images": ["AAAA"]}, 422, "images[0] is not a picture"),
+        ({"images": ["%%%"]}, 422, "images[0] is not base64"),
+        ({"texts": ["fine", ""]}, 422, "texts[1] cannot be embedded: empty"),
     ],
 )
 def test_errors_are_in_the_containers_words(server, body, status, message):
@@ -162,5 +162,5 @@ def test_our_provider_finds_the_text_that_is_too_long(server):
     outcome = step([step.prepare(Item(str(place), "text", one, f"t{place}")) for place, one in enumerate(texts)])
     assert outcome.keys == ["0", "1", "3"]
     assert [failure.key for failure in outcome.failures] == ["2"]
-    assert "100,000 characters" in outcome.failures[0].reason
+    assert "100,000 bytes" in outcome.failures[0].reason
     step.close()

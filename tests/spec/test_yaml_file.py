@@ -416,3 +416,12 @@ def test_an_owner_is_what_dagster_takes(owner, taken):
         else:
             with pytest.raises((dg.DagsterInvalidDefinitionError, ValidationError)):
                 verdict()
+
+
+def test_braces_that_nothing_closes_are_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDIA", "media")
+    path = "{{ {{{ {x} }" + "{{" * 50_000
+    file = tmp_path / "defs.yaml"
+    file.write_text(edited("path: media", f"path: |-\n        {{{{ env.MEDIA }}}}/{path}\n        {{{{ env.MEDIA }}}}"))
+    (document,) = read_documents(file)
+    assert document.data["attributes"]["media"]["path"] == f"media/{path}\nmedia"

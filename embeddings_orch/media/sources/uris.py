@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*+)://|(file):/", re.IGNORECASE)
+_SCHEME = re.compile(r"\A(?:([A-Za-z][A-Za-z0-9+.-]*+)://|(file):/)", re.IGNORECASE)
 """``file:/x`` is as good as ``file:///x`` (RFC 8089, appendix B)."""
 
 

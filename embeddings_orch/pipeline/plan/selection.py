@@ -13,7 +13,7 @@ from embeddings_orch.spec.pipeline import PipelineSpec
 Graph = Mapping[AssetKey, Sequence[AssetKey]]
 """The keys directly upstream of each asset, by key; in the order to show them."""
 
-_SELECTION = re.compile(r"(?:(\d*)\+)?([^+]+?)(?:\+(\d*))?")
+_SELECTION = re.compile(r"\A(?:(\d*+)\+)?([^+]++)(?:\+(\d*+))?")
 
 
 def graph(spec: PipelineSpec) -> dict[AssetKey, list[AssetKey]]:

@@ -71,7 +71,7 @@ def materialize(
     Args:
         pipeline: whose asset.
         asset: its key.
-        retry_failed: of an embedding: try again what failed for good.
+        settings: what the run is told.
         index_checked: of a pointer: this run has built and checked the index.
         listener: of this step, beside those of the process.
         interruptions: what Ctrl-C or a signal raises.

@@ -7,6 +7,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from embeddings_orch.server.gate.json_bodies import check_json
 from embeddings_orch.server.gate.problems import HttpProblem
 
 _BODY_SECONDS = 30.0
@@ -30,7 +31,7 @@ class Bodies:
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body and pass it on, or answer with 408, 413, 415 or 503."""
+        """Read the body and pass it on, or answer with 400, 408, 413, 415 or 503."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -46,7 +47,9 @@ class Bodies:
         body = bytearray()
         try:
             await self._read(receive, body)
-            await self.app(scope, _replay(bytes(body), receive), send)
+            data = bytes(body)
+            check_json(data)
+            await self.app(scope, _replay(data, receive), send)
         finally:
             self._held -= len(body)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from urllib.parse import unquote_plus, urlsplit
 
@@ -11,7 +10,9 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embeddings_orch.server.gate.body_key import no_key, put_off
+from embeddings_orch.server.gate.hosts import address_of, host_of
 from embeddings_orch.server.gate.keys import Keys, cookie_name
+from embeddings_orch.server.gate.limits import HEADER, URL
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.settings import ServeSettings
 
@@ -72,6 +73,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        _check_sizes(scope)
         query_keys = _take_keys(scope)
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
@@ -83,8 +85,10 @@ class Gate:
         await self.app(scope, receive, send)
 
     def _check_host(self, host: str) -> None:
-        name = _host(host)
-        if name in self._names or (self._by_address and _is_address(name)):
+        name = host_of(host)
+        if name is None:
+            raise HttpProblem(400, f"{host[:100]!r} is no host; allow a name with --allowed-host")
+        if name in self._names or (self._by_address and address_of(name) is not None):
             return
         raise HttpProblem(403, f"the server is not called {name[:100]!r}; allow the name with --allowed-host")
 
@@ -135,32 +139,28 @@ def _names(settings: ServeSettings) -> frozenset[str]:
     names = {*_LOOPBACK, settings.host, *settings.allowed_hosts}
     if settings.host not in _LOOPBACK:
         names.add(socket.gethostname())
-    return frozenset(_host(name) for name in names if name)
-
-
-def _host(header: str) -> str:
-    """The name in a Host header, without its port."""
-    header = header.strip().lower()
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    name, _, _ = header.partition(":") if header.count(":") == 1 else (header, "", "")
-    return name.rstrip(".")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    # An address of IPv6 has no brackets there.
+    return frozenset(host for name in names if (host := address_of(name) or host_of(name)) is not None)
 
 
 def _take_keys(scope: Scope) -> list[str]:
     """The keys in the query string, which is left without them: whatever logs it later shows none."""
-    query = scope.get("query_string", b"")
-    parts = query.split(b"&")
-    others = [part for part in parts if unquote_plus(part.partition(b"=")[0].decode("latin-1")) != _KEY_PARAMETER]
-    if len(others) == len(parts):
-        return []
-    scope["query_string"] = b"&".join(others)
-    return [unquote_plus(part.partition(b"=")[2].decode("latin-1")) for part in parts if part not in others]
+    keys, others = [], []
+    for part in scope.get("query_string", b"").split(b"&"):
+        name, _, value = part.decode("latin-1").partition("=")
+        if unquote_plus(name) == _KEY_PARAMETER:
+            keys.append(unquote_plus(value))
+        else:
+            others.append(part)
+    if keys:
+        scope["query_string"] = b"&".join(others)
+    return keys
+
+
+def _check_sizes(scope: Scope) -> None:
+    """Refuse what no client of ours sends, before anything reads it."""
+    if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > URL:
+        raise HttpProblem(414, f"the path and the query string have more than {URL:,} bytes")
+    for name, value in scope["headers"]:
+        if len(value) > HEADER:
+            raise HttpProblem(431, f"the header {name[:100].decode('latin-1')} has more than {HEADER:,} bytes")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.limits import ItemId, ShortName
 from embeddings_orch.server.routes.facets import facets_json
 from embeddings_orch.server.shared.rows import read_row
 from embeddings_orch.server.shared.state import state
@@ -25,7 +26,9 @@ async def indexes(request: Request) -> Response:
 
 
 @router.get(_INDEX + "/facets", summary="The values of an index's columns, for filters")
-async def facets(request: Request, pipeline: str, index: str, generation: str | None = None) -> Response:
+async def facets(
+    request: Request, pipeline: ShortName, index: ShortName, generation: ShortName | None = None
+) -> Response:
     """For each column its most frequent values, or its least and greatest."""
     app_state = state(request)
 
@@ -40,7 +43,9 @@ async def facets(request: Request, pipeline: str, index: str, generation: str | 
 
 
 @router.get(_INDEX + "/items/{id:path}", summary="One item")
-async def item(request: Request, *, pipeline: str, index: str, id: str, generation: str | None = None) -> Response:
+async def item(
+    request: Request, *, pipeline: ShortName, index: ShortName, id: ItemId, generation: ShortName | None = None
+) -> Response:
     """An item's URI and columns; 404 where there is none."""
     app_state = state(request)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from embeddings_orch.pipeline.maps.layout import make_map
+from embeddings_orch.server.gate.limits import ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
@@ -23,7 +24,12 @@ _AT_ONCE = 2
 
 @router.get("/v1/indexes/{pipeline}/{index}/map", summary="Where the items lie on a plane")
 async def index_map(
-    request: Request, *, pipeline: str, index: str, column: str | None = None, generation: str | None = None
+    request: Request,
+    *,
+    pipeline: ShortName,
+    index: ShortName,
+    column: ShortName | None = None,
+    generation: ShortName | None = None,
 ) -> Response:
     """The ids and the coordinates, 0..65535, of up to 200,000 items with a vector in `column`, by default the first.
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from embeddings_orch.embedding.pool.lanes import Embedded
 from embeddings_orch.models.content import Failure, Modality, Vectors
 from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.limits import INPUTS, ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.embedding import (
     answer_with,
@@ -31,8 +32,6 @@ from embeddings_orch.server.shared.state import State, state
 
 router = APIRouter(tags=["openai"])
 
-MOST_INPUTS = 2048
-
 
 class EmbeddingsRequest(BaseModel):
     """OpenAI's request, and ``input_type``."""
@@ -40,12 +39,12 @@ class EmbeddingsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     input: Any = Field(description="A text, or up to 2,048 of them; pictures as data URIs or {image: data URI}.")
-    model: str = Field(
-        max_length=1000, description="`pipeline/embedding`; or `embedding` or the model's name, where it is unique."
+    model: ShortName = Field(
+        description="`pipeline/embedding`; or `embedding` or the model's name, where it is unique."
     )
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, description="Refused unless it is what the model has.")
-    user: str | None = Field(None, description="Not used.")
+    user: ShortName | None = Field(None, description="Not used.")
     input_type: Literal["document", "query"] = Field(
         "document", description="What the inputs are, for models that tell queries from what they look for."
     )
@@ -93,7 +92,7 @@ async def models(request: Request) -> Response:
 
 
 @router.get("/v1/models/{name:path}", summary="One model, as OpenAI tells it")
-async def model(name: str, request: Request) -> Response:
+async def model(name: ShortName, request: Request) -> Response:
     """A model by one of its names."""
     if name not in model_names(state(request).served):
         raise HttpProblem(404, f"there is no model {name!r}", param="model", kind="model_not_found")
@@ -115,10 +114,8 @@ def _inputs(body_input: Any) -> list[Any]:
             "check_embedding_ctx_length=False)",
             param="input",
         )
-    if len(inputs) > MOST_INPUTS:
-        raise HttpProblem(
-            400, f"input: array too long, {len(inputs):,} inputs; the limit is {MOST_INPUTS:,}", param="input"
-        )
+    if len(inputs) > INPUTS:
+        raise HttpProblem(400, f"input: array too long, {len(inputs):,} inputs; the limit is {INPUTS:,}", param="input")
     return inputs
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import numpy as np
+from annotated_types import MaxLen
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from embeddings_orch.embedding.pool.model import PooledModel
 from embeddings_orch.models.content import Failure, Modality, Side, Vectors
 from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.limits import INPUTS, PROMPTS, ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embed_contents, title
 from embeddings_orch.server.shared.pictures import picture_at, picture_of
@@ -28,10 +30,10 @@ from embeddings_orch.server.shared.state import State, state
 
 router = APIRouter(tags=["roboflow"])
 
-MOST_PROMPTS = 128
-"""Pictures or prompts of a request; Roboflow's own default is 8."""
-
 ClipKind = Literal["image", "text"]
+
+# Where many are of a wrong type, no error is made of each. Of those that are right, `_vectors` takes fewer.
+_Many = MaxLen(INPUTS)
 
 
 class ImageGiven(BaseModel):
@@ -39,7 +41,7 @@ class ImageGiven(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    type: str = Field(description="base64; url where the server allows it.")
+    type: ShortName = Field(description="base64; url where the server allows it.")
     value: Any
 
 
@@ -51,21 +53,21 @@ class ClipRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    api_key: str | None = Field(None, description="The server's key, where it stands in no header.")
-    clip_version_id: str | None = Field(None, description="Not used: the served model answers.")
-    id: str | None = Field(None, description="Given back as inference_id.")
+    api_key: ShortName | None = Field(None, description="The server's key, where it stands in no header.")
+    clip_version_id: ShortName | None = Field(None, description="Not used: the served model answers.")
+    id: ShortName | None = Field(None, description="Given back as inference_id.")
 
 
 class TextRequest(ClipRequest):
     """Of ``/clip/embed_text``."""
 
-    text: str | list[str]
+    text: str | Annotated[list[str], _Many]
 
 
 class ImageRequest(ClipRequest):
     """Of ``/clip/embed_image``."""
 
-    image: ImageGiven | list[ImageGiven]
+    image: ImageGiven | Annotated[list[ImageGiven], _Many]
 
 
 class CompareRequest(ClipRequest):
@@ -74,7 +76,9 @@ class CompareRequest(ClipRequest):
     subject: Prompt
     subject_type: ClipKind = "image"
     # In this order: what has a type and a value is a picture, and no two prompts with names.
-    prompt: ImageGiven | str | list[Prompt] | dict[str, Prompt] = Field(union_mode="left_to_right")
+    prompt: ImageGiven | str | Annotated[list[Prompt], _Many] | dict[ShortName, Prompt] = Field(
+        union_mode="left_to_right"
+    )
     prompt_type: ClipKind = "text"
 
 
@@ -125,8 +129,8 @@ async def _vectors(
 ) -> list[Vectors]:
     """The vectors of texts or pictures, in order."""
     app_state = state(request)
-    if len(values) > MOST_PROMPTS:
-        raise HttpProblem(400, f"The maximum number of {param}s in a request is {MOST_PROMPTS}, not {len(values)}")
+    if len(values) > PROMPTS:
+        raise HttpProblem(400, f"The maximum number of {param}s in a request is {PROMPTS}, not {len(values)}")
     if kind == "image":
         contents: list[Any] = await blocking(app_state, lambda: [_picture(value, app_state, param) for value in values])
     elif all(isinstance(value, str) for value in values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated, Any, Literal
 
@@ -13,8 +14,20 @@ from embeddings_orch.errors import EmbeddingsOrchError, FilterError, StoreError
 from embeddings_orch.search.request import CANDIDATES
 from embeddings_orch.search.results import Results
 from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.limits import (
+    COLUMNS,
+    DIMENSIONS,
+    FILTER_PARAMS,
+    KEYWORD_BYTES,
+    KEYWORDS,
+    OFFSET,
+    ItemId,
+    ShortName,
+    ShortText,
+    at_most,
+    size_of,
+)
 from embeddings_orch.server.gate.problems import HttpProblem
-from embeddings_orch.server.shared.embedding import MAX_TEXT
 from embeddings_orch.server.shared.filtering import check_filter
 from embeddings_orch.server.shared.pictures import is_large, picture_at, picture_of
 from embeddings_orch.server.shared.rows import gone_problem, is_gone, read_row
@@ -24,15 +37,8 @@ from embeddings_orch.store.tables.generations import Generation
 
 router = APIRouter(tags=["search"])
 
-MAX_OFFSET = 100_000
-_MAX_DIMENSIONS = 100_000
-_MAX_COLUMNS = 100
-_MAX_ID = 10_000
 _LARGE_AT_ONCE = 2
-
-
-ShortName = Annotated[str, Field(max_length=1000)]
-"""A name; looking for the one that is nearest to it takes long where it is long."""
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Strict(BaseModel):
@@ -45,7 +51,7 @@ class ImageQuery(Strict):
     """A picture: the file itself, or where it is on the public web."""
 
     base64: str | None = Field(None, description="The file's bytes in base64, without a data: prefix.")
-    url: str | None = Field(None, max_length=4096, description="http(s), where the server allows URLs.")
+    url: ItemId | None = Field(None, description="http(s), where the server allows URLs.")
 
     @model_validator(mode="after")
     def _one(self) -> ImageQuery:
@@ -59,24 +65,24 @@ class SearchRequest(Strict):
 
     index: ShortName | None = Field(None, description="Its name, or `pipeline/index`; not needed where there is one.")
     pipeline: ShortName | None = None
-    text: str | None = Field(None, max_length=MAX_TEXT)
+    text: ShortText | None = None
     image: ImageQuery | None = None
-    vector: list[float] | None = Field(None, max_length=_MAX_DIMENSIONS, description="Of the model of `column`.")
-    id: str | None = Field(None, max_length=_MAX_ID, description="More like this item.")
-    keyword: str | None = Field(None, max_length=MAX_TEXT)
+    vector: list[float] | None = Field(None, max_length=DIMENSIONS, description="Of the model of `column`.")
+    id: ItemId | None = Field(None, description="More like this item.")
+    keyword: Annotated[str, at_most(KEYWORD_BYTES)] | None = None
     hybrid: bool = False
     alpha: float | None = Field(None, description="The vectors' share: 0 is keywords only, 1 vectors only.")
     weights: dict[ShortName, float] | None = Field(
-        None, max_length=_MAX_COLUMNS, description="Embeddings, each with its share."
+        None, max_length=COLUMNS, description="Embeddings, each with its share."
     )
     fusion: Literal["rrf", "relative"] | None = None
     column: ShortName | None = Field(None, description="The one embedding to search.")
-    columns: list[ShortName] | None = Field(None, max_length=_MAX_COLUMNS)
-    where: str | None = Field(None, max_length=MAX_TEXT, description="SQL over the columns; `:name` is of `params`.")
-    params: dict[str, Any] | None = None
+    columns: list[ShortName] | None = Field(None, max_length=COLUMNS)
+    where: str | None = Field(None, description="SQL over the columns; `:name` is of `params`.")
+    params: dict[ShortName, Any] | None = Field(None, max_length=FILTER_PARAMS)
     limit: int = Field(10, ge=1)
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-    candidates: int = Field(CANDIDATES, ge=1, le=MAX_OFFSET)
+    offset: Annotated[int, Field(ge=0, le=OFFSET)] = 0
+    candidates: int = Field(CANDIDATES, ge=1, le=OFFSET)
     generation: ShortName | None = Field(None, description="Default the published one.")
 
     @field_validator("where")
@@ -91,6 +97,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
     app_state = state(request)
     if body.limit > app_state.settings.max_limit:
         raise HttpProblem(400, f"limit: at most {app_state.settings.max_limit:,} hits at a time", param="limit")
+    _check_words(body)
     check_filter(body.where, body.params)
     served_index = app_state.served.index(body.index, body.pipeline)
     started = time.perf_counter()
@@ -112,6 +119,20 @@ async def search(body: SearchRequest, request: Request) -> Response:
             "seconds": round(time.perf_counter() - started, 6),
         }
     )
+
+
+def _check_words(body: SearchRequest) -> None:
+    """Refuse more words for the full text than can be looked up in time."""
+    param, words = ("text", body.text) if body.keyword is None else ("keyword", body.keyword)
+    if words is None or (body.keyword is None and not body.hybrid and body.alpha is None):
+        return
+    if size_of(words) > KEYWORD_BYTES or sum(1 for _ in _WORD.finditer(words)) > KEYWORDS:
+        raise HttpProblem(
+            400,
+            f"{param}: the full text is searched for at most {KEYWORDS} words of {KEYWORD_BYTES:,} bytes in all; give "
+            "fewer as keyword",
+            param=param,
+        )
 
 
 async def _image(app_state: State, query: ImageQuery | None) -> bytes | None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from embeddings_orch.server.gate.answers import json_answer
 from embeddings_orch.server.gate.keys import SESSION_SECONDS
+from embeddings_orch.server.gate.limits import ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.gate.safety import cookie_of
 from embeddings_orch.server.shared.state import state
@@ -22,7 +23,7 @@ class SessionRequest(BaseModel):
     # The key must not come back in an error.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    key: str
+    key: ShortName
 
 
 @router.post("/v1/session", summary="Open a session: a cookie that counts as the API key")

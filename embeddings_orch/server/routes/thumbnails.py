@@ -12,6 +12,7 @@ from starlette.responses import Response
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError
 from embeddings_orch.media.decoding.pictures import decode_image
 from embeddings_orch.models.content import content_hash
+from embeddings_orch.server.gate.limits import ItemId, ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.rows import ItemFile
 from embeddings_orch.server.shared.served import ServedIndex
@@ -29,11 +30,11 @@ _FORMAT = "WEBP" if features.check_module("webp") else "PNG"
 async def thumbnail(
     request: Request,
     *,
-    pipeline: str,
-    index: str,
-    id: str,
+    pipeline: ShortName,
+    index: ShortName,
+    id: ItemId,
     size: Annotated[int, Query(ge=1, le=SIZES[-1])] = 192,
-    generation: str | None = None,
+    generation: ShortName | None = None,
 ) -> Response:
     """A WebP that fits into `size` x `size` pixels, rounded up to 64, 96, 128, 192, 256, 384 or 512.
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from embeddings_orch.server.gate.answers import to_json
+from embeddings_orch.server.gate.limits import ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.columns import columns_of
 from embeddings_orch.server.shared.served import ServedIndex
@@ -23,7 +24,7 @@ MOST = 50
 
 @router.get("/v1/indexes/{pipeline}/{index}/values", summary="One column's value of every item")
 async def values(
-    request: Request, *, pipeline: str, index: str, column: str, generation: str | None = None
+    request: Request, *, pipeline: ShortName, index: ShortName, column: ShortName, generation: ShortName | None = None
 ) -> Response:
     """The ids, and for each the place of its value among `values`, -1 where it has none.
 

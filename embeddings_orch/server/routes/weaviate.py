@@ -1,7 +1,9 @@
 """The routes of Weaviate's CLIP container over a declared model, so that Weaviate can be given this server instead.
 
 After github.com/weaviate/multi2vec-clip-inference (app.py, clip.py). Weaviate embeds objects and queries by the same
-route, so all contents are documents. As with the container, one bad item fails its whole request with status 500.
+route, so all contents are documents. As with the container, one bad item fails its whole request; but with status 422
+where the container says 500, for it is no mistake of the server's. Weaviate's client (modules/multi2vec-clip/clients)
+treats all from 400 on alike: it tells the status and ``error``.
 """
 
 from __future__ import annotations
@@ -18,13 +20,11 @@ from starlette.responses import Response
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Failure, Modality
 from embeddings_orch.server.gate.answers import json_answer
+from embeddings_orch.server.gate.limits import INPUTS
 from embeddings_orch.server.gate.problems import HttpProblem, invalid
 from embeddings_orch.server.shared.embedding import answer_with, blocking, clip_model, embed_contents, of_model, title
 from embeddings_orch.server.shared.pictures import picture_of
 from embeddings_orch.server.shared.state import State, state
-
-MOST_ITEMS = 2048
-"""Texts, and pictures, of a request."""
 
 
 class _Route(APIRoute):
@@ -51,8 +51,8 @@ class VectorizeRequest(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    texts: list[str] | None = Field(None, max_length=MOST_ITEMS)
-    images: list[str] | None = Field(None, max_length=MOST_ITEMS, description="Files in base64.")
+    texts: list[str] | None = Field(None, max_length=INPUTS)
+    images: list[str] | None = Field(None, max_length=INPUTS, description="Files in base64.")
 
 
 @router.post("/vectorize", summary="Embed texts and pictures, as Weaviate's multi2vec-clip does")
@@ -68,7 +68,7 @@ async def vectorize(body: VectorizeRequest, request: Request) -> Response:
         answers = await embed_contents(request, model, modality, inputs, side="document", names=names) if inputs else []
         for answer in answers:
             if isinstance(answer, Failure):
-                status = 503 if answer.kind == "transient" else 500
+                status = 503 if answer.kind == "transient" else 422
                 raise HttpProblem(status, f"{answer.uri} cannot be embedded: {answer.reason}")
             vectors[modality].append(answer.tolist())
     return await answer_with(app_state, {}, textVectors=vectors["text"], imageVectors=vectors["image"])
@@ -116,5 +116,4 @@ def _pictures(encoded: list[str], app_state: State) -> list[bytes]:
             picture_of(picture, app_state.settings, param=f"images[{place}]") for place, picture in enumerate(encoded)
         ]
     except HttpProblem as problem:
-        # With the container's status, for which clients look for the bad item.
-        raise HttpProblem(500, str(problem), param=problem.param) from problem
+        raise HttpProblem(422, str(problem), param=problem.param) from problem

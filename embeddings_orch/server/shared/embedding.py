@@ -19,6 +19,7 @@ from embeddings_orch.errors import PluginError
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure, Modality, Side
 from embeddings_orch.plugins import suggestion
+from embeddings_orch.server.gate.limits import TEXT, size_of
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.pictures import is_large
 from embeddings_orch.server.shared.served import Served
@@ -26,9 +27,6 @@ from embeddings_orch.server.shared.state import State, state
 from embeddings_orch.server.shared.threads import timeout_problem
 
 ResultT = TypeVar("ResultT")
-
-MAX_TEXT = 100_000
-"""Characters of a text; a tokenizer takes seconds and much memory for what a model cuts off anyway."""
 
 _LANE = " embed"
 _LARGE = 2
@@ -131,7 +129,7 @@ async def embed_contents(
             raise HttpProblem(400, f"the model {title(model.config)!r} reads {known}, not {modality}", param=modality)
         short = [not _too_long(content) for content in contents]
         ready = iter(model.prepare(modality, list(compress(contents, short)), side, list(compress(names, short))))
-        too_long = f"the text has more than {MAX_TEXT:,} characters"
+        too_long = f"the text has more than {TEXT:,} bytes"
         return [next(ready) if fits else Failure("", name, too_long) for fits, name in zip(short, names, strict=True)]
 
     large = any(isinstance(content, bytes) and is_large(content) for content in contents)
@@ -191,7 +189,7 @@ def _ends(request: Request, seconds: float) -> float:
 
 
 def _too_long(content: str | bytes) -> bool:
-    return isinstance(content, str) and len(content) > MAX_TEXT
+    return isinstance(content, str) and size_of(content) > TEXT
 
 
 async def _wait_for_disconnect(request: Request) -> None:

@@ -11,6 +11,9 @@ import pyarrow as pa
 from embeddings_orch.errors import FilterError, StoreError
 from embeddings_orch.store.base import short, store_errors, text
 
+_LONGEST = 1000
+"""Characters of a filter that an error repeats; with its values it may have megabytes."""
+
 ROW = "_rowid"
 """The column by which `IndexReader.take` finds a row again."""
 
@@ -121,7 +124,8 @@ class IndexReader:
         if not where:
             return ""
         names = [name for name in self.schema.names if not name.startswith("_")]
-        return f" (filter: {where}; columns: {', '.join(names)})"
+        told = where if len(where) <= _LONGEST else f"{where[:_LONGEST]} ..."
+        return f" (filter: {told}; columns: {', '.join(names)})"
 
 
 def tune(query: Any, search: dict[str, int] | None) -> Any:

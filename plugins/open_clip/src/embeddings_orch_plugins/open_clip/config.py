@@ -15,7 +15,7 @@ from embeddings_orch_plugins.open_clip.architectures import LOCAL_DIR, canonical
 
 Backend = Literal["torch", "onnx"]
 
-EXECUTION_PROVIDER = re.compile(r"[A-Za-z0-9]+ExecutionProvider")
+EXECUTION_PROVIDER = re.compile(r"\A[A-Za-z0-9]+ExecutionProvider")
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".npz", ".npy")
 
 

@@ -22,7 +22,7 @@ from embeddings_orch_testing.servers.bedrock_models import MODELS
 from embeddings_orch_testing.servers.faults import Fault
 
 _PATH = re.compile(r"/model/([^/]+)/invoke")
-_SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,]+)/\d{8}/[\w-]+/(bedrock|sts)/aws4_request, *Signed.*")
+_SIGNED = re.compile(r"\AAWS4-HMAC-SHA256 Credential=([^/,]+)/\d{8}/[\w-]+/(bedrock|sts)/aws4_request, *Signed.*")
 _PROFILE = re.compile(r"(?:us|eu|apac|jp|au|ca|global|us-gov)\.")
 _LARGEST_BODY = 25_000_000
 _XML = {"content-type": "text/xml"}
