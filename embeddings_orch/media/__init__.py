@@ -1,7 +1,7 @@
 """What there is to embed, and all that the author of a source needs, in one import.
 
-A source's modules import from here and nowhere else in the package; an embedder's do for `decode_image` and
-`portable_image`.
+A source's modules import from here and nowhere else in the package; an embedder's do for what decodes pictures:
+`decode_image`, `portable_image`, `resize_cut_out`.
 
 Example:
     >>> from embeddings_orch.media import CATALOG_SCHEMA, Listing, Scan, Source, SourceConfig
@@ -9,8 +9,10 @@ Example:
 
 from embeddings_orch.errors import EmbeddingsOrchError, ItemError, SourceError, TransientError
 from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN, Listing, Problem, Scan, Source, SourceConfig
+from embeddings_orch.media.decoding.fitting import is_oversized, resize_cut_out
 from embeddings_orch.media.decoding.kinds import MediaKind, kind_of
-from embeddings_orch.media.decoding.pictures import MAX_PIXELS, decode_image, image_size
+from embeddings_orch.media.decoding.limits import MAX_PIXELS, has_too_many_scans
+from embeddings_orch.media.decoding.pictures import decode_image, image_orientation, image_size
 from embeddings_orch.media.decoding.portable import portable_image
 from embeddings_orch.models.content import Modality, content_hash
 from embeddings_orch.models.paths import local_path
@@ -20,7 +22,10 @@ __all__ = [
     "content_hash",
     "decode_image",
     "EmbeddingsOrchError",
+    "has_too_many_scans",
+    "image_orientation",
     "image_size",
+    "is_oversized",
     "ItemError",
     "MediaKind",
     "kind_of",
@@ -30,6 +35,7 @@ __all__ = [
     "Modality",
     "portable_image",
     "Problem",
+    "resize_cut_out",
     "Scan",
     "Source",
     "SourceConfig",

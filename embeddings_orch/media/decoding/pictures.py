@@ -9,19 +9,23 @@ import codecs
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from embeddings_orch.errors import ItemError, TerminalError
-
-MAX_PIXELS = 2**27
-"""Width times height of the largest picture that is decoded (134 megapixels, 0.5 GB as Pillow holds them)."""
-
-# By name, so that formats which start other programs (EPS starts Ghostscript) are never tried.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM")
+from embeddings_orch.media.decoding.formats import identify, identify_mended, orientation
+from embeddings_orch.media.decoding.grey import grey_of_8_bits, is_grey_beyond_8_bits, row_bands
+from embeddings_orch.media.decoding.limits import (
+    LARGE_AREA,
+    WEBP_HEADER,
+    check_density,
+    check_scans,
+    check_size,
+    webp_size,
+)
+from embeddings_orch.media.decoding.mending import mended
+from embeddings_orch.media.decoding.unreadable import describe_bytes, looks_like_text, reason_of
 
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,25 +37,16 @@ _TRANSPOSED = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDES_SWAPPED = (5, 6, 7, 8)
-
-_SIGNATURES = (
-    (b"<!doctype html", "HTML"),
-    (b"<html", "HTML"),
-    (b"<svg", "SVG"),
-    (b"<?xml", "XML or SVG"),
-    (b"version https://git-lfs.github.com", "a Git LFS pointer (run `git lfs pull`)"),
-    (b"%pdf", "PDF"),
-    (b"pk\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip file"),
-)
-_SIGNS_OF_TRUNCATION = ("truncated", "premature end", "not enough")
+_UPRIGHT = 1
+_JPEG_FORMATS = ("JPEG", "MPO")
+_DENSE_FORMATS = ("WEBP", "AVIF")
 
 
 def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
     """Decode a picture to 8-bit RGB: upright, white where it is transparent, the first frame of an animation.
 
-    Grey of 16 bits is scaled, not clipped. Integers of 32 bits count as 16-bit grey where they fit, floats as
-    0..1, 0..255 or 0..65535, the smallest that fits; else the range found becomes black to white.
+    Grey of more than 8 bits is scaled, not clipped, by what the file declares or its values show: see
+    `embeddings_orch.media.decoding.grey.grey_of_8_bits`. Metadata that are broken or too large are passed over.
 
     Args:
         data: the encoded picture.
@@ -59,28 +54,57 @@ def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
             it is, which is faster, yet with no side shorter than ``2 * min_side``.
 
     Raises:
-        ItemError: empty, not a picture, truncated, corrupt, or more than `MAX_PIXELS`.
+        ItemError: empty, not a picture, truncated, corrupt, or more than `MAX_PIXELS` or another limit allows.
         TerminalError: ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES`` is set.
+    """
+    if not data:
+        raise ItemError("empty file")
+    try:
+        return decode_sound(data, min_side)
+    except (ItemError, TerminalError):
+        raise
+    except Exception as error:
+        if looks_like_text(data) and _header(data) is None:
+            raise ItemError(f"not a picture: {describe_bytes(data)} found") from error
+        sound = mended(data)
+        if sound is None:
+            raise ItemError(reason_of(error, data)) from error
+    try:
+        return decode_sound(sound, min_side)
+    except (ItemError, TerminalError):
+        raise
+    except Exception as error:
+        raise ItemError(reason_of(error, sound)) from error
+
+
+def decode_sound(data: bytes, min_side: int | None) -> Image.Image:
+    """`decode_image` of a file whose metadata Pillow takes as they are.
+
+    Raises:
+        ItemError: no picture, or more than a limit allows.
+        TerminalError: as `decode_image`.
+        Exception: whatever Pillow raises of what is broken.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise TerminalError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set: truncated pictures would come half grey; unset it"
         )
-    image = _open(data)
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ItemError(f"too many pixels: {width} x {height}; the limit is {MAX_PIXELS:,} in all")
-    try:
-        if min_side and image.format in ("JPEG", "MPO"):
+    image = identify(BytesIO(data))
+    if image is None:
+        raise ItemError(f"not a picture: {describe_bytes(data)} found")
+    check_size(image.size)
+    if image.format in _DENSE_FORMATS:
+        check_density(image.size, len(data))
+    if image.format in _JPEG_FORMATS:
+        check_scans(data, image.size)
+        if min_side:
             image.draft(None, (2 * min_side, 2 * min_side))
-        image.load()
-        turn = _TRANSPOSED.get(orientation(image))
-        rgb = _rgb(image)
-        # Without its orientation, so that nobody turns it twice.
-        rgb.info = {}
-        return rgb if turn is None else rgb.transpose(turn)
-    except Exception as error:
-        raise ItemError(_reason(error)) from error
+    image.load()
+    turn = _TRANSPOSED.get(orientation(image))
+    rgb = _rgb(image)
+    # Without its orientation, so that nobody turns it twice.
+    rgb.info = {}
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def image_size(source: bytes | str | PathLike[str]) -> tuple[int, int] | None:
@@ -100,17 +124,29 @@ def image_size(source: bytes | str | PathLike[str]) -> tuple[int, int] | None:
 def stream_size(file: IO[bytes]) -> tuple[int, int] | None:
     """`image_size` of an open file."""
     try:
-        image = identify(file)
+        image = identify_mended(file)
         if image is None:
             return None
         width, height = image.size
         # Pillow has already turned the size of a TIFF.
         turned = isinstance(image, TiffImagePlugin.TiffImageFile)
         swapped = not turned and orientation(image) in _SIDES_SWAPPED
+    except ItemError:
+        file.seek(0)
+        return webp_size(file.read(WEBP_HEADER))
     except Exception:
         # Whatever is wrong with the header, decoding it says so.
         return None
     return (height, width) if swapped else (width, height)
+
+
+def image_orientation(data: bytes) -> int:
+    """EXIF's orientation of a picture, 1 to 8, from its header; 1, upright, where it says none or is no picture."""
+    try:
+        image = identify_mended(BytesIO(data))
+    except Exception:
+        return _UPRIGHT
+    return orientation(image) if image is not None else _UPRIGHT
 
 
 def decode_text(data: bytes) -> str:
@@ -128,47 +164,29 @@ def decode_text(data: bytes) -> str:
         raise ItemError(f"not UTF-8 text: {culprit}; save it as UTF-8") from error
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
-    if not data:
-        raise ItemError("empty file")
+def _header(data: bytes) -> ImageFile.ImageFile | None:
     try:
-        image = identify(BytesIO(data))
-    except Exception as error:
-        if _looks_like_text(data):
-            raise ItemError(f"not a picture: {_describe_bytes(data)} found") from error
-        raise ItemError(_reason(error)) from error
-    if image is None:
-        raise ItemError(f"not a picture: {_describe_bytes(data)} found")
-    return image
-
-
-def identify(file: IO[bytes]) -> ImageFile.ImageFile | None:
-    """A picture whose header was read, None where it is of no format that is decoded here."""
-    # Not Image.open: it applies Image.MAX_IMAGE_PIXELS, which is one setting for the whole process.
-    Image.init()
-    prefix = file.read(16)
-    for name in _FORMATS:
-        factory, accept = Image.OPEN.get(name, (None, None))
-        # A string instead of True says that Pillow was built without what the format needs.
-        if factory is not None and accept is not None and accept(prefix) is True:
-            file.seek(0)
-            return factory(file, "")
-    return None
-
-
-def orientation(image: ImageFile.ImageFile) -> int:
-    """EXIF's orientation, 1 to 8; 1 is upright."""
-    try:
-        # Not PngImageFile.getexif, which decodes the whole picture to look behind it.
-        return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))
+        return identify(BytesIO(data))
     except Exception:
-        # Broken metadata do not spoil the picture.
-        return 1
+        return None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _grey(image).convert("RGB")
+    if is_grey_beyond_8_bits(image):
+        image = grey_of_8_bits(image)
+    if image.mode == "RGB" and "transparency" not in image.info:
+        # The same pixels: a copy of a large picture is half a gigabyte.
+        return image._new(image.im)
+    width, height = image.size
+    if width * height <= LARGE_AREA:
+        return _opaque(image)
+    rgb = Image.new("RGB", image.size)
+    for box in row_bands(image.size):
+        rgb.paste(_opaque(image.crop(box)), box[:2])
+    return rgb
+
+
+def _opaque(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if image.mode not in ("RGBA", "LA", "PA", "RGBa") and "transparency" not in image.info:
@@ -180,57 +198,3 @@ def _rgb(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=alpha)
     return white
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
-    grey = (values >> 8).astype(np.uint8) if image.mode.startswith("I;16") else _scale(values)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(grey)
-
-
-def _scale(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey without a fixed range to 8 bits."""
-    numbers = np.nan_to_num(values.astype(np.float64), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    ranges = (65535.0,) if values.dtype.kind in "iu" else (1.0, 255.0, 65535.0)
-    full = next((top for top in ranges if low >= 0 and high <= top), None)
-    if full is None:
-        numbers -= low
-        full = high - low or 1.0
-    numbers *= 255.0 / full
-    return np.rint(numbers).astype(np.uint8)
-
-
-def _reason(error: Exception) -> str:
-    message = str(error).strip().rstrip(".")
-    if isinstance(error, MemoryError):
-        return "the picture does not fit into memory"
-    if isinstance(error, EOFError) or any(sign in message.lower() for sign in _SIGNS_OF_TRUNCATION):
-        return f"truncated picture ({message or 'its end is missing'})"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"too many pixels ({message})"
-    return f"corrupt or truncated picture ({type(error).__name__}{': ' if message else ''}{message})"
-
-
-def _describe_bytes(data: bytes) -> str:
-    start = data[:64].lstrip(codecs.BOM_UTF8 + b" \t\r\n").lower()
-    for signature, name in _SIGNATURES:
-        if start.startswith(signature):
-            return name
-    if data[4:8] == b"ftyp":
-        brand = data[8:12].decode("ascii", "replace").strip()
-        return f"{brand.upper()} (convert it to JPEG or PNG)"
-    return "text" if _looks_like_text(data) else "unknown data"
-
-
-def _looks_like_text(data: bytes) -> bool:
-    # A character can be cut at the end of the sample, so the decoder is not told that it ends.
-    sample = data[:512]
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError:
-        return False
-    return bool(text) and all(character.isprintable() or character in "\t\r\n\ufeff" for character in text)

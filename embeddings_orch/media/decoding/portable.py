@@ -5,7 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Literal
 
-from embeddings_orch.media.decoding.pictures import decode_image, identify, orientation
+from embeddings_orch.media.decoding.formats import identify, orientation
+from embeddings_orch.media.decoding.pictures import decode_image, decode_sound
 
 Mime = Literal["image/jpeg", "image/png"]
 
@@ -20,7 +21,7 @@ def portable_image(data: bytes, *, largest: int | None = None) -> tuple[bytes, M
     """A picture for a server whose decoder is not ours, and its type.
 
     A whole JPEG or PNG of 8 bits, upright and opaque, is given back as it is. Anything else (another format, CMYK,
-    16 bits, turned by its EXIF orientation, transparent, animated) becomes the PNG of what
+    16 bits, turned by its EXIF orientation, transparent, animated, with broken metadata) becomes the PNG of what
     `embeddings_orch.media.decode_image` sees, so that no server sees another picture than a local model.
 
     Args:
@@ -31,9 +32,9 @@ def portable_image(data: bytes, *, largest: int | None = None) -> tuple[bytes, M
         ItemError: it cannot be decoded.
     """
     mime = _plain(data)
-    picture = decode_image(data, min_side=_VALIDATED_AT if mime else None)
-    if mime:
+    if mime and _is_sound(data):
         return data, mime
+    picture = decode_image(data)
     png = BytesIO()
     picture.save(png, "PNG", compress_level=1)
     if largest is None or png.tell() <= largest:
@@ -43,13 +44,22 @@ def portable_image(data: bytes, *, largest: int | None = None) -> tuple[bytes, M
     return jpeg.getvalue(), "image/jpeg"
 
 
+def _is_sound(data: bytes) -> bool:
+    try:
+        decode_sound(data, _VALIDATED_AT)
+    except Exception:
+        return False  # broken, or only its metadata are: decoding it tells
+    return True
+
+
 def _plain(data: bytes) -> Mime | None:
     try:
         image = identify(BytesIO(data))
     except Exception:
         return None  # decoding it says what is wrong
-    if image is None or image.mode not in _PLAIN_MODES or getattr(image, "n_frames", 1) != 1:
+    # The format first: of others, counting the frames reads the whole file.
+    if image is None or image.format not in _MIMES or getattr(image, "n_frames", 1) != 1:
         return None
-    if orientation(image) != _UPRIGHT or "transparency" in image.info:
+    if image.mode not in _PLAIN_MODES or orientation(image) != _UPRIGHT or "transparency" in image.info:
         return None
-    return _MIMES.get(image.format)
+    return _MIMES[image.format]

@@ -19,6 +19,7 @@ from sentence_transformers import SentenceTransformer
 from embeddings_orch.embedding.outcome import Prepared
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import BatchTooLargeError, ItemError, TerminalError
+from embeddings_orch.media.decoding import fitting
 from embeddings_orch.media.decoding.pictures import decode_image
 from embeddings_orch.models.base import Batch
 from embeddings_orch.models.content import Failure, Item
@@ -107,6 +108,30 @@ def test_texts_and_pictures_of_a_clip_have_the_librarys_vectors(clip: Path) -> N
     pictures = embedder.embed(Batch("image", prepared)).vectors
     assert cosines(pictures, theirs.encode([decode_image(file) for file in files])).min() > 0.99999
     assert cosines(embedder.embed(Batch("text", TEXTS)).vectors, theirs.encode(TEXTS)).min() > 0.99999
+
+
+@pytest.mark.parametrize("size", [(1, 10_000), (100_000, 1)])
+def test_of_a_line_the_model_is_given_the_middle(clip: Path, size: tuple[int, int]) -> None:
+    embedder = embedder_of(clip)
+    prepared = embedder.prepare(Item("0", "image", encoded(picture(0, *size))))
+    # Whole the latter would be 3,200,000 x 32.
+    assert prepared.size == (32, 32)
+
+
+def test_the_middle_alone_has_the_vector_of_the_whole(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = embedder_of(clip)
+    files = [encoded(picture(0, 40, 1000)), encoded(picture(1, 900, 33))]
+
+    def vectors() -> Any:
+        return embedder.embed(Batch("image", [embedder.prepare(Item("0", "image", file)) for file in files])).vectors
+
+    whole = vectors()
+    monkeypatch.setattr(fitting, "MAX_RESIZED", 32 * 32)
+    assert cosines(vectors(), whole).min() > 0.99999
+    settings = embedder._get_model()[0][0].processor.image_processor
+    monkeypatch.setattr(settings, "do_center_crop", False)
+    with pytest.raises(ItemError, match="the model would see 32 x 800; cut the picture up"):
+        vectors()
 
 
 class _Counting(BaseHTTPRequestHandler):

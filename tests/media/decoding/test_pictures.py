@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFile
 
 from embeddings_orch.errors import ItemError, TerminalError
 from embeddings_orch.media.decoding.kinds import KINDS
-from embeddings_orch.media.decoding.pictures import MAX_PIXELS, decode_image, decode_text, image_size
+from embeddings_orch.media.decoding.limits import MAX_PIXELS
+from embeddings_orch.media.decoding.pictures import decode_image, decode_text, image_size
 
 ORIENTATION = 0x0112
 

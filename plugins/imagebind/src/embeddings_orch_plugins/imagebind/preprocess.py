@@ -9,6 +9,7 @@ from embeddings_orch_plugins.imagebind.package import tokenizer
 
 if TYPE_CHECKING:
     import torch
+    from PIL.Image import Image
 
 SIDE = 224
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -26,9 +27,23 @@ def pixels(data: bytes) -> torch.Tensor:
 
     from embeddings_orch.media import decode_image
 
-    image = functional.resize(decode_image(data), SIDE, functional.InterpolationMode.BICUBIC)
-    tensor: torch.Tensor = functional.to_tensor(functional.center_crop(image, SIDE))
+    tensor: torch.Tensor = functional.to_tensor(_middle(decode_image(data)))
     return functional.normalize(tensor, MEAN, STD)  # type: ignore[no-any-return]
+
+
+def _middle(image: Image) -> Image:
+    from torchvision.transforms import functional
+
+    from embeddings_orch.media import is_oversized, resize_cut_out
+
+    short = min(image.size)
+    size = (SIDE * image.width // short, SIDE * image.height // short)
+    if is_oversized(size):
+        left, top = (round((side - SIDE) / 2) for side in size)
+        return resize_cut_out(image, size, (left, top, left + SIDE, top + SIDE))
+    resized = functional.resize(image, SIDE, functional.InterpolationMode.BICUBIC)
+    middle: Image = functional.center_crop(resized, SIDE)
+    return middle
 
 
 class Tokens:

@@ -8,7 +8,6 @@ then gave other vectors (cosine 0.9992).
 
 from __future__ import annotations
 
-import io
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +53,23 @@ class Preprocessor:
         import torch
 
         pixels = torch.from_numpy(_decode(data)).permute(2, 0, 1)
+        pixels = self._cut_out(pixels)
         for step in self._geometry:
             pixels = _apply(step, pixels)
         return pixels.contiguous()
+
+    def _cut_out(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The pixels as the geometry leaves them, where resizing the whole picture would take too much memory."""
+        from embeddings_orch.media import is_oversized
+
+        resize, *crops = self._geometry
+        height, width = _size_after(resize, pixels)
+        if not crops or not is_oversized((width, height)):
+            return pixels
+        rows, columns = crops[0].size
+        if height < rows or width < columns:
+            return pixels
+        return _resized_middle(pixels, (height, width), (rows, columns), resize.interpolation)
 
     def normalize(self, batch: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         """Pixels of shape (n, 3, height, width) as the numbers the model reads, on its device."""
@@ -71,18 +84,46 @@ def _apply(step: Any, pixels: torch.Tensor) -> torch.Tensor:
 
     from open_clip.transform import ResizeKeepRatio
 
-    if isinstance(step, ResizeKeepRatio):
-        # open_clip's step asks a Pillow image for its size.
-        sized = SimpleNamespace(size=(pixels.shape[2], pixels.shape[1]))
-        size = list(step.get_params(sized, step.size, step.longest))
-    elif isinstance(step, Resize):
-        size = [step.size] if isinstance(step.size, int) else list(step.size)
-    else:
+    if not isinstance(step, ResizeKeepRatio | Resize):
         cropped: torch.Tensor = step(pixels)
         return cropped
     # Of torchvision's two resize functions, only this one stays in uint8 and rounds as Pillow does.
+    size = list(_size_after(step, pixels))
     resized: torch.Tensor = functional.resize(pixels, size, step.interpolation, antialias=True)
     return resized
+
+
+def _size_after(resize: Any, pixels: torch.Tensor) -> tuple[int, int]:
+    """Height and width that open_clip's or torchvision's step resizes pixels to."""
+    from open_clip.transform import ResizeKeepRatio
+
+    height, width = pixels.shape[1:]
+    if isinstance(resize, ResizeKeepRatio):
+        # open_clip's step asks a Pillow image for its size; of a line it leaves nothing.
+        sized = SimpleNamespace(size=(width, height))
+        tall, wide = (max(1, side) for side in resize.get_params(sized, resize.size, resize.longest))
+        return tall, wide
+    if not isinstance(resize.size, int):
+        tall, wide = resize.size
+        return tall, wide
+    short = min(height, width)
+    return resize.size * height // short, resize.size * width // short
+
+
+def _resized_middle(
+    pixels: torch.Tensor, size: tuple[int, int], middle: tuple[int, int], interpolation: Any
+) -> torch.Tensor:
+    import torch
+    from PIL import Image
+
+    from embeddings_orch.media import resize_cut_out
+
+    (height, width), (rows, columns) = size, middle
+    top, left = round((height - rows) / 2), round((width - columns) / 2)
+    image = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+    box = (left, top, left + columns, top + rows)
+    cut = resize_cut_out(image, (width, height), box, Image.Resampling[interpolation.value.upper()])
+    return torch.from_numpy(np.array(cut)).permute(2, 0, 1)
 
 
 def _channels(value: Any) -> tuple[float, ...]:
@@ -100,28 +141,18 @@ def _decode_jpeg(data: bytes) -> Pixels | None:
     """The pixels of an ordinary JPEG, upright; None where the core's decoder should judge it."""
     import simplejpeg
 
-    from embeddings_orch.media import MAX_PIXELS
+    from embeddings_orch.media import MAX_PIXELS, has_too_many_scans, image_orientation
 
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         if colorspace not in ("YCbCr", "Gray", "RGB") or height * width > MAX_PIXELS:
             return None
+        if has_too_many_scans(data, (width, height)):
+            return None
         pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
     except ValueError:
         return None
-    return _upright(pixels, _orientation(data))
-
-
-def _orientation(data: bytes) -> int:
-    from PIL import ExifTags, Image
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    try:
-        # Reads the header only; not Image.open, whose limit on pixels is one for the whole process.
-        with JpegImageFile(io.BytesIO(data)) as image:
-            return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))
-    except Exception:
-        return 1  # broken metadata do not spoil the picture
+    return _upright(pixels, image_orientation(data))
 
 
 # EXIF orientation -> (rows and columns change places, then flip rows, flip columns)

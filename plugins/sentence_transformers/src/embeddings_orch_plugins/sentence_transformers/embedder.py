@@ -31,6 +31,7 @@ from embeddings_orch.models import (
 )
 from embeddings_orch_plugins.sentence_transformers import files, names
 from embeddings_orch_plugins.sentence_transformers.config import SentenceModelConfig, SentenceTransformersConfig
+from embeddings_orch_plugins.sentence_transformers.pictures import bound_resizing, is_long
 
 if TYPE_CHECKING:
     import torch
@@ -167,13 +168,15 @@ class SentenceTransformersEmbedder(SentenceModelEmbedder[SentenceTransformersCon
         """A picture decoded to RGB, upright; a text as it is.
 
         Raises:
-            ItemError: the picture cannot be decoded.
+            ItemError: the picture cannot be decoded, or is so thin that the model would see too large a one.
+            TerminalError: the picture is long and thin, and the model cannot be loaded.
         """
         if isinstance(item.content, str):
             return item.content
         from embeddings_orch.media import decode_image
 
-        return decode_image(item.content)
+        image = decode_image(item.content)
+        return bound_resizing(image, self._get_model()[0]) if is_long(image) else image
 
     def _load(self) -> tuple[SentenceTransformer, torch.device]:
         from embeddings_orch_plugins.sentence_transformers.model import load
