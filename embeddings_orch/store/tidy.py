@@ -19,8 +19,11 @@ from embeddings_orch.store.prune import HASTY, prune, settle
 MOST_FRAGMENTS = 20
 """Fragments of a small table that are left as they are."""
 
-_EVERY = 50
+_EVERY = 20
 """Commits after which it is looked for old versions: listing them reads them all."""
+
+_IN_A_ROW = 3
+"""Version numbers at which it is: who makes two or three commits each time may never come by a certain one."""
 
 GRACE = timedelta(hours=1)
 """How long a version stays at least for those that read it, also where gc, which somebody starts, is given less."""
@@ -45,8 +48,13 @@ def tidy(table: TableOf, needed: Collection[int] = (), grace: float = 0.0) -> No
         if fragmented:
             with store_errors(f"table {table.name} of the store"):
                 retry_conflicts(lambda: settle(table.at), HASTY)
-        if fragmented or opened.version % _EVERY == 0:
+        if fragmented or should_look(opened):
             prune(table, needed, used_since(grace))
+
+
+def should_look(opened: Any) -> bool:
+    """Whether it is time to look for old versions of a LanceDB table."""
+    return int(opened.version) % _EVERY < _IN_A_ROW
 
 
 def used_since(grace: float) -> datetime:

@@ -16,16 +16,13 @@ from embeddings_orch.models.content import Vectors
 from embeddings_orch.store.base import TableOf, guard, store_errors
 from embeddings_orch.store.conflicts import is_conflict
 from embeddings_orch.store.prune import prune, removable
-from embeddings_orch.store.tidy import count_fragments, used_since
+from embeddings_orch.store.tidy import count_fragments, should_look, used_since
 
 MOST_FRAGMENTS = 100
 """A table of more is slow to read: of 500, keys take 8 and vectors 3 times as long as of one."""
 
 _MOST_OLD = 100
 """Versions that nobody reads and that stay; removing them takes a compaction."""
-
-_LOOK_EVERY = 10
-"""Commits after which it is looked for them: listing versions reads them all."""
 
 _NEVER = timedelta(days=36_500)
 _NONE = pa.array([], pa.string())
@@ -119,7 +116,7 @@ class VectorsTable(TableOf):
             return False
         if count_fragments(table) > most:
             return self._compact(table, grace)
-        if table.version % _LOOK_EVERY == 0 and len(removable(self.history(), (), used_since(grace))) > _MOST_OLD:
+        if should_look(table) and len(removable(self.history(), (), used_since(grace))) > _MOST_OLD:
             return self._compact(table, grace)
         return False
 
