@@ -62,6 +62,10 @@ class EmbedderConfig(BaseModel):
         """What may be sent in a minute; by default as much as goes."""
         return RateLimits()
 
+    def costs_money(self) -> bool:
+        """Whether a content that is embedded again is paid for again; by default where a price is set."""
+        return self.prices.known
+
     def identity(self) -> dict[str, Any]:
         """The plain values that the fingerprint covers; a provider may add more (a weights file's hash)."""
         fields = type(self).model_fields

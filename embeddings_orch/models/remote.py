@@ -51,6 +51,10 @@ class RemoteConfig(EmbedderConfig):
         """As configured."""
         return RateLimits(self.requests_per_minute, self.tokens_per_minute)
 
+    def costs_money(self) -> bool:
+        """Always taken to: prices may be left out."""
+        return True
+
 
 class RemoteClient(Protocol):
     """What a remote embedder needs of its provider's client, beside its calls."""

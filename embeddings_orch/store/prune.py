@@ -25,7 +25,7 @@ _MARGINS = (0.05, 0.5, 5.0, 50.0)
 The first is enough where a clean-up is fast; what is older by less stays.
 """
 
-_HASTY = Retrier(RetryPolicy(max_retries=5, initial_wait=0.05, max_wait=0.5, deadline=5.0))
+HASTY = Retrier(RetryPolicy(max_retries=5, initial_wait=0.05, max_wait=0.5, deadline=5.0))
 """Where others write all the time, the next clean-up is soon enough."""
 
 APART = timedelta(seconds=60)
@@ -79,7 +79,7 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
         obsolete = removable(history, needed, used_since)
         if not obsolete or table.at() is None:
             return 0
-        retry_conflicts(lambda: settle(table.at), _HASTY)
+        retry_conflicts(lambda: settle(table.at), HASTY)
         first = next(version for version in history if version.number not in {old.number for old in obsolete})
         keep = {version.number for version in history if version.number in needed} | {first.number}
         _untag(table)
@@ -88,7 +88,7 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
                 table.at().tags.create(f"{_TAG}{number}", number)  # type: ignore[union-attr]
             for margin in _MARGINS:
                 before = first.at - timedelta(seconds=margin)
-                if retry_conflicts(lambda: _clean(table.at(), before), _HASTY):  # noqa: B023
+                if retry_conflicts(lambda: _clean(table.at(), before), HASTY):  # noqa: B023
                     break
         finally:
             _untag(table)

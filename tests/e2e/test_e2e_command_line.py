@@ -250,7 +250,7 @@ def test_a_killed_run_loses_at_most_a_checkpoint_and_ends_as_if_it_had_not_been_
     pictures, checkpoint, batch = 2500, 1024, 64
     killed = make_gallery(pictures, "killed")
     whole = make_gallery(0, "whole", media={"source": "folder", "path": "../killed/media"})
-    killed.model(batch_size=batch, delay=0.1)
+    killed.model(batch_size=batch, delay=0.1, prices={"per_million_tokens": 1.0})
     vectors = killed.pipeline().store.vectors(fingerprint(killed))
     running = process(killed, "run")
     try:

@@ -109,18 +109,18 @@ def test_compaction_beside_appends_loses_nothing_and_keeps_all_versions(tmp_path
         table.append([f"{number}"], np.full((1, 4), number, np.float32))
     first = table.at(1 + 6)
 
-    assert not table.compact(12)
+    assert not table.compact(most=12)
 
     def work(number):
         own = Store(str(tmp_path / "store")).vectors("f")
         if number < 2:
-            own.compact(3)
+            own.compact(most=3)
         else:
             for one in range(10):
                 own.append([f"{number}-{one}"], np.ones((1, 4), np.float32))
 
     at_once(4, work)
-    table.compact(1)
+    table.compact(most=1)
 
     assert len(table.keys()) == table.total() == 32
     assert table.take(pa.array(["7", "2-3"])).to_pylist() == [[7.0] * 4, [1.0] * 4]

@@ -18,13 +18,17 @@ from embeddings_orch.policy.packing import Packer
 
 Commit = Callable[[Outcome], None]
 
+_BESIDE = 256
+"""Bytes that a content takes while it waits to be committed, beside its vector: its key, or why it failed."""
+
 
 class LocalRunner(Runner):
     """Runs in this process.
 
     Args:
         workers: threads that read and decode; the default follows the cores.
-        checkpoint_rows: contents after which vectors are committed.
+        checkpoint_rows: contents after which vectors are committed where each costs money.
+        checkpoint_bytes: bytes of vectors after which they are committed, whatever they cost.
         checkpoint_seconds: seconds after which they are committed at the latest.
         clock: seconds, monotonic.
     """
@@ -32,12 +36,15 @@ class LocalRunner(Runner):
     def __init__(
         self,
         workers: int | None = None,
+        *,
         checkpoint_rows: int = 1024,
+        checkpoint_bytes: int = 32 * 2**20,
         checkpoint_seconds: float = 15.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.workers = workers or min(16, max(2, _cores()))
         self.checkpoint_rows = checkpoint_rows
+        self.checkpoint_bytes = checkpoint_bytes
         self.checkpoint_seconds = checkpoint_seconds
         self.clock = clock
 
@@ -102,14 +109,14 @@ class _Flow:
         self.running: set[Future[Outcome]] = set()
         self.writing: deque[Future[None]] = deque()
         self.pending = Outcome()
+        self.pending_bytes = 0
+        self.most_rows = runner.checkpoint_rows if step.config.costs_money() else None
         self.committed_at = runner.clock()
         self.stopped_by: TerminalError | None = None
 
     def put(self, loaded: Prepared | Failure) -> None:
         if isinstance(loaded, Failure):
-            self.pending.failures.append(loaded)
-            self.progress(1)
-            self._checkpoint_when_due()
+            self._collect(Outcome(failures=[loaded]))
             return
         modality = loaded.modality
         if modality not in self.filling:
@@ -151,17 +158,20 @@ class _Flow:
         pending.vectors += outcome.vectors
         pending.failures += outcome.failures
         pending.usage.add(outcome.usage)
+        self.pending_bytes += sum(vector.nbytes for vector in outcome.vectors)
         self.progress(len(outcome.keys) + len(outcome.failures))
         self._checkpoint_when_due()
 
     def _checkpoint_when_due(self) -> None:
-        pending = self.pending
+        contents = len(self.pending.keys) + len(self.pending.failures)
         late = self.runner.clock() - self.committed_at >= self.runner.checkpoint_seconds
-        if late or len(pending.keys) + len(pending.failures) >= self.runner.checkpoint_rows:
+        # Every commit names all fragments of the table: as few as memory and the loss by a crash allow.
+        large = self.pending_bytes + _BESIDE * contents >= self.runner.checkpoint_bytes
+        if late or large or (self.most_rows is not None and contents >= self.most_rows):
             self._checkpoint()
 
     def _checkpoint(self) -> None:
-        pending, self.pending = self.pending, Outcome()
+        pending, self.pending, self.pending_bytes = self.pending, Outcome(), 0
         self.committed_at = self.runner.clock()
         self.writing.append(self.writer.submit(self.commit, pending))
         while len(self.writing) > 1:

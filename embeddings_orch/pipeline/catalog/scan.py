@@ -16,6 +16,7 @@ from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.catalog import CatalogTable
+from embeddings_orch.store.tidy import tidy
 
 _TRIES = 10
 """Scans that may find, one after another, that another run wrote the catalog meanwhile."""
@@ -143,7 +144,12 @@ def _write_difference(
         changed = [*difference.new, *difference.changed, *touched]
         # A claim that expired while this run stood still would let another's commit come between.
         written = stored.write(table, changed, list(difference.deleted), media_version=pipeline.spec.media_version())
-        return written == (version or 0) + 1
+        if written != (version or 0) + 1:
+            return False
+        # Under the claim, and before an embedding notes which version it covers.
+        covered = {state.catalog_version for state in pipeline.store.states.of_pipeline(pipeline.spec.name).values()}
+        tidy(stored, covered, pipeline.spec.store.gc_grace)
+        return True
 
 
 def _touched_ids(previous: pa.Table | None, now: pa.Table) -> list[str]:

@@ -91,6 +91,7 @@ def embed(
     if delta.ready:
         _remember(pipeline, delta)
     meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
+    grace = pipeline.spec.store.gc_grace
     usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[str]
     lock = threading.Lock()
 
@@ -104,6 +105,7 @@ def embed(
                 # Before the vectors: a failure that is forgotten too early costs a try, one kept too long is a lie.
                 pipeline.store.failures.replace(delta.fingerprint, mended, outcome.failures)
             vectors.append(outcome.keys, outcome.vectors)
+            vectors.compact_between(grace)
             portions.wrote(len(outcome.keys))
             usage.add(outcome.usage)
             failures.extend(outcome.failures)
@@ -130,7 +132,7 @@ def embed(
     has_vector, elsewhere = delta.has_vector, 0
     if delta.todo.num_rows:
         if embedded:
-            vectors.compact()
+            vectors.compact(grace)
         has_vector = vectors.keys()
         elsewhere = (pc.sum(pc.is_in(delta.todo["key"], has_vector)).as_py() or 0) - len(embedded)
         meter.add(elsewhere)

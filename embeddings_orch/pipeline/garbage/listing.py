@@ -182,7 +182,7 @@ def _catalogs(needs: Needs) -> Iterator[Garbage]:
 
 def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
     """Versions of tables that stay: by age, and after the records of the generations that go now."""
-    dropped = {item.name for item in garbage if item.kind == "table"}
+    dropped = {item.name for item in garbage if item.kind in ("table", "vectors")}
     forgotten = {item.name for item in garbage if item.kind == "generation"}
     generations = needs.pipeline.store.generations.all()
     for table in tables_to_prune(needs):
@@ -203,9 +203,9 @@ def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
 
 
 def tables_to_prune(needs: Needs) -> Iterator[TableOf]:
-    """The tables whose old versions are removed; vectors are only ever appended, so that theirs take no room."""
+    """The tables whose old versions are removed; of vectors, other pipelines read the latest version alone as well."""
     for name in map(TableName, needs.pipeline.store.table_names()):
-        if name in SMALL_TABLES or name.pipeline in needs.names:
+        if name in SMALL_TABLES or name.kind == "vectors" or name.pipeline in needs.names:
             yield TableOf(needs.pipeline.store, name)
 
 

@@ -7,12 +7,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 from embeddings_orch.store.conflicts import retry_conflicts
+from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
@@ -21,10 +21,6 @@ _SCHEMA = pa.schema(
         pa.field("expires_at", pa.float64(), nullable=False),
     ]
 )
-_TIDY_EVERY = 200
-"""Versions after which the earlier ones are removed: nobody reads them."""
-
-_KEPT = timedelta(days=1)
 
 _STEP = 0.001
 """Seconds by which a holder's value grows at least, also while its clock stands still or goes back."""
@@ -117,9 +113,7 @@ class ClaimsTable(TableOf):
                 table.delete(f"holder = {text(holder)}")
 
         retry_conflicts(commit)
-        table = self.at()
-        if table is not None and table.version % _TIDY_EVERY == 0:
-            retry_conflicts(lambda: self.at().optimize(cleanup_older_than=_KEPT))  # type: ignore[union-attr]
+        tidy(self)
 
     def _renew(self, seconds: float) -> float:
         """A value that none of this table's claims ever had."""

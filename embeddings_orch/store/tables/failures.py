@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from embeddings_orch.models.content import Failure
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
+from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
@@ -67,6 +68,8 @@ class FailuresTable(TableOf):
                 for f in fresh
             ]
             self.database.create(self.name, _SCHEMA).add(pa.Table.from_pylist(rows, schema=_SCHEMA))
+        if stale or fresh:
+            tidy(self)
 
     @guard
     def by_fingerprint(self) -> dict[str, list[Remembered]]:

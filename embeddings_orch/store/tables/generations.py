@@ -13,6 +13,7 @@ import pyarrow as pa
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 from embeddings_orch.store.tables.inputs import inputs_to_data, read_inputs
+from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
@@ -134,6 +135,7 @@ class GenerationsTable(TableOf):
         table = self.database.create(self.name, _SCHEMA, primary_key="id")
         rows = pa.Table.from_pylist([row], schema=_SCHEMA)
         table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+        tidy(self)
 
 
 def _model_to_data(model: IndexedModel) -> dict[str, Any]:

@@ -22,6 +22,9 @@ DIGEST_COLUMN = "_digest"
 EXACT_UP_TO = 20_000
 """Rows up to which search is exact: an approximate index would not be faster."""
 
+MOST_SEGMENTS = 8
+"""Segments of an approximate index: a query asks each, and takes three times as long of thirty as of one."""
+
 _DELETED_AT_ONCE = 5000
 
 
@@ -83,12 +86,18 @@ class IndexTable(TableOf):
 
         table = self.at()
         assert table is not None
-        there = {index.columns[0]: index for index in table.list_indices()}
+        there = {index.columns[0]: index.name for index in table.list_indices()}
         for column in full_text:
             if column not in there:
                 table.create_index(column, config=FTS(with_position=True))
         for column in vectors:
-            if column not in there and table.count_rows(_has(column)) > EXACT_UP_TO:
+            if column in there:
+                # Anew, beside the files that earlier versions have: LanceDB adds a segment for what is new and never
+                # joins segments, nor fragments that different segments cover.
+                wanted = table.index_stats(there[column]).num_indices >= MOST_SEGMENTS
+            else:
+                wanted = table.count_rows(_has(column)) > EXACT_UP_TO
+            if wanted:
                 table.create_index(column, config=IvfRq(distance_type=metric))
         # Wholly, so that a clean-up later has nothing to compact and makes no version that is no generation.
         settle(self.at)

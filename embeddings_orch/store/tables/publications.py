@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, text
 from embeddings_orch.store.names import QualifiedName, TableName
+from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
@@ -65,6 +66,7 @@ class PublicationsTable(TableOf):
             "at": datetime.now(UTC),
         }
         self.database.create(self.name, _SCHEMA).add(pa.Table.from_pylist([row], schema=_SCHEMA))
+        tidy(self)
 
     def remove(self, generation: str) -> None:
         """Forget a generation that is removed."""

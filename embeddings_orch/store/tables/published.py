@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 from embeddings_orch.store.names import QualifiedName
+from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
@@ -93,6 +94,7 @@ class PointersTable(TableOf):
                 "updated_at": datetime.now(UTC),
             },
         )
+        tidy(self)
         return int(result.rows_updated) == 1
 
     def remove(self, pipeline: str, index: str) -> None:

@@ -12,6 +12,7 @@ from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.store.base import Database, TableOf, guard, text
 from embeddings_orch.store.names import QualifiedName
 from embeddings_orch.store.tables.inputs import inputs_to_data, read_inputs
+from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
@@ -80,6 +81,7 @@ class StatesTable(TableOf):
         table = self.database.create(self.name, _SCHEMA, primary_key="key")
         rows = pa.Table.from_pylist([row], schema=_SCHEMA)
         table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+        tidy(self)
 
 
 def _row(key: QualifiedName, state: EmbeddingState) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,14 @@ from embeddings_orch.errors import StoreError
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.store.base import TableOf, guard, store_errors
 from embeddings_orch.store.conflicts import is_conflict
+from embeddings_orch.store.prune import prune, removable
+from embeddings_orch.store.tidy import count_fragments, should_look, used_since
 
 MOST_FRAGMENTS = 100
 """A table of more is slow to read: of 500, keys take 8 and vectors 3 times as long as of one."""
+
+_MOST_OLD = 100
+"""Versions that nobody reads and that stay; removing them takes a compaction."""
 
 _NEVER = timedelta(days=36_500)
 _NONE = pa.array([], pa.string())
@@ -74,21 +80,55 @@ class VectorsTable(TableOf):
         self.database.create(self.name, schema).add(pa.table([pa.array(keys, pa.string()), flat], schema=schema))
 
     @guard
-    def compact(self, fragments: int = MOST_FRAGMENTS) -> bool:
-        """Join the fragments that checkpoints left, where there are more than so many; no version is removed.
+    def compact_between(self, grace: float = 0.0, *, most: int = MOST_FRAGMENTS) -> bool:
+        """Join the fragments that a run's checkpoints left so far, where that is worth it; else nothing is done.
+
+        It is where those beside the largest have half its rows: so all compactions of a run together write no more
+        than three times what the last one does, and a table has a few hundred fragments at the most.
+
+        Args:
+            grace: as of `compact`.
+            most: fragments that are left as they are.
+
+        Returns:
+            Whether it did.
+        """
+        table = self.at()
+        stats = {} if table is None else table.stats()
+        if table is None or stats["fragment_stats"]["num_fragments"] <= most:
+            return False
+        largest = stats["fragment_stats"]["lengths"]["max"]
+        return 2 * (stats["num_rows"] - largest) >= largest and self._compact(table, grace)
+
+    @guard
+    def compact(self, grace: float = 0.0, *, most: int = MOST_FRAGMENTS) -> bool:
+        """Join the fragments that checkpoints left, where there are many, and remove versions that nobody reads.
+
+        Args:
+            grace: seconds that a version stays after a later one came; never less than `store.tidy.GRACE`.
+            most: fragments that are left as they are.
 
         Returns:
             Whether it did. Others may append meanwhile; where another run compacts too, one of the two is enough.
         """
         table = self.at()
-        if table is None or table.stats()["fragment_stats"]["num_fragments"] <= fragments:
+        if table is None:
             return False
+        if count_fragments(table) > most:
+            return self._compact(table, grace)
+        if should_look(table) and len(removable(self.history(), (), used_since(grace))) > _MOST_OLD:
+            return self._compact(table, grace)
+        return False
+
+    def _compact(self, table: Any, grace: float) -> bool:
         try:
             table.optimize(cleanup_older_than=_NEVER)
         except (OSError, RuntimeError, ValueError) as error:
             if not is_conflict(error):
                 raise
             return False
+        with suppress(StoreError):  # another run's clean-up: one of the two is enough
+            prune(self, (), used_since(grace))
         return True
 
     def scan(self, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:

@@ -48,8 +48,11 @@ def read(content):
     return Item(content.key, content.modality, content.text, content.uri)
 
 
+CHARGED = {"per_million_tokens": 1.0}
+
+
 def step(**settings):
-    return EmbedStep(CountingConfig(name="toy", **{"batch_size": 10, **settings}))
+    return EmbedStep(CountingConfig(name="toy", **{"batch_size": 10, "prices": CHARGED, **settings}))
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -126,6 +129,41 @@ def test_checkpoints_follow_each_other_by_rows_also_where_everything_fails(bad):
     assert len(commits) == 1500
     assert max(commits.sizes) <= 110
     assert len(commits.failures) == bad
+
+
+def test_where_nothing_is_charged_checkpoints_follow_each_other_by_bytes():
+    commits = Commits()
+
+    LocalRunner(2, checkpoint_rows=20, checkpoint_bytes=100_000).run(
+        step(prices={}, dim=100), contents(1500), read, commits
+    )
+
+    assert len(commits) == 1500
+    held = [size for size in commits.sizes if size]
+    # Of a vector there are 400 bytes, and its key beside it; a batch is never parted.
+    assert max(held) <= 100_000 / 400 + 10
+    assert min(held[:-1]) > 100
+    assert len(held) <= 15
+
+
+def test_vectors_that_are_charged_and_large_are_committed_by_bytes_as_well():
+    commits = Commits()
+
+    LocalRunner(2, checkpoint_bytes=100_000).run(step(dim=100), contents(1500), read, commits)
+
+    assert max(commits.sizes) <= 260
+
+
+def test_failures_alone_fill_a_checkpoint_as_well_where_nothing_is_charged():
+    commits = Commits()
+
+    def read_nothing(content):
+        raise ItemError("no good")
+
+    LocalRunner(2, checkpoint_bytes=50_000).run(step(prices={}), contents(1500), read_nothing, commits)
+
+    assert len(commits.failures) == 1500
+    assert max(commits.sizes) <= 250
 
 
 def test_a_checkpoint_is_written_after_seconds_at_the_latest():

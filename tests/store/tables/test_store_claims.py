@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from embeddings_orch.store import Store
+from embeddings_orch.store import Store, tidy
 from embeddings_orch.store.tables.claims import ClaimsTable
 
 
@@ -49,6 +49,19 @@ def test_what_is_released_can_be_taken(claims):
     claims.take(["b"], "two", 60)
     claims.release("one")
     assert claims.take(["a", "b"], "three", 60) == {"a"}
+
+
+@pytest.mark.parametrize("takes", [1, 2])
+def test_old_versions_go_also_where_each_run_makes_the_same_number_of_commits(claims, store, monkeypatch, takes):
+    pruned = []
+    monkeypatch.setattr(tidy, "prune", lambda table, *_: pruned.append(table.at().version))
+
+    while claims.take(["a"], "one", 60) and store.open("claims").version < 45:
+        for number in range(1, takes):
+            claims.take([f"a{number}"], "one", 60)
+        claims.release("one")
+
+    assert {version // 20 for version in pruned} >= {1, 2}
 
 
 def test_a_claim_is_taken_over_as_it_was_seen_and_not_as_it_is_since(claims):
