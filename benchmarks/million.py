@@ -132,7 +132,7 @@ PARTS: dict[str, Part] = {
     "status": (make_status, 0),
     "missing": (find_missing, 0),
     "garbage": (lambda pipeline: make_gc(Needs(pipeline)), 0),
-    "first tick": (lambda pipeline: list_media(pipeline), 0),
+    "first tick": (list_media, 0),
     "later tick": (tick, TICKS),
     "search": (search, QUERIES),
     "find generation": (find_generation, QUERIES),

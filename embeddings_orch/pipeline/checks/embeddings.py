@@ -44,7 +44,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
         A result for each of `EMBEDDING_CHECKS`; none is blocking.
     """
     spec = pipeline.spec.embeddings[name]
-    delta = embedding_delta(pipeline, name, pipeline.catalog())
+    delta = embedding_delta(pipeline, name, pipeline.contents_catalog(spec.inputs))
     table = delta.vectors
     total = delta.wanted.num_rows
     keys = delta.wanted["key"].combine_chunks()
@@ -56,7 +56,8 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     covered = delta.covered
     failed = total - covered
     share = failed / total if total else 0.0
-    remembered = pc.sum(pc.is_in(pa.array(delta.failures, pa.string()), keys)).as_py() or 0
+    failures = pa.array(delta.failures, pa.string())
+    remembered = (pc.sum(pc.is_in(failures, keys)).as_py() or 0) if len(failures) else 0
     unexplained = failed - remembered
     limits = [index.checks.max_failed for index in pipeline.spec.indexes.values() if name in index.vectors]
     limit = min(limits, default=0.01)
