@@ -165,7 +165,8 @@ def exclusive(options: dict[str, Any]) -> None:
 
 def has_dagster() -> bool:
     """Whether Dagster is installed, which then runs the pipelines and is told what commands do."""
-    return find_spec("dagster") is not None
+    spec = find_spec("dagster")
+    return spec is not None and spec.origin is not None  # a folder of that name is none
 
 
 def say_error(text: str, pipeline: str = "") -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.media.base import Source
+from embeddings_orch.media.catalog.reading import is_there, read_columns
 from embeddings_orch.media.scan import source_for
+from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
+
+T = TypeVar("T")
 
 
 class Pipeline:
@@ -50,9 +54,29 @@ class Pipeline:
         Raises:
             StoreError: it was never written.
         """
-        table = self.store.catalog(self.spec.name).read()
-        if table is None:
+        return self._require(self.store.catalog(self.spec.name).read())
+
+    def catalog_schema(self) -> pa.Schema:
+        """The columns of the stored catalog, of which no row is read.
+
+        Raises:
+            StoreError: it was never written.
+        """
+        return self._require(self.store.catalog(self.spec.name).schema())
+
+    def contents_catalog(self, inputs: Inputs) -> pa.Table:
+        """The columns of the stored catalog that an embedding's contents are read from; all, where it lacks an input.
+
+        Raises:
+            StoreError: it was never written.
+        """
+        # All of them, so that the error of who reads the contents can name those that are there.
+        there = is_there(inputs, self.catalog_schema().names)
+        return self._require(self.store.catalog(self.spec.name).read(columns=read_columns(inputs) if there else None))
+
+    def _require(self, found: T | None) -> T:
+        if found is None:
             raise StoreError(
                 f"{self.media_key} was never materialized in the store {self.spec.store.uri}; materialize it first"
             )
-        return table
+        return found

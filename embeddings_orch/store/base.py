@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
@@ -74,6 +74,9 @@ class Database(Protocol):
     ) -> pa.Table | None:
         """The rows of a table that match, at its latest version unless one is given, or None."""
 
+    def read_small(self, name: str, where: str | None = None) -> pa.Table | None:
+        """The rows of a table's latest version that match, or None; from memory, where they are still the same."""
+
     def has_data(self, name: str) -> bool:
         """Whether a table's folder holds data files, where that can be told."""
 
@@ -94,7 +97,13 @@ class Database(Protocol):
 
 
 class TableOf:
-    """A named table, opened at its latest version for every read, so that other processes' writes are seen."""
+    """A named table, of which every read is of the latest version, so that other processes' writes are seen.
+
+    Attributes:
+        remembered: whether rows that were read stay in memory until somebody writes to the table.
+    """
+
+    remembered: ClassVar[bool] = False
 
     def __init__(self, database: Database, name: str) -> None:
         self.database = database
@@ -113,7 +122,7 @@ class TableOf:
     @guard
     def rows(self, where: str | None = None) -> list[dict[str, Any]]:
         """All rows that match, as plain Python values; only for small tables."""
-        table = self.database.read(self.name, where=where)
+        table = (self.database.read_small if self.remembered else self.database.read)(self.name, where=where)
         rows: list[dict[str, Any]] = [] if table is None else table.to_pylist()
         return rows
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import is_missing, short
 from embeddings_orch.store.creating import make_table
+from embeddings_orch.store.memory import RowMemory
 from embeddings_orch.store.migrations import migrate
 from embeddings_orch.store.names import TableName
 from embeddings_orch.store.reading import read_rows
@@ -35,6 +36,7 @@ FORMAT = 2
 
 _META_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
+_FORMAT_ROW = "key = 'format'"
 
 _PRIMARY_KEY = "lance-schema:unenforced-primary-key:position"
 
@@ -53,6 +55,7 @@ class Store:
         self.uri = uri
         self._lock = threading.Lock()
         self._marked = False
+        self._memory = RowMemory(uri)
 
     def __reduce__(self) -> tuple[type[Store], tuple[str]]:
         return type(self), (self.uri,)
@@ -79,7 +82,7 @@ class Store:
 
         try:
             db = lancedb.connect(self.uri)
-            stored_format = _read_format(db)
+            stored_format = _parse_format(read_rows(db, "meta", where=_FORMAT_ROW))
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
         if stored_format is not None and stored_format > FORMAT:
@@ -90,7 +93,7 @@ class Store:
         return db
 
     def _format(self) -> int | None:
-        return _read_format(self._db)
+        return _parse_format(self.read_small("meta", _FORMAT_ROW))
 
     def table_names(self) -> list[str]:
         """All tables of the store, ours and others."""
@@ -136,6 +139,14 @@ class Store:
             return read_rows(self._db, name, where=where, columns=columns, version=version)
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(f"table {name} of the store {self.uri} cannot be read: {short(error)}") from error
+
+    def read_small(self, name: str, where: str | None = None) -> pa.Table | None:
+        """The rows of a table's latest version that match, from memory where nobody wrote to the table since.
+
+        Raises:
+            StoreError: the table is there and cannot be read.
+        """
+        return self._memory.get_or_read(name, where, lambda: self.read(name, where=where))
 
     def has_data(self, name: str) -> bool:
         """Whether a table's folder holds data files; False where the store is no local folder."""
@@ -256,8 +267,7 @@ class Store:
         return PointersTable(self)
 
 
-def _read_format(db: Any) -> int | None:
-    rows = read_rows(db, "meta", where="key = 'format'")
+def _parse_format(rows: pa.Table | None) -> int | None:
     return int(rows["value"][0].as_py()) if rows is not None and rows.num_rows else None
 
 

@@ -44,6 +44,12 @@ def item_keys(table: pa.Table, inputs: Inputs) -> list[pa.Array]:
     return [input_keys(table, name) for name in inputs.names]
 
 
+def read_columns(inputs: Inputs) -> list[str]:
+    """The columns of a catalog that `read_contents` and `item_keys` read."""
+    own = [name for name in inputs.columns if name != MEDIA]
+    return list(dict.fromkeys(["id", "uri", "content_hash", "modality", "text", *own]))
+
+
 def is_there(inputs: Inputs, names: list[str]) -> bool:
     """Whether a catalog with these columns has all that is read."""
     return {MEDIA, *names}.issuperset(inputs.columns)

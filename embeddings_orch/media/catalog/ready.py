@@ -72,20 +72,31 @@ class ReadyVectors:
 
     def take(self, keys: pa.Array) -> pa.Array:
         """The vectors of some keys of those that count, in their order; null for null."""
-        length = self._length or 1
+        return next(self.chunks(keys, max(1, len(keys))))
+
+    def chunks(self, keys: pa.Array, count: int) -> Iterator[pa.Array]:
+        """What `take` returns, so many keys at a time; of no keys one empty chunk."""
         rows = pc.index_in(keys, self._keys, skip_nulls=True)
+        for start in range(0, max(1, len(keys)), count):
+            yield self._take_rows(rows.slice(start, count))
+
+    def _take_rows(self, rows: pa.Array) -> pa.Array:
+        length = self._length or 1
         there = rows.is_valid().to_numpy(zero_copy_only=False)
-        result = np.zeros((len(keys), length), dtype=np.float32)
+        result = np.zeros((len(rows), length), dtype=np.float32)
         result[there] = _matrix(self._lists.take(rows.drop_null()), length)
         flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), length)
         return flat if there.all() else pc.if_else(pa.array(there), flat, pa.scalar(None, flat.type))
 
-    def scan(self) -> Iterator[pa.RecordBatch]:
-        """The vectors that count in batches of ``key`` and ``vector``."""
-        keys = self.keys()
-        for start in range(0, len(keys), _ROWS):
-            some = keys.slice(start, _ROWS)
-            yield pa.record_batch([some, self.take(some)], names=["key", "vector"])
+    def scan(self, keys: pa.Array | None = None) -> Iterator[pa.RecordBatch]:
+        """The vectors that count in batches of ``key`` and ``vector``; or those of some keys."""
+        counting = self.keys()
+        if keys is not None:
+            counting = counting.filter(pc.is_in(counting, keys))
+        start = 0
+        for vectors in self.chunks(counting, _ROWS):
+            yield pa.record_batch([counting.slice(start, _ROWS), vectors], names=["key", "vector"])
+            start += _ROWS
 
 
 def ready_vectors(table: pa.Table, column: str, length: int | None, *, normalize: bool) -> ReadyVectors:

@@ -112,9 +112,8 @@ class FileFacts:
                 status = os.fstat(stream.fileno())
         except OSError as error:
             return error
-        tick = _TICK_NS if status.st_mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
-        settled = status.st_mtime_ns < self._now_ns - tick and _stat(status) == before
-        return Facts(digest, size, width, height, text, before if settled else "")
+        trusted = _is_settled(status, self._now_ns) and _stat(status) == before
+        return Facts(digest, size, width, height, text, before if trusted else "")
 
 
 def stat_of(path: str) -> str:
@@ -125,9 +124,28 @@ def stat_of(path: str) -> str:
         return ""
 
 
+def settled_stat_of(path: str, now: float) -> str:
+    """`stat_of` a file that will have another one when it is written again; empty where it was written just now.
+
+    Args:
+        path: of the file.
+        now: seconds since the epoch.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    return _stat(status) if _is_settled(status, int(now * 1e9)) else ""
+
+
 def reason(error: OSError) -> str:
     """Why a file cannot be read, in a few words."""
     return error.strerror or str(error) or type(error).__name__
+
+
+def _is_settled(status: os.stat_result, now_ns: int) -> bool:
+    tick = _TICK_NS if status.st_mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
+    return status.st_mtime_ns < now_ns - tick
 
 
 def _stat(status: os.stat_result) -> str:

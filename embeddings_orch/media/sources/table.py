@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from cachetools import LRUCache
 from pydantic import Field
 
 from embeddings_orch.errors import SourceError
@@ -25,7 +27,7 @@ from embeddings_orch.media.catalog.columns import (
     make_column,
 )
 from embeddings_orch.media.decoding.kinds import KINDS, kind_of
-from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, stat_of
+from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, settled_stat_of, stat_of
 from embeddings_orch.media.sources.records import FORMATS, Format, Records, format_of, read_records
 from embeddings_orch.media.sources.uris import local_file
 from embeddings_orch.models.content import content_hash
@@ -56,6 +58,11 @@ class TableConfig(SourceConfig):
     types: dict[str, ColumnType] = Field(
         {}, description="Types of columns of a CSV or JSON Lines file, else told from their values."
     )
+
+
+_LOCK = threading.Lock()
+_NAMED: LRUCache[tuple[str, str], tuple[str, Mapping[str, str]]] = LRUCache(16)
+"""Of the tables that were listed last: the stat of the file, and the paths that it names."""
 
 
 @dataclass
@@ -112,12 +119,29 @@ class TableSource(Source[TableConfig]):
     def list_items(self) -> Listing:
         """The table's file and the files it names, by size, time and inode.
 
+        A process reads the table anew only where its file has changed.
+
         Raises:
             SourceError: the table cannot be read.
         """
+        # Before the table is read: what is written in between is seen the next time.
+        stat = stat_of(str(self._path))
+        files = {key: stat_of(path) for key, path in self._files_named().items()}
+        return Listing(files, {self._path.name: stat})
+
+    def _files_named(self) -> Mapping[str, str]:
+        """The paths of the files that the table names, by item."""
+        key = (str(self._path), self.config.model_dump_json())
+        stat = settled_stat_of(str(self._path), self._now())
+        with _LOCK:
+            known = _NAMED.get(key)
+        if stat and known is not None and known[0] == stat:
+            return known[1]
         items = self._list_records(self._records()).items
-        files = {item.id: stat_of(item.file.path) for item in items if item.file is not None}
-        return Listing(files, {self._path.name: stat_of(str(self._path))})
+        files = {item.id: item.file.path for item in items if item.file is not None}
+        with _LOCK:
+            _NAMED[key] = (stat, files)
+        return files
 
     def read(self, uri: str) -> bytes:
         """The bytes of a file that the table names.

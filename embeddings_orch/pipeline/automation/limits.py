@@ -32,8 +32,10 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
         planned = {asset.asset: asset.estimate for asset in make_plan(pipeline).assets}
         estimates = {name: planned[pipeline.embedding_key(name)] for name in names}
     else:
-        catalog = pipeline.catalog()
-        estimates = {name: estimate(pipeline, name, embedding_delta(pipeline, name, catalog)) for name in names}
+        estimates = {}
+        for name in names:
+            catalog = pipeline.contents_catalog(spec.embeddings[name].inputs)
+            estimates[name] = estimate(pipeline, name, embedding_delta(pipeline, name, catalog))
     items = sum(figures.items for figures in estimates.values())
     cost = sum(figures.cost_usd for figures in estimates.values())
     auto, broken = spec.auto, []

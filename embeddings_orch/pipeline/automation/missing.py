@@ -124,7 +124,7 @@ def _add_indexes(pipeline: Pipeline, missing: Missing, schema: pa.Schema) -> Non
     for name, pointer in pointers.items():
         if any(vector in missing.models for vector in spec.indexes[name].vectors):
             continue  # it is made anew anyway
-        table = table_name(pipeline, name, schema.empty_table())
+        table = table_name(pipeline, name, schema)
         published = generations.get(pointer.generation or "")
         built = [g for g in generations.values() if g.index == name and g.table == table]
         if reason := _index_reason(table, published, built, held=is_held(pipeline, name, pointer)):

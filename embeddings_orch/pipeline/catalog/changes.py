@@ -36,7 +36,7 @@ def list_media(pipeline: Pipeline) -> Listed | None:
 
 def changes(pipeline: Pipeline, listed: Listed) -> str:
     """How a listing differs from the stored catalog, in words; an estimate, as no content is read."""
-    stored = pipeline.store.catalog(pipeline.spec.name).read()
+    stored = pipeline.store.catalog(pipeline.spec.name).read(columns=["id", STAT_COLUMN])
     if stored is None:
         return f"{len(listed.listing.items):,} items that were never scanned"
     known = dict(zip(stored["id"].to_pylist(), stored[STAT_COLUMN].to_pylist(), strict=True))

@@ -44,19 +44,20 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
         A result for each of `EMBEDDING_CHECKS`; none is blocking.
     """
     spec = pipeline.spec.embeddings[name]
-    delta = embedding_delta(pipeline, name, pipeline.catalog())
+    delta = embedding_delta(pipeline, name, pipeline.contents_catalog(spec.inputs))
     table = delta.vectors
     total = delta.wanted.num_rows
     keys = delta.wanted["key"].combine_chunks()
     faults = VectorFaults()
-    for batch in table.scan():
-        faults.add(matrix_of(batch.filter(pc.is_in(batch["key"], keys))["vector"]))
+    for batch in table.scan(keys):
+        faults.add(matrix_of(batch["vector"]))
     dimensions = table.dimensions()
     declared = embedder_for(spec.config).dimensions()
     covered = delta.covered
     failed = total - covered
     share = failed / total if total else 0.0
-    remembered = pc.sum(pc.is_in(pa.array(delta.failures, pa.string()), keys)).as_py() or 0
+    failures = pa.array(delta.failures, pa.string())
+    remembered = (pc.sum(pc.is_in(failures, keys)).as_py() or 0) if len(failures) else 0
     unexplained = failed - remembered
     limits = [index.checks.max_failed for index in pipeline.spec.indexes.values() if name in index.vectors]
     limit = min(limits, default=0.01)

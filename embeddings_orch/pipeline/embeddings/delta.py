@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.media.catalog.reading import is_there, item_keys, read_contents
+from embeddings_orch.media.catalog.reading import is_there, item_keys, read_columns, read_contents
 from embeddings_orch.media.catalog.ready import ReadyVectors
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure
@@ -32,6 +32,7 @@ class EmbeddingDelta:
         deleted: covered last time, of items that are gone.
         failed: skipped because they failed for good before, or ready-made and not fit to be taken.
         has_vector: keys that have a vector now.
+        has: for each of ``wanted`` whether it has one.
         rows: of the vectors table, before its keys were read; 0 of ready-made ones.
         vectors: where they are.
     """
@@ -45,6 +46,7 @@ class EmbeddingDelta:
     deleted: int
     failed: int
     has_vector: pa.Array
+    has: pa.ChunkedArray
     rows: int
     failures: dict[str, Failure]
     state: EmbeddingState | None
@@ -59,7 +61,7 @@ class EmbeddingDelta:
     @property
     def covered(self) -> int:
         """Wanted contents that have a vector now."""
-        return pc.sum(pc.is_in(self.wanted["key"], self.has_vector)).as_py() or 0
+        return pc.sum(self.has).as_py() or 0
 
     def will_have_vector(self) -> pa.Array:
         """Keys that have a vector once all that is to do succeeds."""
@@ -99,21 +101,15 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     todo = contents.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
-    old_keys = _keys_covered_before(pipeline, state)
-    known_contents = {key for keys_of in old_keys.values() for key in keys_of}
-    fresh = set(todo["key"].to_pylist())
+    before = _contents_before(pipeline, state)
+    fresh = todo["key"].combine_chunks()
     reason = embedding_reason(state, config, fingerprint=fingerprint, inputs=spec.inputs, todo=len(fresh))
     if isinstance(vectors, ReadyVectors):
         same = state is not None and (state.fingerprint, state.inputs) == (fingerprint, spec.inputs)
-        fresh = set(have.to_pylist()) - (known_contents if same else set())
-        reason = f"{len(have):,} ready-made; {'vectors differ' if same and fresh else reason}"
-    ids_by_key = _ids_by_key(catalog, spec.inputs, fresh)
-    changed = sum(
-        1 for key in fresh if key in known_contents or any(item in old_keys for item in ids_by_key.get(key, ()))
-    )
-    wanted_set = set(keys.to_pylist())
-    current_ids = set(catalog["id"].to_pylist())
-    deleted = {key for item, keys_of in old_keys.items() if item not in current_ids for key in keys_of} - wanted_set
+        fresh = have.filter(pc.invert(pc.is_in(have, before["key"].combine_chunks()))) if same else have
+        reason = f"{len(have):,} ready-made; {'vectors differ' if same and len(fresh) else reason}"
+    changed = _count_known(catalog, spec.inputs, fresh, before)
+    deleted = _count_gone(before, catalog["id"].combine_chunks(), keys.combine_chunks())
     return EmbeddingDelta(
         fingerprint=fingerprint,
         wanted=contents,
@@ -121,9 +117,10 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
         new=len(fresh) - changed,
         changed=changed,
         unchanged=(pc.sum(has).as_py() or 0) - (len(fresh) - todo.num_rows),
-        deleted=len(deleted),
+        deleted=deleted,
         failed=pc.sum(skip).as_py() or 0,
         has_vector=have,
+        has=has,
         rows=rows,
         failures=failures,
         state=state,
@@ -132,38 +129,52 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     )
 
 
-def _keys_covered_before(pipeline: Pipeline, state: EmbeddingState | None) -> dict[str, list[str]]:
-    """The contents' keys of every item of the catalog that an embedding was last materialized from."""
-    old = pipeline.store.catalog(pipeline.spec.name).read(state.catalog_version) if state else None
-    if old is None or state is None or not is_there(state.inputs, old.schema.names):
-        return {}
-    keys_by_item: dict[str, list[str]] = {}
-    for keys in item_keys(old, state.inputs):
-        for item, key in zip(old["id"].to_pylist(), keys.to_pylist(), strict=True):
-            if key is not None:
-                keys_by_item.setdefault(item, []).append(key)
-    return keys_by_item
+def _contents_before(pipeline: Pipeline, state: EmbeddingState | None) -> pa.Table:
+    """The items of the catalog that an embedding was last materialized from, each with its contents' keys."""
+    nothing = pa.table({"id": pa.array([], pa.string()), "key": pa.array([], pa.string())})
+    table = pipeline.store.catalog(pipeline.spec.name)
+    schema = table.schema(state.catalog_version) if state else None
+    if schema is None or state is None or not is_there(state.inputs, schema.names):
+        return nothing
+    old = table.read(state.catalog_version, read_columns(state.inputs))
+    if old is None:
+        return nothing
+    ids = old["id"].combine_chunks()
+    parts = [pa.table({"id": ids, "key": keys}) for keys in item_keys(old, state.inputs)]
+    return pa.concat_tables(parts).drop_null().combine_chunks()
+
+
+def _count_known(catalog: pa.Table, inputs: Inputs, fresh: pa.Array, before: pa.Table) -> int:
+    """Of some new keys those that the embedding covered before, or of an item that it covered."""
+    if not len(fresh) or not before.num_rows:
+        return 0
+    known = [fresh.filter(pc.is_in(fresh, before["key"].combine_chunks()))]
+    for keys in item_keys(catalog, inputs):
+        of_fresh = pc.is_in(keys, fresh)
+        ids = catalog["id"].filter(of_fresh).combine_chunks()
+        known.append(keys.filter(of_fresh).filter(pc.is_in(ids, before["id"].combine_chunks())))
+    return len(pc.unique(pa.concat_arrays(known)))
+
+
+def _count_gone(before: pa.Table, ids: pa.Array, keys: pa.Array) -> int:
+    """The contents that were covered, of items that are gone, and that no other item has."""
+    if before["id"].equals(pa.chunked_array([ids])):
+        return 0
+    gone = before["key"].filter(pc.invert(pc.is_in(before["id"], ids))).combine_chunks()
+    return len(pc.unique(gone.filter(pc.invert(pc.is_in(gone, keys))))) if len(gone) else 0
 
 
 def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Failure]:
     """The failures of contents that have no vector; another run may have embedded the others."""
+    if not failures:  # to look up nothing takes as long as to look up much
+        return {}
     mended = pc.is_in(pa.array(failures, pa.string()), have).to_pylist()
     return {key: failure for (key, failure), has in zip(failures.items(), mended, strict=True) if not has}
 
 
-def digest_covered(contents: pa.Table, has_vector: pa.Array) -> str:
-    """Hash over the sorted keys that are wanted and have a vector."""
-    covered = contents["key"].filter(pc.is_in(contents["key"], has_vector))
-    return digest(sorted(covered.to_pylist()))
-
-
-def _ids_by_key(catalog: pa.Table, inputs: Inputs, keys: set[str]) -> dict[str, list[str]]:
-    ids: dict[str, list[str]] = {}
-    for keys_of in item_keys(catalog, inputs) if keys else ():
-        for item, key in zip(catalog["id"].to_pylist(), keys_of.to_pylist(), strict=True):
-            if key in keys:
-                ids.setdefault(key, []).append(item)
-    return ids
+def digest_keys(keys: pa.ChunkedArray) -> str:
+    """Hash over keys, in whatever order they stand."""
+    return digest(keys.take(pc.sort_indices(keys)).to_pylist())
 
 
 def embedding_reason(

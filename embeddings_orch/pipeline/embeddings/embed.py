@@ -18,7 +18,7 @@ from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure
 from embeddings_orch.pipeline.claims import Claims
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_covered, embedding_delta
+from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_keys, embedding_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.embeddings.reader import ContentReader
 from embeddings_orch.pipeline.events import EventListener
@@ -86,7 +86,7 @@ def embed(
     spec = pipeline.spec.embeddings[name]
     config: EmbedderConfig = spec.config
     catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
-    delta = embedding_delta(pipeline, name, pipeline.catalog(), retry_failed=retry_failed)
+    delta = embedding_delta(pipeline, name, pipeline.contents_catalog(spec.inputs), retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
     if delta.ready:
         _remember(pipeline, delta)
@@ -129,11 +129,12 @@ def embed(
                     runner.run(step, _contents(shares), read, commit, progress=meter.add)
             finally:
                 step.close()
-    has_vector, elsewhere = delta.has_vector, 0
+    has, elsewhere = delta.has, 0
     if delta.todo.num_rows:
         if embedded:
             vectors.compact(grace)
         has_vector = vectors.keys()
+        has = pc.is_in(delta.wanted["key"], has_vector)
         elsewhere = (pc.sum(pc.is_in(delta.todo["key"], has_vector)).as_py() or 0) - len(embedded)
         meter.add(elsewhere)
     meter.finish()
@@ -148,7 +149,7 @@ def embed(
         failures=failures,
         failed=delta.failed + delta.todo.num_rows - len(embedded) - elsewhere,
         total=delta.wanted.num_rows,
-        digest=digest_covered(delta.wanted, has_vector),
+        digest=digest_keys(delta.wanted["key"].filter(has)),
         dimensions=delta.vectors.dimensions(),
         usage=usage,
         seconds=meter.seconds,

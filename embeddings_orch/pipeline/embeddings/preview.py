@@ -46,7 +46,7 @@ def preview(
         An encoded JPEG, or None where there are fewer than three vectors.
     """
     spec = pipeline.spec.embeddings[name]
-    catalog = pipeline.catalog()
+    catalog = pipeline.contents_catalog(spec.inputs)
     contents = read_contents(catalog, spec.inputs)
     vectors = vectors_of(pipeline, name, catalog)
     covered = contents.filter(pc.is_in(contents["key"], vectors.keys()))

@@ -106,10 +106,10 @@ class Needs:
 
     @cached_property
     def _tables(self) -> dict[str, str]:
-        catalog = self.pipeline.store.catalog(self.pipeline.spec.name).read()
-        if catalog is None:
+        schema = self.pipeline.store.catalog(self.pipeline.spec.name).schema()
+        if schema is None:
             return {}
-        return {index: table_name(self.pipeline, index, catalog) for index in self.pipeline.spec.indexes}
+        return {index: table_name(self.pipeline, index, schema) for index in self.pipeline.spec.indexes}
 
     def fingerprints(self) -> set[str]:
         """The models whose vectors and failures are needed."""

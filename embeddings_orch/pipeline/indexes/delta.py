@@ -41,9 +41,9 @@ class IndexDelta:
         return bool(self.new or self.changed or self.deleted)
 
 
-def table_name(pipeline: Pipeline, index: str, catalog: pa.Table) -> TableName:
+def table_name(pipeline: Pipeline, index: str, catalog: pa.Schema) -> TableName:
     """The table of an index: another one for other models, inputs, metric, text columns or catalog columns."""
-    columns = [[name, str(catalog.schema.field(name).type)] for name in index_columns(pipeline, catalog.schema.names)]
+    columns = [[name, str(catalog.field(name).type)] for name in index_columns(pipeline, catalog.names)]
     # With the names, because a generation's id is made of this hash and has to be one of its own in the store.
     version = digest([pipeline.spec.name, index, pipeline.spec.index_version(index), columns])
     return TableName.of_index(pipeline.spec.name, index, version[:12])
@@ -61,8 +61,7 @@ def current_table(pipeline: Pipeline, index: str) -> TableName:
     Raises:
         StoreError: there is no catalog.
     """
-    schema = pipeline.store.catalog(pipeline.spec.name).schema()
-    return table_name(pipeline, index, pipeline.catalog() if schema is None else schema.empty_table())
+    return table_name(pipeline, index, pipeline.catalog_schema())
 
 
 def current_generation(pipeline: Pipeline, index: str) -> Generation | None:
@@ -90,7 +89,7 @@ def index_delta(
     spec = pipeline.spec.indexes[index]
     _check_columns(pipeline, index, spec, catalog)
     digests = _digests(pipeline, spec, catalog, has_vector)
-    table = table_name(pipeline, index, catalog)
+    table = table_name(pipeline, index, catalog.schema)
     stored = pipeline.store.index(table).digests(version)
     before, reason = stored, ""
     missing = pipeline.store.index(table).latest() is None

@@ -65,11 +65,10 @@ def join_rows(
         schema: of the index, as `join_schema` makes it.
         done: told of the rows of each chunk.
     """
+    parts = {model.column: _columns(rows, model, vectors[model.column], has_vector[model.column]) for model in models}
     for start in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(start, _CHUNK_ROWS)
-        columns = {
-            model.column: _column(chunk, model, vectors[model.column], has_vector[model.column]) for model in models
-        }
+        columns = {name: next(chunks) for name, chunks in parts.items()}
         # An embedding may have the name of its column of ready-made vectors.
         yield pa.table([columns[name] if name in columns else chunk[name] for name in schema.names], schema=schema)
         done(chunk.num_rows)
@@ -83,19 +82,20 @@ def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> i
     return int((~covered).sum())
 
 
-def _column(chunk: pa.Table, model: IndexedModel, vectors: StoredVectors, has: pa.Array) -> pa.Array:
+def _columns(rows: pa.Table, model: IndexedModel, vectors: StoredVectors, has: pa.Array) -> Iterator[pa.Array]:
+    """The vectors of one model for all rows, a chunk at a time."""
     null = pa.scalar(None, pa.string())
-    keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(chunk, model.inputs)]
+    keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(rows, model.inputs)]
+    parts = zip(*(vectors.chunks(input_keys, _CHUNK_ROWS) for input_keys in keys), strict=True)
     if len(keys) == 1:
-        column = vectors.take(keys[0])
         kind = pa.list_(pa.float32(), model.dimensions)
         # No vector at all was there to tell the dimensions.
-        return column if column.type == kind else pa.nulls(chunk.num_rows, kind)
+        yield from (column if column.type == kind else pa.nulls(len(column), kind) for (column,) in parts)
+        return
     weights = [weight for _, weight in model.inputs.weights]
     normalize = bool(model.settings.get("normalize", True))
-    return mean_of_inputs(
-        [vectors.take(input_keys) for input_keys in keys], weights, model.dimensions, normalize=normalize
-    )
+    for columns in parts:
+        yield mean_of_inputs(columns, weights, model.dimensions, normalize=normalize)
 
 
 def mean_of_inputs(

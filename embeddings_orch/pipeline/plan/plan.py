@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.media.base import Problem
@@ -14,7 +13,7 @@ from embeddings_orch.pipeline.catalog.scan import ScanReport, scan_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta
 from embeddings_orch.pipeline.events import EventListener
-from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta, table_name
+from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta
 from embeddings_orch.pipeline.published.publish import is_held
 from embeddings_orch.spec.keys import AssetKey
 
@@ -137,16 +136,15 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
             spec.index_version(name),
             rows.reason,
         )
-        yield _plan_published(pipeline, name, rows, scan.table)
+        yield _plan_published(pipeline, name, rows)
 
 
-def _plan_published(pipeline: Pipeline, name: str, rows: IndexDelta, catalog: pa.Table) -> AssetPlan:
+def _plan_published(pipeline: Pipeline, name: str, rows: IndexDelta) -> AssetPlan:
     pointer = pipeline.store.published.get(pipeline.spec.name, name)
-    table = table_name(pipeline, name, catalog)
-    generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == table]
+    generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == rows.table]
     newest = max(generations, key=lambda g: g.version, default=None)
     # A run that was killed between the rows and the record left a version that is no generation yet.
-    recorded = newest is not None and pipeline.store.index(table).latest() == newest.version
+    recorded = newest is not None and pipeline.store.index(rows.table).latest() == newest.version
     moves = rows.writes or not recorded or newest is None or pointer.generation != newest.id
     reason = "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
     if pointer.generation is not None and is_held(pipeline, name, pointer):

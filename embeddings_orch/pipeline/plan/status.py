@@ -63,7 +63,7 @@ def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict
         For each ``embedding``, ``id`` and ``uri`` of the first item with the content, ``kind`` (``item``: not tried
         again by itself; ``transient``), ``reason`` and ``at`` (ISO 8601).
     """
-    catalog = pipeline.store.catalog(pipeline.spec.name).read()
+    schema = pipeline.store.catalog(pipeline.spec.name).schema()
     failed: list[dict[str, Any]] = []
     for name, spec in pipeline.spec.embeddings.items():
         if embedding not in (None, name):
@@ -71,8 +71,9 @@ def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict
         fingerprint = spec.config.fingerprint()
         remembered = pipeline.store.failures.read(fingerprint)
         # A column that the declaration names and the catalog has not yet had is for the next run to report.
-        if catalog is None or not remembered or not is_there(spec.inputs, catalog.schema.names):
+        if schema is None or not remembered or not is_there(spec.inputs, schema.names):
             continue
+        catalog = pipeline.contents_catalog(spec.inputs)
         have = vectors_of(pipeline, name, catalog).keys()
         failures = without_vector({key: record.failure for key, record in remembered.items()}, have)
         contents = read_contents(catalog, spec.inputs).select(["key", "uri"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, PublishRefusedError
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.indexes.delta import table_name
+from embeddings_orch.pipeline.indexes.delta import current_table
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.publications import PublicationKind
@@ -99,7 +99,7 @@ def release(pipeline: Pipeline, index: str) -> PublishReport:
 
 def candidates(pipeline: Pipeline, index: str) -> list[Generation]:
     """The generations of an index as it is declared now, newest first."""
-    table = table_name(pipeline, index, pipeline.catalog())
+    table = current_table(pipeline, index)
     generations = [
         generation
         for generation in pipeline.store.generations.of(pipeline.spec.name, index)

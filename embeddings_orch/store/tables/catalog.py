@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,15 +20,20 @@ class CatalogTable(TableOf):
     """Reads and writes one pipeline's catalog; every write is one commit."""
 
     @guard
-    def read(self, version: int | None = None) -> pa.Table | None:
-        """All rows, sorted by id; None where it was never written, or the version is gone."""
-        table = self.database.read(self.name, version=version)
-        return None if table is None else unbox(table).sort_by("id")
+    def read(self, version: int | None = None, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """All rows, sorted by id; None where it was never written, or the version is gone.
+
+        Args:
+            version: default the latest.
+            columns: to read, ``id`` among them; default all.
+        """
+        table = self.database.read(self.name, columns=columns, version=version)
+        return None if table is None else _sort(unbox(table))
 
     @guard
-    def schema(self) -> pa.Schema | None:
-        """The columns of the latest version; None where it was never written."""
-        table = self.at()
+    def schema(self, version: int | None = None) -> pa.Schema | None:
+        """The columns of a version, default the latest; None where it was never written, or is gone."""
+        table = self.at(version)
         return None if table is None else unbox(table.schema.empty_table()).schema
 
     def version(self) -> int | None:
@@ -69,3 +76,10 @@ class CatalogTable(TableOf):
 def _media_version(schema: pa.Schema) -> str:
     metadata: dict[bytes, bytes] = schema.metadata or {}
     return metadata.get(_DECLARED, b"").decode()
+
+
+def _sort(table: pa.Table) -> pa.Table:
+    """Rows by id: they are written so, and a merge leaves them otherwise."""
+    ids = table["id"].combine_chunks()
+    # To look costs a hundredth of what sorting does, and that copies all.
+    return table if pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py() is not False else table.sort_by("id")

@@ -89,7 +89,9 @@ class Generation:
 
 
 class GenerationsTable(TableOf):
-    """All generations of the store; rows are small."""
+    """All generations of the store; rows are small, and every search reads one."""
+
+    remembered = True
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "generations")

@@ -40,7 +40,9 @@ class Pointer:
 
 
 class PointersTable(TableOf):
-    """One row per pipeline and index, moved by compare-and-swap."""
+    """One row per pipeline and index, moved by compare-and-swap; every search reads one."""
+
+    remembered = True
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "published")

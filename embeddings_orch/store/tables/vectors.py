@@ -131,12 +131,18 @@ class VectorsTable(TableOf):
             prune(self, (), used_since(grace))
         return True
 
-    def scan(self, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
-        """All rows in batches, duplicates included."""
+    def scan(self, keys: pa.Array | None = None, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """All rows in batches, duplicates included; or those of some keys."""
         table = self.at()
-        if table is not None:
-            with store_errors(f"table {self.name} of the store"):
-                yield from table.search().select(["key", "vector"]).to_batches(batch_rows)
+        if table is None:
+            return
+        with store_errors(f"table {self.name} of the store"):
+            # Looked up once: each batch on its own would make the lookup anew.
+            wanted = None if keys is None else pc.is_in(_keys_of(table), keys)
+            start = 0
+            for batch in table.search().select(["key", "vector"]).to_batches(batch_rows):
+                yield batch if wanted is None else batch.filter(wanted.slice(start, batch.num_rows))
+                start += batch.num_rows
 
     @guard
     def take(self, keys: pa.Array) -> pa.Array:
@@ -144,19 +150,39 @@ class VectorsTable(TableOf):
 
         It reads only the key column and the rows asked for; memory is the result's, (len(keys), dimensions) float32.
         """
+        return next(self.chunks(keys, max(1, len(keys))))
+
+    def chunks(self, keys: pa.Array, count: int) -> Iterator[pa.Array]:
+        """What `take` returns, so many keys at a time: they are looked up once, and all are read of one version.
+
+        Args:
+            keys: whose vectors; of none, there is one empty chunk.
+            count: of keys in a chunk.
+        """
         table = self.at()
-        dimensions = 1 if table is None else int(table.schema.field("vector").type.list_size)
-        rows = _NONE if table is None else table.search().select(["key"]).to_arrow()["key"].combine_chunks()
-        offsets = pc.index_in(keys, rows)
-        missing = pc.is_null(offsets).to_numpy(zero_copy_only=False)
-        distinct, places = np.unique(offsets.drop_null().to_numpy(), return_inverse=True)
-        result = np.zeros((len(keys), dimensions), dtype=np.float32)
-        if table is not None and len(distinct):
-            # LanceDB gives rows in the table's order, which is that of the sorted offsets.
-            taken = table.take_offsets(distinct.tolist()).select(["vector"]).to_arrow()
-            result[~missing] = matrix_of(taken["vector"])[places]
-        flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), dimensions)
-        return pc.if_else(pa.array(~missing), flat, pa.scalar(None, flat.type)) if missing.any() else flat
+        with store_errors(f"table {self.name} of the store"):
+            rows = pa.nulls(len(keys), pa.int32()) if table is None else pc.index_in(keys, _keys_of(table))
+            for start in range(0, max(1, len(keys)), count):
+                yield _take_rows(table, rows.slice(start, count))
+
+
+def _keys_of(table: Any) -> pa.Array:
+    """The key of every row, in the order in which all reads of one version return them."""
+    return table.search().select(["key"]).to_arrow()["key"].combine_chunks()
+
+
+def _take_rows(table: Any | None, rows: pa.Array) -> pa.Array:
+    """The vectors of some rows, null for null."""
+    dimensions = 1 if table is None else int(table.schema.field("vector").type.list_size)
+    there = rows.is_valid().to_numpy(zero_copy_only=False)
+    distinct, places = np.unique(rows.drop_null().to_numpy(), return_inverse=True)
+    result = np.zeros((len(rows), dimensions), dtype=np.float32)
+    if table is not None and len(distinct):
+        # LanceDB gives rows in the table's order, which is that of the sorted offsets.
+        taken = table.take_offsets(distinct.tolist()).select(["vector"]).to_arrow()
+        result[there] = matrix_of(taken["vector"])[places]
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), dimensions)
+    return flat if there.all() else pc.if_else(pa.array(there), flat, pa.scalar(None, flat.type))
 
 
 def _schema(dimensions: int) -> pa.Schema:

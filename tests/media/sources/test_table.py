@@ -11,6 +11,7 @@ from PIL import Image
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
 from embeddings_orch.media.sources import files as files_module
+from embeddings_orch.media.sources import table as table_module
 from embeddings_orch.media.sources.table import TableConfig, TableSource
 from embeddings_orch.models.content import content_hash
 
@@ -243,3 +244,63 @@ def test_files_that_did_not_change_are_not_read_again(tmp_path, monkeypatch):
     write(path, "id,uri,text\n1,b.png,\n2,,words\n")
     assert scan(path, first.table).table["width"].to_pylist() == [9, None]
     assert read == ["1"]
+
+
+def listed(path, now=4e9):
+    return TableSource(TableConfig(path=path), now=lambda: now).list_items()
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The tables that are read."""
+    paths = []
+    real = table_module.read_records
+
+    def told(path, *arguments):
+        paths.append(path.name)
+        return real(path, *arguments)
+
+    monkeypatch.setattr(table_module, "read_records", told)
+    return paths
+
+
+def test_a_listing_reads_the_table_again_only_when_its_file_has_changed(tmp_path, parsed):
+    picture(tmp_path / "a.png")
+    path = write(tmp_path / "t.csv", "id,uri,text\n1,a.png,\n2,,words\n")
+    first = listed(path)
+    assert listed(path) == first
+    assert set(first.items) == {"1"}
+    assert parsed == ["t.csv"]
+
+    write(path, "id,uri,text\n1,a.png,\n2,,other words\n")
+    assert listed(path).others != first.others
+    assert parsed == ["t.csv"] * 2
+
+
+def test_a_listing_sees_a_file_change_that_an_unchanged_table_names(tmp_path, parsed):
+    path = write(tmp_path / "t.csv", "id,uri,text\n1,a.png,\n")
+    missing = listed(path)
+    picture(tmp_path / "a.png")
+    there = listed(path)
+    picture(tmp_path / "a.png", (9, 9))
+    assert missing.items == {"1": ""}
+    assert len({missing.items["1"], there.items["1"], listed(path).items["1"]}) == 3
+    assert parsed == ["t.csv"]
+
+
+def test_a_table_that_was_written_just_now_is_read_again(tmp_path, parsed):
+    path = write(tmp_path / "t.csv", "id,text\n1,x\n")
+    now = path.stat().st_mtime + 0.01
+    assert listed(path, now) == listed(path, now)
+    assert parsed == ["t.csv"] * 2
+
+
+def test_a_table_that_cannot_be_read_says_so_at_every_listing(tmp_path):
+    path = write(tmp_path / "t.csv", "id,text\n1,x\n")
+    listed(path)
+    for _ in range(2):
+        with pytest.raises(SourceError, match="neither a column"):
+            listed(write(tmp_path / "t.csv", "id,body\n1,x\n"))
+    path.unlink()
+    with pytest.raises(SourceError, match="does not exist"):
+        listed(path)

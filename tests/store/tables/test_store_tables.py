@@ -138,6 +138,31 @@ def test_a_vector_that_two_writers_appended_counts_once(store):
     assert table.take(pa.array(["a", "b", "c"])).to_pylist() == [[1, 0], [0, 1], [1, 1]]
 
 
+def test_vectors_are_taken_in_chunks_of_one_version(store):
+    table = store.vectors("f")
+    table.append(["a", "b", "c"], np.array([[1], [2], [3]], np.float32))
+
+    chunks = table.chunks(pa.array(["c", "missing", "a", "b", "d"]), 2)
+    first = next(chunks).to_pylist()
+    table.append(["d"], np.array([[4]], np.float32))
+
+    assert [first, *(chunk.to_pylist() for chunk in chunks)] == [[[3], None], [[1], [2]], [None]]
+    assert [len(chunk) for chunk in table.chunks(pa.array([], pa.string()), 2)] == [0]
+
+
+def test_the_vectors_of_some_keys_are_scanned_with_their_duplicates(store):
+    table = store.vectors("f")
+    for start in range(0, 60, 20):
+        keys = [str(number) for number in range(start, start + 20)]
+        table.append(keys, np.arange(start, start + 20, dtype=np.float32)[:, None])
+    table.append(["7"], np.array([[7]], np.float32))
+
+    batches = list(table.scan(pa.array(["7", "59", "missing", "20"]), batch_rows=8))
+
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    assert rows == [{"key": key, "vector": [float(key)]} for key in ("7", "20", "59", "7")]
+
+
 def test_appending_nothing_writes_nothing(store, tmp_path):
     store.vectors("f").append([], [])
     assert list(tmp_path.iterdir()) == []
