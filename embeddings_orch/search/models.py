@@ -81,6 +81,8 @@ class QueryModels:
 
     def close(self) -> None:
         """Release the models that nobody else in the process has; a later query loads them again."""
+        with self._lock:
+            self._known.clear()  # weights that were replaced since are another model
         if isinstance(self._models, Lease):
             self._models.close()
 

@@ -139,7 +139,6 @@ def embed(
         meter.add(elsewhere)
     meter.finish()
 
-    rate = len(embedded) / meter.seconds if embedded else None
     report = EmbedReport(
         asset=pipeline.embedding_key(name),
         fingerprint=delta.fingerprint,
@@ -155,19 +154,24 @@ def embed(
         seconds=meter.seconds,
         cost_usd=config.prices.cost(usage.tokens, usage.images),
     )
-    before = delta.state
+    _keep_state(pipeline, name, report, catalog_version or 0)
+    return report
+
+
+def _keep_state(pipeline: Pipeline, name: str, report: EmbedReport, catalog_version: int) -> None:
+    """Note what was covered, and the rate of the last time that something was embedded."""
+    spec, before = pipeline.spec.embeddings[name], report.delta.state
+    rate_before = before.items_per_second if before and before.fingerprint == report.fingerprint else None
     state = EmbeddingState(
-        fingerprint=delta.fingerprint,
+        fingerprint=report.fingerprint,
         inputs=spec.inputs,
-        settings=config.declared_identity(),
-        catalog_version=catalog_version or 0,
+        settings=spec.config.declared_identity(),
+        catalog_version=catalog_version,
         digest=report.digest,
-        items_per_second=rate
-        or (before.items_per_second if before and before.fingerprint == delta.fingerprint else None),
+        items_per_second=report.items_per_second or rate_before,
     )
     if not _newer(pipeline.store.states.get(pipeline.spec.name, name), state, pipeline):
         pipeline.store.states.put(pipeline.spec.name, name, state)
-    return report
 
 
 def _newer(stored: EmbeddingState | None, state: EmbeddingState, pipeline: Pipeline) -> bool:
