@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BeforeValidator, ValidationInfo
 
 from embeddings_orch.errors import ItemError
@@ -179,9 +180,8 @@ def _facts_of(previous: pa.Table) -> Iterator[tuple[str, Facts]]:
     if STAT_COLUMN not in previous.column_names:
         return
     names = ("id", "modality", "content_hash", "size", "width", "height", "text", STAT_COLUMN)
-    for batch in previous.select(list(names)).to_batches():
+    for batch in previous.select(list(names)).filter(pc.not_equal(previous[STAT_COLUMN], "")).to_batches():
         columns = (batch[name].to_pylist() for name in names)
         for key, modality, digest, size, width, height, text, stat_ in zip(*columns, strict=True):
-            if stat_:
-                # Of a picture, `text` comes from the metadata.
-                yield key, Facts(digest, size, width, height, text if modality == "text" else None, stat_)
+            # Of a picture, `text` comes from the metadata.
+            yield key, Facts(digest, size, width, height, text if modality == "text" else None, stat_)

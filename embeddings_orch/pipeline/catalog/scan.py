@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from embeddings_orch.errors import MassDeleteError, StoreError
 from embeddings_orch.media.base import STAT_COLUMN, Problem
@@ -156,6 +157,9 @@ def _touched_ids(previous: pa.Table | None, now: pa.Table) -> list[str]:
     """Ids of files with another stat and the same content: were it not kept, each scan would hash them again."""
     if previous is None:
         return []
-    before = dict(zip(previous["id"].to_pylist(), previous[STAT_COLUMN].to_pylist(), strict=True))
-    pairs = zip(now["id"].to_pylist(), now[STAT_COLUMN].to_pylist(), strict=True)
-    return [item for item, stat in pairs if stat and before.get(item) and before[item] != stat]
+    now = now.filter(pc.not_equal(now[STAT_COLUMN], ""))
+    places = pc.index_in(now["id"].combine_chunks(), previous["id"].combine_chunks())
+    before = previous[STAT_COLUMN].take(places)
+    # Null, and so left out, where there was no such item.
+    touched = pc.and_(pc.not_equal(before, ""), pc.not_equal(before, now[STAT_COLUMN]))
+    return list(now["id"].filter(touched).to_pylist())

@@ -101,8 +101,9 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     todo = contents.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
-    before = _contents_before(pipeline, state)
     fresh = todo["key"].combine_chunks()
+    ready = isinstance(vectors, ReadyVectors)
+    before = _contents_before(pipeline, state, unless=None if ready or len(fresh) else catalog["id"])
     reason = embedding_reason(state, config, fingerprint=fingerprint, inputs=spec.inputs, todo=len(fresh))
     if isinstance(vectors, ReadyVectors):
         same = state is not None and (state.fingerprint, state.inputs) == (fingerprint, spec.inputs)
@@ -129,15 +130,23 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     )
 
 
-def _contents_before(pipeline: Pipeline, state: EmbeddingState | None) -> pa.Table:
-    """The items of the catalog that an embedding was last materialized from, each with its contents' keys."""
+def _contents_before(
+    pipeline: Pipeline, state: EmbeddingState | None, *, unless: pa.ChunkedArray | None = None
+) -> pa.Table:
+    """The items of the catalog that an embedding was last materialized from, each with its contents' keys.
+
+    Args:
+        pipeline: the pipeline.
+        state: of that materialization.
+        unless: ids; where the catalog had just these, nothing is returned, and no content hashed.
+    """
     nothing = pa.table({"id": pa.array([], pa.string()), "key": pa.array([], pa.string())})
     table = pipeline.store.catalog(pipeline.spec.name)
     schema = table.schema(state.catalog_version) if state else None
     if schema is None or state is None or not is_there(state.inputs, schema.names):
         return nothing
     old = table.read(state.catalog_version, read_columns(state.inputs))
-    if old is None:
+    if old is None or (unless is not None and old["id"].equals(unless)):
         return nothing
     ids = old["id"].combine_chunks()
     parts = [pa.table({"id": ids, "key": keys}) for keys in item_keys(old, state.inputs)]
@@ -158,7 +167,7 @@ def _count_known(catalog: pa.Table, inputs: Inputs, fresh: pa.Array, before: pa.
 
 def _count_gone(before: pa.Table, ids: pa.Array, keys: pa.Array) -> int:
     """The contents that were covered, of items that are gone, and that no other item has."""
-    if before["id"].equals(pa.chunked_array([ids])):
+    if not before.num_rows or before["id"].equals(pa.chunked_array([ids])):
         return 0
     gone = before["key"].filter(pc.invert(pc.is_in(before["id"], ids))).combine_chunks()
     return len(pc.unique(gone.filter(pc.invert(pc.is_in(gone, keys))))) if len(gone) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import SpecError, StoreError
 from embeddings_orch.media.base import STAT_COLUMN
-from embeddings_orch.media.catalog.diff import row_digests
+from embeddings_orch.media.catalog.diff import hash_texts, row_digests
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
@@ -127,13 +126,7 @@ def _digests(pipeline: Pipeline, spec: IndexSpec, catalog: pa.Table, has_vector:
     for name in spec.vectors:
         for keys in item_keys(catalog, pipeline.spec.embeddings[name].inputs):
             parts.append(pc.if_else(pc.is_in(keys, has_vector[name]), keys, ""))
-    columns = [
-        pa.array(part, pa.string()).to_pylist() if isinstance(part, list) else part.to_pylist() for part in parts
-    ]
-    return pa.array(
-        [
-            hashlib.sha256("\n".join(text or "" for text in row).encode()).hexdigest()
-            for row in zip(*columns, strict=True)
-        ],
-        pa.string(),
-    )
+    rows = pa.table([pc.fill_null(part, "") for part in parts], [str(number) for number in range(len(parts))])
+    # In pieces, because the joined rows of a large catalog would outgrow one string array (2 GiB).
+    joined = [pc.binary_join_element_wise(*batch.columns, "\n") for batch in rows.to_batches(max_chunksize=100_000)]
+    return pa.concat_arrays([pa.array([], pa.string()), *map(hash_texts, joined)])
