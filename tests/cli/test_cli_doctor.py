@@ -34,7 +34,7 @@ def server(monkeypatch):
 def waits(monkeypatch):
     """The seconds that were to be waited between two tries; nobody waits for them here."""
     seconds = []
-    monkeypatch.setattr("embeddings_orch.embedding.requester.Requester._wait", lambda _, wait: seconds.append(wait))
+    monkeypatch.setattr("embeddings_orch.policy.stopping.Stop.wait", lambda _, wait: seconds.append(wait))
     return seconds
 
 

@@ -153,7 +153,7 @@ def test_generations_of_the_version_before_are_searched_checked_and_rolled_back_
     assert release(pipeline, "found").generation == second
     assert [one["passed"] for one in list_generations(pipeline, "found")["generations"]] == [True, True]
     assert make_status(pipeline)["indexes"][0]["published"] == second.id
-    assert earlier.items() == 2
+    assert earlier.items() == 1  # the columns have one model, whose vector of a query is remembered
 
 
 def test_a_row_gets_data_when_something_else_in_it_changes(earlier):

@@ -256,9 +256,9 @@ def parsed(monkeypatch):
     paths = []
     real = table_module.read_records
 
-    def told(path, *arguments):
+    def told(path, *arguments, **options):
         paths.append(path.name)
-        return real(path, *arguments)
+        return real(path, *arguments, **options)
 
     monkeypatch.setattr(table_module, "read_records", told)
     return paths
