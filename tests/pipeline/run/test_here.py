@@ -140,6 +140,15 @@ def test_what_failed_for_good_is_tried_again_where_that_is_asked(gallery):
     assert run(gallery, settings=RunSettings(retry_failed=True))[0].count_failed_items() == {}
 
 
+@pytest.fixture
+def _in_foreground():
+    """Ctrl-C as in a terminal: a shell starts what it has in the background with it ignored, the tests too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_in_foreground")
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_and_what_was_committed_is_kept(gallery, monkeypatch, signum):
     before = signal.getsignal(signum)
