@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-codes: Any = re._constants  # type: ignore[attr-defined]
-compiler: Any = re._compiler  # type: ignore[attr-defined]
-parser: Any = re._parser  # type: ignore[attr-defined]
+codes, compiler, parser = re._constants, re._compiler, re._parser
 REPEATS = frozenset({codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT})
 
 ROOT = Path(__file__).parents[1]
@@ -109,7 +107,7 @@ def characters_of(parsed: Any, flags: int) -> list[str]:
     tests = []
     candidates = list("a0_ \n\"'")
     for code, argument in parts_of(parsed):
-        if (test := test_of(code, argument, flags)) is not None:
+        if (test := matcher_of(code, argument, flags)) is not None:
             tests.append(test)
             for kind, value in argument if code is codes.IN else [(code, argument)]:
                 places = {codes.LITERAL: lambda value: [value], codes.RANGE: list}.get(kind, lambda _: [])(value)
@@ -120,7 +118,7 @@ def characters_of(parsed: Any, flags: int) -> list[str]:
 def repeatable(parsed: Any, characters: list[str], flags: int) -> set[str]:
     """The characters that a part fits which may be repeated."""
     within = [part for code, argument in parts_of(parsed) if code in REPEATS for part in parts_of(argument[2])]
-    tests = [test for part in within if (test := test_of(*part, flags)) is not None]
+    tests = [test for part in within if (test := matcher_of(*part, flags)) is not None]
     return {character for character in characters if any(test(character) for test in tests)}
 
 
@@ -135,7 +133,7 @@ def parts_of(node: Any) -> Iterator[tuple[Any, Any]]:
             yield from parts_of(element)
 
 
-def test_of(code: Any, argument: Any, flags: int) -> Callable[[str], bool] | None:
+def matcher_of(code: Any, argument: Any, flags: int) -> Callable[[str], bool] | None:
     """Whether a character fits a part that stands for one character; None for other parts."""
     if code not in (codes.LITERAL, codes.NOT_LITERAL, codes.IN, codes.ANY):
         return None
@@ -143,9 +141,6 @@ def test_of(code: Any, argument: Any, flags: int) -> Callable[[str], bool] | Non
     state.flags, state.str = flags, ""
     compiled = compiler.compile(parser.SubPattern(state, [(code, argument)]), flags)
     return lambda character: compiled.match(character) is not None
-
-
-test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def beginnings(parsed: Any, characters: list[str], flags: int) -> list[str]:
@@ -159,7 +154,7 @@ def beginnings(parsed: Any, characters: list[str], flags: int) -> list[str]:
         return before
 
     def pass_by(code: Any, argument: Any, before: str) -> str:
-        if (test := test_of(code, argument, flags)) is not None:
+        if (test := matcher_of(code, argument, flags)) is not None:
             return before + next(filter(test, characters), "")
         if code in REPEATS:
             once = walk(argument[2], before)
