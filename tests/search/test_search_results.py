@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.search import Hit, Results
+from embeddings_orch_testing.counting import CountingEmbedder
 from galleries import Gallery
 from kept import after
 
@@ -128,37 +129,32 @@ def test_what_is_no_picture_is_said(gallery, right):
             index.search(image=picture)
 
 
-@pytest.mark.slow
-def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right):
-    gallery.model(delay=0.2)
+def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right, monkeypatch):
     gallery.run()
     index = right.opened(gallery)
-    expected = {text: index.search(text, limit=3) for text in ("a", "b", "c", "d")}
+    entered, let_go = threading.Event(), threading.Event()
+    embed = CountingEmbedder.embed
 
-    async def all_at_once():
-        ticks = 0
+    def wait(self, batch):
+        entered.set()
+        assert let_go.wait(60), "a search held the loop up to its end"
+        return embed(self, batch)
 
-        async def tick():
-            nonlocal ticks
-            while True:
-                await asyncio.sleep(0.01)
-                ticks += 1
+    monkeypatch.setattr(CountingEmbedder, "embed", wait)
+    texts = ("a", "b", "c", "d")
 
-        ticking = asyncio.create_task(tick())
-        found = await asyncio.gather(*(index.asearch(text, limit=3) for text in expected))
-        ticking.cancel()
-        return dict(zip(expected, found, strict=True)), ticks
+    async def search_all_at_once():
+        searches = asyncio.gather(*(index.asearch(text, limit=3) for text in texts))
+        await asyncio.to_thread(entered.wait, 60)
+        # Only a loop that goes on comes here while the model is at work.
+        let_go.set()
+        return dict(zip(texts, await searches, strict=True))
 
-    found, ticks = asyncio.run(all_at_once())
-
-    assert found == expected
-    assert ticks > 1, "a search held the loop up to its end"
+    assert asyncio.run(search_all_at_once()) == {text: index.search(text, limit=3) for text in texts}
 
 
 @pytest.mark.slow
 def test_threads_share_an_index_and_load_each_model_once(words_gallery, right, monkeypatch):
-    from embeddings_orch_testing.counting import CountingEmbedder
-
     gallery = words_gallery(pictures=12)
     index = right.opened(gallery)
     made = []
