@@ -145,7 +145,7 @@ def test_asearch_answers_the_same_and_lets_the_loop_go_on(gallery, right, monkey
 
     async def search_all_at_once():
         searches = asyncio.gather(*(index.asearch(text, limit=3) for text in texts))
-        await asyncio.to_thread(entered.wait, 60)
+        assert await asyncio.to_thread(entered.wait, 60), "no search asked the model"
         # Only a loop that goes on comes here while the model is at work.
         let_go.set()
         return dict(zip(texts, await searches, strict=True))
