@@ -123,9 +123,10 @@ def show(folder: Path, dim: int) -> None:
     """Print the sizes, the index table's parts, and what a query takes."""
     print(f"{'kB':26s}" + "".join(f"{name:>15s}" for name in (*FOLDERS, "versions", "files")))
     sizes = kilobytes(folder)
-    for table, measured in sizes.items():
-        print(f"{table:26s}" + "".join(f"{value:15,.0f}" for value in measured.values()))
-    print(f"the store: {sum(measured[name] for measured in sizes.values() for name in FOLDERS) / 1000:,.1f} MB")
+    for name, measured in sizes.items():
+        print(f"{name:26s}" + "".join(f"{value:15,.0f}" for value in measured.values()))
+    total = sum(measured[part] for measured in sizes.values() for part in FOLDERS)
+    print(f"the store: {total / 1000:,.1f} MB")
 
     store = Store(str(folder / "store"))
     generation = store.generations.get(store.published.get("growth", "found").generation or "")
@@ -134,10 +135,10 @@ def show(folder: Path, dim: int) -> None:
     assert table is not None
     segments = {index.columns[0]: table.index_stats(index.name).num_indices for index in table.list_indices()}
     print(f"index: {table.stats()['fragment_stats']['num_fragments']} fragments, segments {segments}")
-    for name in ("vectors", "catalog", "generations", "publications"):
-        for full in store.table_names():
-            if full.startswith(name):
-                print(f"{full[:24]}: {store.open(full).stats()['fragment_stats']['num_fragments']} fragments")
+    for name in store.table_names():
+        opened = store.open(name)
+        if opened and name.startswith(("embeddings.", "items.", "index_generations", "publication_log")):
+            print(f"{name[:24]}: {opened.stats()['fragment_stats']['num_fragments']} fragments")
     index = Index(store, "growth", "found")
     vectors = np.random.default_rng(1).standard_normal((QUERIES, dim)).astype(np.float32)
     ways = {

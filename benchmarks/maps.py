@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from embeddings_orch.media.catalog.diff import input_keys
+from embeddings_orch.media.catalog.diff import contents
+from embeddings_orch.models.content import ContentId
 from embeddings_orch.pipeline import Pipeline
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.indexes.build import build_index
@@ -53,12 +54,12 @@ def build(folder: Path, rows: int, dimensions: int) -> tuple[float, float]:
         )
     pipeline = declared(folder, dimensions)
     scan_media(pipeline)
-    keys = input_keys(pipeline.catalog(), "text").to_pylist()
+    ids = [ContentId("text", sha256) for sha256 in contents(pipeline.catalog(), "text")["content_hash"].to_pylist()]
     numbers = np.random.default_rng(0)
     centres = numbers.normal(size=(50, dimensions)).astype(np.float32)
     table = pipeline.store.vectors(pipeline.spec.embeddings["model"].config.fingerprint())
     for start in range(0, rows, 10_000):
-        part = keys[start : start + 10_000]
+        part = ids[start : start + 10_000]
         noise = numbers.normal(size=(len(part), dimensions)).astype(np.float32)
         table.append(part, centres[numbers.integers(0, 50, len(part))] + noise)
     began, worked = time.perf_counter(), time.process_time()

@@ -28,7 +28,8 @@ from pathlib import Path
 import lancedb.index  # noqa: F401 - loaded before anything is measured
 import numpy as np
 
-from embeddings_orch.media.catalog.diff import input_keys
+from embeddings_orch.media.catalog.diff import contents
+from embeddings_orch.models.content import ContentId
 from embeddings_orch.pipeline import Pipeline
 from embeddings_orch.pipeline.automation.missing import find_missing
 from embeddings_orch.pipeline.catalog.changes import list_media
@@ -78,13 +79,13 @@ def write_texts(folder: Path, rows: int, changed: int = 0) -> None:
 
 def put_vectors(pipeline: Pipeline) -> None:
     """Vectors for all contents, in an order of their own."""
-    keys = np.array(input_keys(pipeline.catalog(), "text").to_pylist())
+    ids = [ContentId("text", sha256) for sha256 in contents(pipeline.catalog(), "text")["content_hash"].to_pylist()]
     numbers = np.random.default_rng(0)
-    numbers.shuffle(keys)
+    numbers.shuffle(ids)
     centres = numbers.normal(size=(50, DIMENSIONS)).astype(np.float32)
     table = pipeline.store.vectors(pipeline.spec.embeddings["model"].config.fingerprint())
-    for start in range(0, len(keys), 50_000):
-        part = keys[start : start + 50_000].tolist()
+    for start in range(0, len(ids), 50_000):
+        part = ids[start : start + 50_000]
         noise = numbers.normal(size=(len(part), DIMENSIONS)).astype(np.float32)
         vectors = centres[numbers.integers(0, 50, len(part))] + noise
         table.append(part, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

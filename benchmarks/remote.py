@@ -112,12 +112,12 @@ def ours(count: int, limit: float) -> dict[str, Any]:
 
     def commit(outcome: Outcome) -> None:
         usage.add(outcome.usage)
-        vectors.update(zip(outcome.keys, outcome.vectors, strict=True))
+        vectors.update((key.decode(), vector) for key, vector in zip(outcome.keys, outcome.vectors, strict=True))
 
     with provider() as (url, figures):
         settings = {"base_url": url, "batch_size": BATCH, "concurrency": 8, "requests_per_minute": PER_MINUTE}
         step = EmbedStep(config_from("openai", {"name": MODEL, **settings}))
-        contents = [Content(text, "text", text, text) for text in texts(count)]
+        contents = [Content(text.encode(), "text", text, "", text) for text in texts(count)]
         started = time.perf_counter()
         LocalRunner().run(step, contents, lambda one: Item(one.key, "text", one.text or "", one.uri), commit)
         seconds = time.perf_counter() - started

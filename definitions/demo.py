@@ -10,8 +10,8 @@ from embeddings_orch.dagster.runs.local import execute
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.search import Index
 from embeddings_orch.search.contact_sheet import Strip, contact_sheet
+from embeddings_orch.spec.deployment import open_store
 from embeddings_orch.spec.project import load_declared, select
-from embeddings_orch.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ("dog", "red fruit")
@@ -43,7 +43,7 @@ def main() -> int:
     if not outcome.success:
         return 1
     configs = [embedding.config for embedding in pipeline.spec.embeddings.values()]
-    index = Index(Store(pipeline.spec.store.uri), "emoji", "emoji_search", configs)
+    index = Index(open_store(pipeline.spec.store), "emoji", "emoji_search", configs)
     picture = query_picture(ROOT / "out" / "query.jpg")
     strips = [Strip(f"“{words}”", index.search(words)) for words in WORDS]
     strips.append(Strip(f"“{MEANT}”, by captions", index.search(MEANT, column="words")))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from embeddings_orch.pipeline.context import Pipeline as Pipeline
     from embeddings_orch.search.index import Index as Index
     from embeddings_orch.spec.pipeline import PipelineSpec as PipelineSpec
-    from embeddings_orch.store.database import Store as Store
+    from embeddings_orch.store.store import Store as Store
 
 __version__ = "0.1.0"
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Index": "embeddings_orch.search.index",
     "Pipeline": "embeddings_orch.pipeline.context",
     "PipelineSpec": "embeddings_orch.spec.pipeline",
-    "Store": "embeddings_orch.store.database",
+    "Store": "embeddings_orch.store.store",
     "build_pipeline": "embeddings_orch.dagster.definitions",
     "compare": "embeddings_orch.embedding.compare",
 }

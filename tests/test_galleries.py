@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from embeddings_orch.media.sources.files import stat_of
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from galleries import Gallery
@@ -53,6 +54,17 @@ def test_a_restored_gallery_has_nothing_to_do(gallery):
     gallery.forget_calls()
     assert not any(asset.changes for asset in gallery.plan().values())
     assert (gallery.run().scan.unchanged, gallery.calls(), gallery.versions()) == (12, [], versions)
+
+
+def test_the_pictures_of_a_restored_gallery_are_the_files_that_were_prepared(once):
+    stats = {}
+
+    def remember(gallery):
+        stats.update({path.name: stat_of(path) for path in gallery.media.iterdir()})
+
+    for _ in range(2):
+        gallery = once(remember)
+        assert {path.name: stat_of(path) for path in gallery.media.iterdir()} == stats != {}
 
 
 def test_what_is_prepared_otherwise_is_another_gallery(once):

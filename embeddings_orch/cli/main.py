@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from embeddings_orch import __version__
+from embeddings_orch.cli.commands.deployments import deployments
 from embeddings_orch.cli.commands.generations import failures, gc, generations, publish, rollback
 from embeddings_orch.cli.commands.plan import plan
 from embeddings_orch.cli.commands.run import run
@@ -103,5 +104,5 @@ def doctor(chosen: Any, as_json: bool) -> None:
     sys.exit(0 if well else 1)
 
 
-for _command in (generations, rollback, publish, gc, failures):
+for _command in (generations, rollback, publish, gc, failures, deployments):
     main.add_command(_command)

@@ -93,7 +93,7 @@ def _batches(
 ) -> Iterator[list[Prepared]]:
     packer: Packer[Prepared] = Packer(step.limits(modality))
     for index, (content, uri) in enumerate(contents):
-        prepared = step.prepare(Item(str(index), modality, content, uri))
+        prepared = step.prepare(Item(b"%d" % index, modality, content, uri))
         if isinstance(prepared, Failure):
             failures.append(prepared)
         else:

@@ -46,7 +46,7 @@ class Prepared:
         side: what the content is; None for what its embed step is for. One side in a batch.
     """
 
-    key: str
+    key: bytes
     uri: str
     modality: Modality
     content: Any
@@ -66,14 +66,14 @@ class Outcome:
         usage: what it cost.
     """
 
-    keys: list[str] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
     vectors: list[Vectors] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
 
-    def order_by(self, keys: Sequence[str]) -> None:
+    def order_by(self, keys: Sequence[bytes]) -> None:
         """Put the vectors into the order of the batch's keys; a key may be there twice."""
-        places: dict[str, deque[int]] = {}
+        places: dict[bytes, deque[int]] = {}
         for number, key in enumerate(keys):
             places.setdefault(key, deque()).append(number)
         taken = [places[key].popleft() for key in self.keys]

@@ -40,7 +40,7 @@ class FunctionModel:
         self._lease = shared_pool().lease()
         self._fingerprint = ""
         self._dimensions: int | None = None
-        self._failures: FIFOCache[str, Failure] = FIFOCache(MOST_FAILURES)
+        self._failures: FIFOCache[bytes, Failure] = FIFOCache(MOST_FAILURES)
 
     @property
     def modalities(self) -> frozenset[Modality]:
@@ -100,13 +100,13 @@ class FunctionModel:
             TerminalError: the model cannot be had, or the provider refuses.
         """
         places: list[list[int]] = []
-        keys: list[str] = []
-        failed: dict[str, Failure] = {}
+        keys: list[bytes] = []
+        failed: dict[bytes, Failure] = {}
         count = 0
 
         def contents() -> Iterator[tuple[str | bytes, str]]:
             nonlocal count
-            first: dict[str, int] = {}
+            first: dict[bytes, int] = {}
             for place, source in enumerate(sources):
                 count = place + 1
                 if isinstance(source, Failure):
@@ -160,7 +160,7 @@ class FunctionModel:
             self._fingerprint = model.fingerprint
             yield model
 
-    def _remember(self, embedded: list[str], failed: dict[str, Failure]) -> None:
+    def _remember(self, embedded: list[bytes], failed: dict[bytes, Failure]) -> None:
         with self._lock:
             for key in embedded:
                 self._failures.pop(key, None)

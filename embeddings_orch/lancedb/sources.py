@@ -35,7 +35,7 @@ class SourceValue:
         name: what messages call it.
     """
 
-    key: str
+    key: bytes
     content: str | bytes
     name: str
 
@@ -78,7 +78,7 @@ def read_sources(modality: Modality, values: Sequence[Any], *, allow_urls: bool)
 def _source(modality: Modality, value: Any, number: int, allow_urls: bool) -> SourceValue | Failure:
     name = f"{modality} {number}"
     if value is None:
-        return Failure("", name, "null")
+        return Failure(b"", name, "null")
     if modality == "text":
         if not isinstance(value, str):
             return Failure(_key(value), name, f"it is {type(value).__name__}, not a text")
@@ -86,18 +86,18 @@ def _source(modality: Modality, value: Any, number: int, allow_urls: bool) -> So
     if isinstance(value, str | Path):
         return _file(modality, str(value), allow_urls)
     if isinstance(value, bytes | bytearray):
-        return SourceValue(content_hash(bytes(value)), bytes(value), name)
+        return SourceValue(_key(bytes(value)), bytes(value), name)
     if modality != "image":
         return Failure(_key(value), name, f"it is {type(value).__name__}, not a path or bytes")
     try:
         content = encode_image(value, name)
     except (OSError, TypeError, ValueError) as error:
         return Failure(_key(value), name, str(error))
-    return SourceValue(content_hash(content), content, name)
+    return SourceValue(_key(content), content, name)
 
 
 def _file(modality: Modality, place: str, allow_urls: bool) -> SourceValue | Failure:
-    key, name = content_hash(place), _short(place)
+    key, name = _key(place), _short(place)
     if is_url(place):
         if not allow_urls:
             return Failure(key, name, "it is a URL, and URLs are off; allow them with allow_urls=True")
@@ -118,8 +118,8 @@ def _path(place: str) -> Path:
     return Path(unquote(parts.path)) if parts.scheme.lower() == "file" else Path(place).expanduser()
 
 
-def _key(value: Any) -> str:
-    return content_hash(value if isinstance(value, str | bytes) else repr(value))
+def _key(value: Any) -> bytes:
+    return bytes.fromhex(content_hash(value if isinstance(value, str | bytes) else repr(value)))
 
 
 def _short(text: str) -> str:

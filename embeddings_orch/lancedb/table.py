@@ -9,11 +9,19 @@ from typing import Any, NoReturn, Self
 import lancedb
 import numpy as np
 import pyarrow as pa
-from lancedb.query import FullTextQuery, LanceHybridQueryBuilder, LanceQueryBuilder, LanceVectorQueryBuilder
+from lancedb.query import (
+    FullTextQuery,
+    LanceHybridQueryBuilder,
+    LanceQueryBuilder,
+    LanceTakeQueryBuilder,
+    LanceVectorQueryBuilder,
+)
 from lancedb.table import LanceTable
 
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.lancedb.function import NAME
+from embeddings_orch.lancedb.rows import TakenRows, absolute_reader
+from embeddings_orch.media.roots import absolute_uris
 from embeddings_orch.models.content import Modality
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.search import Index
@@ -49,7 +57,9 @@ READING = frozenset(
 """What a published table takes over of LanceDB's: nothing that writes, removes versions, or gives a table that does."""
 
 
-def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = None) -> PublishedTable:
+def open_table(
+    uri: Store | str | Path, index: str, *, pipeline: str | None = None, deployment: str | None = None
+) -> PublishedTable:
     """Open the published generation of an index as a LanceDB table, whose own API then embeds the queries.
 
     The table stays at that generation; one that is opened later has what is published then. Nothing is written.
@@ -58,6 +68,7 @@ def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = No
         uri: the store: a folder, or ``s3://bucket/prefix``.
         index: the index's name.
         pipeline: the pipeline's name, where several have published an index of that name.
+        deployment: whose published generation; default what the environment says.
 
     Raises:
         StoreError: the store cannot be used, or nothing of that name is published there.
@@ -66,23 +77,31 @@ def open_table(uri: Store | str | Path, index: str, *, pipeline: str | None = No
         >>> table = open_table(".embeddings_orch", "emoji_search")  # doctest: +SKIP
         >>> table.search("dog").limit(3).to_list()  # doctest: +SKIP
     """
-    opened = Index.open(index, pipeline=pipeline, store=uri)
-    return PublishedTable.at(opened.store, opened.generation())
+    opened = Index.open(index, pipeline=pipeline, store=uri, deployment=deployment)
+    generation = opened.generation()
+    return PublishedTable.at(opened.store, generation, opened.root(generation))
 
 
 class PublishedTable(LanceTable):  # type: ignore[misc]
-    """One generation, read-only. It differs from LanceDB's own table in three things.
+    """One generation, read-only. It differs from LanceDB's own table in four things.
 
     Its ``schema`` has the metadata by which LanceDB embeds queries; they are not on disk, where LanceDB would embed
     what the pipeline writes. A search has the index's metric, the tuned parameters of approximate search, and, of
-    several embeddings, the first that reads the query, unless it says others. Writing is refused.
+    several embeddings, the first that reads the query, unless it says others. The column ``uri`` of what is read is
+    absolute; a filter sees it as it is stored, relative to the media's folder. Writing is refused.
     """
 
     generation: Generation
+    root: str
 
     @classmethod
-    def at(cls, store: Store, generation: Generation) -> Self:
+    def at(cls, store: Store, generation: Generation, root: str = "") -> Self:
         """Open a generation of a store.
+
+        Args:
+            store: the store.
+            generation: the generation.
+            root: the folder that relative uris are in.
 
         Raises:
             StoreError: it is gone, or cannot be read.
@@ -93,7 +112,7 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         except (ValueError, RuntimeError, OSError) as error:
             what = f"version {generation.version} of index table {generation.table} cannot be opened"
             raise StoreError(f"{what}: {short(error)}") from error
-        table.generation = generation
+        table.generation, table.root = generation, root
         return table
 
     @property
@@ -130,6 +149,26 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         if isinstance(builder, LanceVectorQueryBuilder | LanceHybridQueryBuilder):
             builder = tune(builder.distance_type(self.generation.metric), self.generation.search)
         return builder
+
+    def head(self, n: int = 5) -> pa.Table:
+        """The first rows."""
+        return absolute_uris(self.root, super().head(n))
+
+    def to_arrow(self) -> pa.Table:
+        """All rows."""
+        return absolute_uris(self.root, super().to_arrow())
+
+    def take_offsets(self, offsets: list[int]) -> LanceTakeQueryBuilder:
+        """Rows by their places."""
+        return TakenRows(self._table.take_offsets(offsets), self.root)
+
+    def take_row_ids(self, row_ids: list[int]) -> LanceTakeQueryBuilder:
+        """Rows by LanceDB's ids of them."""
+        return TakenRows(self._table.take_row_ids(row_ids), self.root)
+
+    def _execute_query(self, query: Any, **options: Any) -> pa.RecordBatchReader:
+        # What every search of LanceDB's, and its adapters, read rows by.
+        return absolute_reader(self.root, super()._execute_query(query, **options))
 
     def close(self) -> None:
         """Release the models that embed the queries and that nobody else uses; a later search loads them again."""

@@ -20,15 +20,19 @@ CATALOG_SCHEMA = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
-        pa.field("caption", pa.string()),
-        pa.field("text", pa.string()),
+        pa.field("caption", pa.large_string()),
+        pa.field("text", pa.large_string()),
     ]
 )
 """The columns every catalog has; a source's own columns follow them. ``content_hash`` is the sha256 of the bytes
-(or of the text) that a model would be given for ``input: media``; ``size`` is in bytes, the others in pixels."""
+(or of the text) that a model would be given for ``input: media``; ``size`` is in bytes, the others in pixels.
+Texts are large strings, because those of a whole catalog may have more than the 2 GiB of one array of other strings."""
 
 STAT_COLUMN = "_stat"
-"""``size:mtime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not data."""
+"""``size:mtime_ns:ctime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not data."""
+
+PART_COLUMN = "_part"
+"""Which part of an item a row is; null for the whole item."""
 
 
 class SourceConfig(BaseModel):
@@ -97,12 +101,21 @@ class Source(ABC, Generic[SourceConfigT]):
         """List all items.
 
         Args:
-            previous: the last catalog, with `STAT_COLUMN`; hashes of files that did not change since are reused.
+            previous: the last catalog, with `STAT_COLUMN` and absolute uris; hashes of files that did not change since
+                are reused.
             progress: told the number of items seen so far, now and then.
 
         Raises:
             SourceError: the source as a whole cannot be read.
         """
+
+    @property
+    def root(self) -> str:
+        """The absolute path of the folder that the media are in, or empty where there is none.
+
+        A catalog keeps the uris of what is below it relative to it, so that the folder can move.
+        """
+        return ""
 
     def list_items(self) -> Listing | None:
         """List cheaply, to see whether a scan would find anything new; None where only a scan can tell.

@@ -22,6 +22,15 @@ def source_for(config: SourceConfig) -> Source[Any]:
     return source_class(config)
 
 
+def root_of(config: SourceConfig) -> str:
+    """The root of the source that reads with a config; see `embeddings_orch.media.base.Source.root`.
+
+    Raises:
+        PluginError: the source's plugin is missing or broken.
+    """
+    return source_for(config).root
+
+
 def read_content(source: Source[Any], row: Mapping[str, Any]) -> bytes | str:
     """Read what a model is given for one row of `embeddings_orch.media.catalog.diff.contents`.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Modality = Literal["image", "text", "audio", "video"]
+ContentKind = Literal[Modality, "vector"]
+"""What a key is of: a content by its modality, or a vector that was ready-made."""
+
 Side = Literal["document", "query"]
 Vectors = NDArray[np.float32]
 FailureKind = Literal["item", "transient"]
@@ -20,13 +23,13 @@ class Item:
     """One content to embed.
 
     Attributes:
-        key: the content's sha256 and part, ``hash:part``.
+        key: of the content, as `content_key` makes it.
         modality: what ``content`` is.
         content: the encoded file's bytes, or the text.
         uri: where it came from, for messages.
     """
 
-    key: str
+    key: bytes
     modality: Modality
     content: bytes | str
     uri: str = ""
@@ -36,7 +39,7 @@ class Item:
 class Failure:
     """A content without a vector: ``item`` is remembered, ``transient`` is tried in the next run."""
 
-    key: str
+    key: bytes
     uri: str
     reason: str
     kind: FailureKind = "item"
@@ -47,16 +50,53 @@ def content_hash(content: bytes | str) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
-def content_key(sha256: str, part: int = 0) -> str:
-    """The key of one part of a content in the vectors table."""
-    return f"{sha256}:{part}"
+class ContentId(NamedTuple):
+    """What a key is made of.
+
+    Attributes:
+        modality: what the content is given to a model as.
+        sha256: of the exact bytes or text, 64 hex digits.
+        part: which part of it, as a URI's fragment says it: ``page=3``, ``char=0,500`` (RFC 5147), ``t=10,20``
+            (W3C Media Fragments); empty for the whole.
+    """
+
+    modality: ContentKind
+    sha256: str
+    part: str = ""
+
+    @property
+    def key(self) -> bytes:
+        """See `content_key`."""
+        return content_key(*self)
 
 
-def hash_in_key(key: str) -> str:
-    """The content's hash, of a key that `content_key` made.
+def content_key(modality: ContentKind, sha256: str, part: str = "") -> bytes:
+    """The key of a content, 32 bytes: what its vectors and failures go by.
+
+    The same bytes read as a text and as a picture are two contents.
+
+    Args:
+        modality: what the content is given to a model as.
+        sha256: of the exact bytes or text, 64 hex digits.
+        part: see `ContentId`.
 
     Example:
-        >>> hash_in_key(content_key("2c26b46b", 1))
-        '2c26b46b'
+        >>> content_key("text", content_hash("foo")).hex()[:16]
+        '01619265c4ae1461'
     """
-    return key.partition(":")[0]
+    before, after = key_frame(modality, part)
+    return hashlib.sha256(before + bytes.fromhex(sha256) + after).digest()
+
+
+def key_frame(modality: str, part: str = "") -> tuple[bytes, bytes]:
+    """What is hashed before and after a content's own 32 bytes to make its key.
+
+    Each field follows its length, so that no two contents are written down alike; the first one is the version of
+    this way to do so.
+    """
+    version, kind, locator = (_framed(field.encode()) for field in ("content/1", modality, part))
+    return version + kind + (32).to_bytes(4, "big"), locator
+
+
+def _framed(field: bytes) -> bytes:
+    return len(field).to_bytes(4, "big") + field

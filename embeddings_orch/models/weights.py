@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 # A file touched this recently may change again within one tick of the file system's clock.
@@ -36,8 +36,12 @@ def files_sha256(folder: Path, names: Iterable[str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file, remembered by (path, size, mtime, inode) in memory and in the user's cache folder.
+def file_sha256(path: Path, now: Callable[[], float] = time.time) -> str:
+    """sha256 of a file, remembered by (path, size, mtime, ctime, inode) in memory and in the user's cache folder.
+
+    Args:
+        path: of the file.
+        now: tells the time; the hash of a file that was only just changed is not remembered.
 
     Raises:
         OSError: the file cannot be read.
@@ -45,7 +49,7 @@ def file_sha256(path: Path) -> str:
     while True:
         path = path.resolve()
         before = path.stat()
-        key = json.dumps([str(path), before.st_size, before.st_mtime_ns, before.st_ino])
+        key = json.dumps([str(path), *_facts(before)])
         with _lock:
             if known := _hashes.get(key) or _read_cache().get(key):
                 _hashes[key] = known
@@ -53,17 +57,18 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as file:
             value = hashlib.file_digest(file, "sha256").hexdigest()
         after = path.stat()
-        if (before.st_size, before.st_mtime_ns, before.st_ino) == (
-            after.st_size,
-            after.st_mtime_ns,
-            after.st_ino,
-        ):
+        if _facts(before) == _facts(after):
             break  # else it was replaced while being read
-    if time.time() - after.st_mtime > SETTLED_SECONDS:
+    if now() - max(after.st_mtime, after.st_ctime) > SETTLED_SECONDS:
         with _lock:
             _hashes[key] = value
             _write_cache(key, value)
     return value
+
+
+def _facts(status: os.stat_result) -> tuple[int, int, int, int]:
+    # The time of a change can be set back, that of the change of the file's own entry cannot.
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _cache_file() -> Path:

@@ -10,8 +10,10 @@ import pyarrow as pa
 from embeddings_orch.errors import StoreError
 from embeddings_orch.media.base import Source
 from embeddings_orch.media.catalog.reading import is_there, read_columns
+from embeddings_orch.media.roots import absolute_uris
 from embeddings_orch.media.scan import source_for
 from embeddings_orch.models.inputs import Inputs
+from embeddings_orch.spec.deployment import open_store
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store import Store
@@ -24,7 +26,7 @@ class Pipeline:
 
     def __init__(self, spec: PipelineSpec, store: Store | None = None) -> None:
         self.spec = spec
-        self.store = store or Store(spec.store.uri)
+        self.store = store or open_store(spec.store)
 
     @cached_property
     def source(self) -> Source[Any]:
@@ -49,7 +51,7 @@ class Pipeline:
         return AssetKey.of_published(self.spec.name, name)
 
     def catalog(self) -> pa.Table:
-        """The stored catalog.
+        """The stored catalog, with relative uris; `absolute` makes them absolute.
 
         Raises:
             StoreError: it was never written.
@@ -67,12 +69,19 @@ class Pipeline:
     def contents_catalog(self, inputs: Inputs) -> pa.Table:
         """The columns of the stored catalog that an embedding's contents are read from; all, where it lacks an input.
 
+        The uris are absolute, so that whoever reads or names a content has them so.
+
         Raises:
             StoreError: it was never written.
         """
         # All of them, so that the error of who reads the contents can name those that are there.
         there = is_there(inputs, self.catalog_schema().names)
-        return self._require(self.store.catalog(self.spec.name).read(columns=read_columns(inputs) if there else None))
+        columns = read_columns(inputs) if there else None
+        return self.absolute(self._require(self.store.catalog(self.spec.name).read(columns=columns)))
+
+    def absolute(self, table: pa.Table) -> pa.Table:
+        """Rows of the catalog or of an index with absolute uris, by where the declaration says that the media are."""
+        return absolute_uris(self.source.root, table)
 
     def _require(self, found: T | None) -> T:
         if found is None:

@@ -11,6 +11,7 @@ from typing import Self
 from embeddings_orch.embedding.pool.model import PooledModel
 from embeddings_orch.embedding.pool.pool import ModelPool
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
+from embeddings_orch.media.roots import absolute_uri
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Modality, Vectors
 from embeddings_orch.search.arguments import takes
@@ -35,6 +36,7 @@ class Index:
         name: the index's name.
         configs: declared embedder configs; one with the fingerprint of a model of the index is used for queries
             instead of the settings that were kept when the index was built.
+        root: the folder that the media are in, by which relative uris go; default what the last scan noted.
         pool: keeps the models, which are then not released with this index; default the process's, which all share.
 
     Example:
@@ -48,6 +50,7 @@ class Index:
         name: str,
         configs: Iterable[EmbedderConfig] = (),
         *,
+        root: str | None = None,
         pool: ModelPool | None = None,
     ) -> None:
         self.store = store
@@ -55,6 +58,8 @@ class Index:
         self.name = name
         self._models = QueryModels(name, configs, pool)
         self._readers = Readers(store)
+        self._root = root
+        self._noted_root: tuple[str, str] | None = None  # with the generation that it was read for
 
     @classmethod
     def open(
@@ -64,6 +69,7 @@ class Index:
         file: str | Path | None = None,
         pipeline: str | None = None,
         store: Store | str | Path | None = None,
+        deployment: str | None = None,
     ) -> Self:
         """Open an index by name, as the command line does, without Dagster.
 
@@ -73,13 +79,14 @@ class Index:
             pipeline: the pipeline's name, where several have an index of that name.
             store: where the index is; without ``file`` no YAML is read, and models get the settings that the index
                 kept.
+            deployment: whose published generation; default what is declared, else what the environment says.
 
         Raises:
             SpecError: there is no such index, or there are several; a YAML is wrong.
             StoreError: the store cannot be used, or nothing of that name is published there.
         """
-        location = find_index(name, file=file, pipeline=pipeline, store=store)
-        return cls(location.store, location.pipeline, name, location.configs)
+        location = find_index(name, file=file, pipeline=pipeline, store=store, deployment=deployment)
+        return cls(location.store, location.pipeline, name, location.configs, root=location.root)
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +120,19 @@ class Index:
                 "run the pipeline first: embeddings-orch run"
             )
         return generation
+
+    def root(self, generation: Generation) -> str:
+        """The folder that relative uris of a generation's rows are in, or empty.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if self._root is not None:
+            return self._root
+        noted = self._noted_root
+        if noted is None or noted[0] != generation.id:
+            noted = self._noted_root = generation.id, self.store.catalog(self.pipeline).root()
+        return noted[1]
 
     @takes(Request)
     def search(self, request: Request) -> Results:
@@ -185,9 +205,10 @@ class Index:
         vectors = {model.column for model in generation.models}
         names = [name for name in schema.names if name not in vectors and not name.startswith("_")]
         rows = reader.take([candidate.row for candidate in ranked], names)
-        hits = []
+        hits, root = [], self.root(generation)
         for candidate in ranked:
             row = rows[candidate.id]
-            hits.append(Hit(row.pop("id"), row.pop("uri"), candidate.score, candidate.distance, row))
+            uri = absolute_uri(root, row.pop("uri"))
+            hits.append(Hit(row.pop("id"), uri, candidate.score, candidate.distance, row))
         metadata = [schema.field(name) for name in names if name not in ("id", "uri")]
         return Results(self.name, generation.id, hits, tuple(metadata))

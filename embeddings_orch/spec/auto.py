@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from embeddings_orch.spec.index import Spec
+from embeddings_orch.spec.base import Spec
 
 _CRON_FIELD = r"[\dA-Za-z*/,#?L-]+"
 _CRON = re.compile(rf"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|{_CRON_FIELD}( +{_CRON_FIELD}){{4}})$")

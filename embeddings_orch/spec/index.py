@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from embeddings_orch.models.analysis import Analysis
 from embeddings_orch.models.paths import local_path
-
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-"""A name that Dagster, LanceDB and SQL all take as it is."""
-
-
-class Spec(BaseModel):
-    """Base of what stands in a declaration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from embeddings_orch.spec.base import Name, Spec
+from embeddings_orch.spec.full_text import FullText, FullTextSpec
 
 
 class GoldenSpec(Spec):
@@ -80,7 +65,9 @@ class IndexSpec(Spec):
 
     vectors: tuple[Name, ...] = Field(min_length=1, description="The embeddings it joins, by name.")
     metric: Literal["cosine", "l2", "dot"] = Field(default="cosine", description="How vectors are compared.")
-    full_text: tuple[Name, ...] = Field(default=(), description="Text columns that keyword search reads.")
+    full_text: FullText = Field(
+        default=(), description="Text columns that keyword search reads; or a mapping, with how their words are made."
+    )
     checks: ChecksSpec = Field(default=ChecksSpec(), description="The limits of its checks.")
     keep_generations: int = Field(
         default=3,
@@ -91,6 +78,16 @@ class IndexSpec(Spec):
         default="pca",
         description="How its vectors are laid out on a plane to look at; umap needs the extra of that name.",
     )
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns that keyword search reads."""
+        return self.full_text.columns if isinstance(self.full_text, FullTextSpec) else self.full_text
+
+    @property
+    def analysis(self) -> Analysis:
+        """How the words of these are made."""
+        return self.full_text.analysis if isinstance(self.full_text, FullTextSpec) else Analysis()
 
     @field_validator("map")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from embeddings_orch.spec.index import NAME_PATTERN, Name
+from embeddings_orch.spec.base import NAME_PATTERN, Name
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 _NAME: TypeAdapter[str] = TypeAdapter(Name)

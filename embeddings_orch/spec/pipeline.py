@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
@@ -25,7 +29,8 @@ from embeddings_orch.models.identity import digest
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.models.paths import local_path
 from embeddings_orch.spec.auto import AutoSpec
-from embeddings_orch.spec.index import NAME_PATTERN, IndexSpec, Name, Spec
+from embeddings_orch.spec.base import NAME_PATTERN, Name, Spec
+from embeddings_orch.spec.index import IndexSpec
 from embeddings_orch.spec.inputs import INPUT_SCHEMA, Input
 
 OWNER_PATTERN = r"^(?:team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
@@ -103,6 +108,28 @@ class MediaSpec(_PluginSpec):
 
     source: str = Field(default="folder", description="The source plugin.")
     config: SourceConfig
+    _written: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_written(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        spec = handler(value)
+        if isinstance(value, Mapping):
+            spec._written = {name: str(text) for name, text in value.items() if isinstance(text, str | Path)}
+        return spec
+
+    def __eq__(self, other: object) -> bool:
+        # However a path was written, it is the same folder.
+        return isinstance(other, MediaSpec) and (self.source, self.config) == (other.source, other.config)
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.config))
+
+    def version(self) -> str:
+        """A hash that changes when a setting does; a path counts as it is written, so that a project can move."""
+        settings = self.model_dump(mode="json")
+        paths = [name for name, text in settings.items() if isinstance(text, str) and os.path.isabs(text)]
+        return digest(settings | {name: self._written[name] for name in paths if name in self._written})
 
 
 class EmbeddingSpec(_PluginSpec):
@@ -155,11 +182,21 @@ class EmbeddingSpec(_PluginSpec):
         return Inputs.from_weights({self.input: 1} if isinstance(self.input, str) else self.input)
 
 
+DeploymentName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{1,100}$")]
+"""What the store takes as the name of a deployment; said here too, as the store takes a while to import."""
+
+
 class StoreSpec(Spec):
     """Where vectors, indexes and the published pointer live."""
 
     uri: str = Field(
         default=".embeddings_orch", min_length=1, description="A folder, or an object store: s3://bucket/prefix."
+    )
+    deployment: DeploymentName | None = Field(
+        default=None,
+        description="Whose catalogs, states and published pointers these are. Default: the environment variable "
+        "EMBEDDINGS_ORCH_DEPLOYMENT, else the branch deployment of Dagster+, else main.",
+        json_schema_extra={"type": "string"},
     )
     gc_grace: float = Field(default=3600, ge=0, description="Seconds for which gc leaves alone all that is written.")
 
@@ -233,21 +270,24 @@ class PipelineSpec(Spec):
         return self
 
     def media_version(self) -> str:
-        """A hash that changes when the media settings do."""
-        return digest(self.media.model_dump(mode="json"))
+        """A hash that changes when the media settings do, and not where the project moves."""
+        return self.media.version()
 
     def runner_of(self, embedding: str) -> str:
         """The runner plugin that carries an embedding's batches."""
         return self.embeddings[embedding].runner or self.runner
 
     def index_version(self, index: str) -> str:
-        """A hash that changes when an index needs a new table: other models, inputs, metric or text columns."""
+        """A hash that changes when an index needs a new table: other models, inputs, metric or full text."""
         spec = self.indexes[index]
         vectors = {
             name: [self.embeddings[name].config.fingerprint(), str(self.embeddings[name].inputs)]
             for name in spec.vectors
         }
-        return digest({"vectors": vectors, "metric": spec.metric, "full_text": sorted(set(spec.full_text))})
+        identity = {"vectors": vectors, "metric": spec.metric, "full_text": sorted(set(spec.text_columns))}
+        # Only where it is another than the default: the version of a table outlives the options that come to it.
+        analysis = spec.analysis.to_data()
+        return digest({**identity, "analysis": analysis} if analysis else identity)
 
 
 def _at(path: str, message: str) -> PydanticCustomError:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeGuard, Union, get_args, get_origin
 
 import yaml
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from embeddings_orch.errors import PluginError, SpecError
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.policy.secrets import SECRET
-from embeddings_orch.spec.index import NAME_PATTERN
+from embeddings_orch.spec.base import NAME_PATTERN
 from embeddings_orch.spec.pipeline import OWNER_PATTERN, PipelineSpec, _PluginSpec
 
 COMPONENT_TYPE = "embeddings_orch.EmbeddingPipeline"
@@ -291,6 +292,8 @@ def _config_class(model: type[_PluginSpec], data: Any) -> type[BaseModel]:
 
 
 def _unwrap(annotation: Any) -> Any:
-    if get_origin(annotation) is Union:
-        return next(part for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) in (Union, UnionType):
+        parts = [part for part in get_args(annotation) if part is not type(None)]
+        # The one with keys, where a value may be plain or a mapping.
+        return next((part for part in parts if _is_model(part)), parts[0])
     return annotation

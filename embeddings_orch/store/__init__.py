@@ -1,3 +1,3 @@
 """Everything that is kept, as Lance tables; only this package knows LanceDB."""
 
-from embeddings_orch.store.database import Store as Store
+from embeddings_orch.store.store import Store as Store

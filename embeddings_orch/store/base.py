@@ -80,6 +80,9 @@ class Database(Protocol):
     def has_data(self, name: str) -> bool:
         """Whether a table's folder holds data files, where that can be told."""
 
+    def prepare_write(self) -> None:
+        """Bring a store of an older format to the present one: before what is read is changed."""
+
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty table, or the one that is there."""
 
@@ -153,6 +156,7 @@ class TableOf:
     @guard
     def delete_rows(self, where: str) -> int:
         """Delete the rows that match, if there are any; returns how many."""
+        self.database.prepare_write()
         table = self.at()
         count = 0 if table is None else int(table.count_rows(where))
         if count and table is not None:
@@ -177,9 +181,14 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def in_list(column: str, values: Iterable[str]) -> str:
+def binary(value: bytes) -> str:
+    """Bytes as an SQL literal."""
+    return f"X'{value.hex()}'"
+
+
+def in_list(column: str, values: Iterable[str | bytes]) -> str:
     """``column IN (...)`` for SQL."""
-    return f"{column} IN ({', '.join(text(value) for value in values)})"
+    return f"{column} IN ({', '.join(text(value) if isinstance(value, str) else binary(value) for value in values)})"
 
 
 def merge(table: Any, rows: pa.Table, deleted: Iterable[str], key: str = "id") -> None:

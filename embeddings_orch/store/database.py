@@ -1,36 +1,32 @@
-"""The store: one LanceDB database at a folder or an object store's URI."""
+"""The LanceDB database of a store, at a folder or an object store's URI, and the format of its tables."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import is_missing, short
-from embeddings_orch.store.creating import make_table
+from embeddings_orch.store.claims import Claims
+from embeddings_orch.store.creating import create_table, make_table, mark_key
 from embeddings_orch.store.memory import RowMemory
-from embeddings_orch.store.migrations import migrate
-from embeddings_orch.store.names import TableName
-from embeddings_orch.store.reading import read_rows
-from embeddings_orch.store.tables.catalog import CatalogTable
-from embeddings_orch.store.tables.failures import FailuresTable
-from embeddings_orch.store.tables.generations import GenerationsTable
-from embeddings_orch.store.tables.index_table import IndexTable
-from embeddings_orch.store.tables.maps import MapsTable
-from embeddings_orch.store.tables.publications import PublicationsTable
-from embeddings_orch.store.tables.published import PointersTable
-from embeddings_orch.store.tables.states import StatesTable
-from embeddings_orch.store.tables.vectors import VectorsTable
+from embeddings_orch.store.migrations.format_3 import migrate_to_3
+from embeddings_orch.store.migrations.layout import FORMAT_3, old_name
+from embeddings_orch.store.migrations.view import OlderView
+from embeddings_orch.store.names import MAIN, check_deployment
+from embeddings_orch.store.reading import list_tables, read_rows
 
-FORMAT = 2
+T = TypeVar("T")
+
+FORMAT = 3
 """Version of the tables' layout. An older store is read as it is and migrated by the first write; a newer one refused.
 """
 
@@ -38,27 +34,28 @@ _META_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field
 
 _FORMAT_ROW = "key = 'format'"
 
-_PRIMARY_KEY = "lance-schema:unenforced-primary-key:position"
 
-
-class Store:
-    """Opens the tables of a store; makes none before something is written.
+class LanceDatabase:
+    """Opens, reads and makes tables; makes none before something is written.
 
     Args:
         uri: a folder, or ``s3://bucket/prefix`` (credentials come from the environment).
+        deployment: whose catalogs, states and pointers are read and written; vectors and index tables are everybody's.
 
     Raises:
-        StoreError: the place cannot be used, or a newer version of this package wrote it.
+        StoreError: the place cannot be used, a newer version of this package wrote it, or the deployment has no name.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, deployment: str = MAIN) -> None:
         self.uri = uri
+        self.deployment = check_deployment(deployment)
         self._lock = threading.Lock()
         self._marked = False
+        self._current = False
         self._memory = RowMemory(uri)
 
-    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
-        return type(self), (self.uri,)
+    def __reduce__(self) -> tuple[type[LanceDatabase], tuple[str, str]]:
+        return type(self), (self.uri, self.deployment)
 
     @property
     def exists(self) -> bool:
@@ -95,15 +92,51 @@ class Store:
     def _format(self) -> int | None:
         return _parse_format(self.read_small("meta", _FORMAT_ROW))
 
+    def prepare_write(self) -> None:
+        """Bring a store of an older format to the present one: before what is read is changed."""
+        with self._lock:
+            if (not self._marked or self._is_older()) and self.exists:
+                self._mark_format()
+
+    @cached_property
+    def _view(self) -> OlderView:
+        return OlderView(self._db)
+
+    def _is_older(self, name: str = "") -> bool:
+        """Whether a table, or any, has another name in this store, and so is read through its view."""
+        if self._current or (name and old_name(name) is None):
+            return False
+        stored_format = self._format()
+        # Elsewhere than in a folder, to ask again takes a read of its own.
+        self._current = "://" in self.uri and stored_format is not None and stored_format >= FORMAT_3
+        if stored_format is not None and stored_format < FORMAT_3:
+            return True
+        if (view := self.__dict__.pop("_view", None)) is not None:
+            view.close()
+        return False
+
+    def _read_with(self, name: str, read: Callable[[Any], T]) -> T:
+        """What is read through the LanceDB connection that has a table."""
+        if self._is_older(name):
+            try:
+                rows = read(self._view.with_table(name))
+                if self._is_older(name):
+                    return rows
+            except (OSError, RuntimeError, ValueError):
+                if self._is_older(name):
+                    raise
+            # A migration ended in between, so the old table may have been gone.
+        return read(self._db)
+
     def table_names(self) -> list[str]:
         """All tables of the store, ours and others."""
-        names: list[str] = []
-        while self._present:
-            page = self._db.list_tables(page_token=names[-1] if names else None, limit=1000)
-            names += [str(name) for name in page.tables]
-            if not page.page_token:
-                break
-        return names
+        if not self._present:
+            return []
+        if self._is_older():
+            names = self._view.names()
+            if self._is_older():
+                return names
+        return list_tables(self._db)
 
     def open(self, name: str) -> Any | None:
         """A LanceDB table at its latest version, or None where there is none.
@@ -114,8 +147,8 @@ class Store:
         if not self._present:
             return None
         try:
-            return self._db.open_table(name)
-        except (FileNotFoundError, ValueError, RuntimeError) as error:
+            return self._read_with(name, lambda db: db.open_table(name))
+        except (OSError, ValueError, RuntimeError) as error:
             if is_missing(error):
                 return None
             raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
@@ -136,7 +169,7 @@ class Store:
         if not self._present:
             return None
         try:
-            return read_rows(self._db, name, where=where, columns=columns, version=version)
+            return self._read_with(name, lambda db: read_rows(db, name, where=where, columns=columns, version=version))
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(f"table {name} of the store {self.uri} cannot be read: {short(error)}") from error
 
@@ -146,16 +179,19 @@ class Store:
         Raises:
             StoreError: the table is there and cannot be read.
         """
+        if self._present and self._is_older(name):
+            return self.read(name, where=where)
         return self._memory.get_or_read(name, where, lambda: self.read(name, where=where))
 
     def has_data(self, name: str) -> bool:
         """Whether a table's folder holds data files; False where the store is no local folder."""
-        return "://" not in self.uri and any(Path(self.uri, f"{name}.lance", "data").glob("*"))
+        return "://" not in self.uri and any((self._folder_of(name) / "data").glob("*"))
 
     def create(self, name: str, schema: pa.Schema, *, primary_key: str | None = None) -> Any:
         """An empty LanceDB table, or the one that is there already."""
         with self._lock:
-            if not self._marked:
+            # An older store in the place of the one that was marked is read through a view, which keeps no writes.
+            if not self._marked or self._is_older():
                 self._mark_format()
             table = self.open(name)
             if table is not None and set(schema.names) <= set(table.schema.names):
@@ -166,7 +202,7 @@ class Store:
                 return table
             problem: Exception | None = None
             try:
-                make_table(self._db, self.uri, name, _mark_key(schema, primary_key) if primary_key else schema)
+                make_table(self._db, self.uri, name, mark_key(schema, primary_key) if primary_key else schema)
             except (OSError, RuntimeError, ValueError) as error:
                 problem = error
             # Another process may have made it a moment ago.
@@ -181,12 +217,13 @@ class Store:
         with self._lock:
             self._mark_format()
             try:
-                self._db.create_table(name, data.cast(_mark_key(data.schema, primary_key)), mode="overwrite")
+                create_table(self._db, name, data=data.cast(mark_key(data.schema, primary_key)), mode="overwrite")
             except (OSError, RuntimeError, ValueError) as error:
                 raise StoreError(f"table {name} of the store {self.uri} cannot be written: {short(error)}") from error
 
     def drop(self, name: str) -> None:
         """Remove a table with all its versions, whole or half removed; nothing where there is none."""
+        self.prepare_write()
         try:
             self._db.drop_table(name)
         except (OSError, RuntimeError, ValueError) as error:
@@ -206,76 +243,35 @@ class Store:
         return datetime.fromtimestamp(max(times), UTC) if times else None
 
     def _stats(self, name: str) -> Iterator[os.stat_result]:
-        for path in Path(self.uri, f"{name}.lance").rglob("*") if "://" not in self.uri else ():
+        for path in self._folder_of(name).rglob("*") if "://" not in self.uri else ():
             with suppress(OSError):  # a clean-up beside this one
                 if path.is_file():
                     yield path.stat()
 
+    def _folder_of(self, name: str) -> Path:
+        stored_name = old_name(name) if self._is_older(name) else name
+        return Path(self.uri, f"{stored_name}.lance")
+
     def _mark_format(self) -> None:
         stored_format = self._format()
-        if stored_format is not None and stored_format < FORMAT:
-            migrate(self._db, stored_format, FORMAT)
-        if stored_format is None:
+        if stored_format is not None:
+            migrate_to_3(self._db, lambda: Claims(_AsItIs(self.uri)))
+        else:
             meta = pa.table({"key": ["format"], "value": [str(FORMAT)]}, schema=_META_SCHEMA)
             try:
-                self._db.create_table("meta", meta)
+                create_table(self._db, "meta", data=meta)
             except (ValueError, RuntimeError, OSError) as error:
                 if self._format() is None:
                     raise StoreError(f"the store {self.uri} cannot be written: {short(error)}") from error
         self._marked = True
 
-    def catalog(self, pipeline: str) -> CatalogTable:
-        """The catalog of a pipeline's media."""
-        return CatalogTable(self, TableName.of_catalog(pipeline))
 
-    def vectors(self, fingerprint: str) -> VectorsTable:
-        """The vectors of one model, shared by all pipelines of the store."""
-        return VectorsTable(self, TableName.of_vectors(fingerprint))
+class _AsItIs(LanceDatabase):
+    """A store whose format is left as it is: what keeps its migration to one process."""
 
-    def index(self, table: str) -> IndexTable:
-        """One index table, by the name its generation says."""
-        return IndexTable(self, table)
-
-    @cached_property
-    def failures(self) -> FailuresTable:
-        """Contents that a model could not embed."""
-        return FailuresTable(self)
-
-    @cached_property
-    def states(self) -> StatesTable:
-        """What each embedding asset covered when it was last materialized."""
-        return StatesTable(self)
-
-    @cached_property
-    def generations(self) -> GenerationsTable:
-        """All built index generations."""
-        return GenerationsTable(self)
-
-    @cached_property
-    def maps(self) -> MapsTable:
-        """The maps of the generations' vectors."""
-        return MapsTable(self)
-
-    @cached_property
-    def publications(self) -> PublicationsTable:
-        """When search was pointed at which generation."""
-        return PublicationsTable(self)
-
-    @cached_property
-    def published(self) -> PointersTable:
-        """Which generation search follows."""
-        return PointersTable(self)
+    def _mark_format(self) -> None:
+        self._marked = True
 
 
 def _parse_format(rows: pa.Table | None) -> int | None:
     return int(rows["value"][0].as_py()) if rows is not None and rows.num_rows else None
-
-
-def _mark_key(schema: pa.Schema, primary_key: str) -> pa.Schema:
-    """The schema with Lance's mark of a primary key, by which it sees that two writers insert the same row.
-
-    Part of the schema that a table is made with: ``set_unenforced_primary_key`` is a commit of its own, and what
-    others write before it goes unchecked.
-    """
-    position = schema.get_field_index(primary_key)
-    return schema.set(position, schema.field(position).with_metadata({_PRIMARY_KEY: "1"}))

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
+from embeddings_orch.errors import StoreError
+
 TableKind = Literal["catalog", "vectors", "index", ""]
+
+MAIN = "main"
+"""The deployment of a store that has no others."""
+
+DEPLOYMENT_PATTERN = r"[A-Za-z0-9_-]{1,100}"
+"""Of a deployment's name, as a whole."""
+
+
+def check_deployment(name: str) -> str:
+    """A deployment's name.
+
+    Raises:
+        StoreError: it cannot be one.
+    """
+    if not re.fullmatch(DEPLOYMENT_PATTERN, name):
+        allowed = "1 to 100 of the characters A-Z, a-z, 0-9, _ and -"
+        raise StoreError(f"{name[:120]!r} cannot be the name of a deployment: that has {allowed}")
+    return name
 
 
 class QualifiedName(str):
@@ -33,8 +54,34 @@ class QualifiedName(str):
         return self.partition("/")[2]
 
 
+class DeployedName(str):
+    """``deployment/pipeline/name``: an index or an embedding, with the pipeline that declares it where it is deployed.
+
+    Example:
+        >>> DeployedName.of("main", "photos", "found").qualified
+        'photos/found'
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, deployment: str, pipeline: str, name: str) -> Self:
+        """The name of what a deployment's pipeline declares."""
+        return cls(f"{deployment}/{pipeline}/{name}")
+
+    @property
+    def deployment(self) -> str:
+        """The deployment."""
+        return self.partition("/")[0]
+
+    @property
+    def qualified(self) -> QualifiedName:
+        """The name without the deployment."""
+        return QualifiedName(self.partition("/")[2])
+
+
 class TableName(str):
-    """``catalog.PIPELINE``, ``vectors.FINGERPRINT``, ``index.PIPELINE.INDEX.HASH``, or a table of the whole store.
+    """``items.DEPLOYMENT.PIPELINE``, ``embeddings.FINGERPRINT``, ``index.PIPELINE.INDEX.HASH``, or a table of all.
 
     Any text is a table's name: a store can hold tables of others. Of those `kind` is empty.
 
@@ -42,21 +89,26 @@ class TableName(str):
         >>> table = TableName.of_index("photos", "found", "1f0c")
         >>> str(table), table.kind, table.pipeline, table.declared_as, table.hash
         ('index.photos.found.1f0c', 'index', 'photos', 'photos/found', '1f0c')
-        >>> TableName("published").kind
+        >>> TableName("pointers").kind
         ''
     """
 
     __slots__ = ()
 
     @classmethod
-    def of_catalog(cls, pipeline: str) -> Self:
+    def of_catalog(cls, pipeline: str, deployment: str = MAIN) -> Self:
         """The catalog of a pipeline's media."""
-        return cls(f"catalog.{pipeline}")
+        return cls(f"items.{deployment}.{pipeline}")
+
+    @classmethod
+    def of_tombstones(cls, pipeline: str, deployment: str = MAIN) -> Self:
+        """What was deleted from a catalog."""
+        return cls(f"tombstones.{deployment}.{pipeline}")
 
     @classmethod
     def of_vectors(cls, fingerprint: str) -> Self:
         """The vectors of a model."""
-        return cls(f"vectors.{fingerprint}")
+        return cls(f"embeddings.{fingerprint}")
 
     @classmethod
     def of_index(cls, pipeline: str, index: str, hash: str) -> Self:
@@ -67,9 +119,9 @@ class TableName(str):
     def kind(self) -> TableKind:
         """What the table holds."""
         match self.split("."):
-            case ["catalog", _]:
+            case ["items", _, _]:
                 return "catalog"
-            case ["vectors", _]:
+            case ["embeddings", _]:
                 return "vectors"
             case ["index", _, _, _]:
                 return "index"
@@ -78,7 +130,13 @@ class TableName(str):
     @property
     def pipeline(self) -> str:
         """Whose catalog or index it is; empty of others."""
-        return self.split(".")[1] if self.kind in ("catalog", "index") else ""
+        parts = self.split(".")
+        return parts[2] if self.kind == "catalog" else parts[1] if self.kind == "index" else ""
+
+    @property
+    def deployment(self) -> str:
+        """Whose catalog it is; empty of others."""
+        return self.split(".")[1] if self.kind == "catalog" else ""
 
     @property
     def declared_as(self) -> QualifiedName | None:

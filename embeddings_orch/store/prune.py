@@ -74,6 +74,7 @@ def prune(table: TableOf, needed: Collection[int], used_since: datetime) -> int:
     Raises:
         StoreError: the store cannot be used, or others wrote all the time.
     """
+    table.database.prepare_write()
     with store_errors(f"table {table.name} of the store"):
         history = table.history()
         obsolete = removable(history, needed, used_since)

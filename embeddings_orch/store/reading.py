@@ -52,3 +52,17 @@ def read_rows(
         return await query.to_arrow()
 
     return LOOP.run(read())
+
+
+def list_tables(db: Any) -> list[str]:
+    """The names of all tables of a database.
+
+    Raises:
+        OSError, RuntimeError, ValueError: LanceDB's error.
+    """
+    names: list[str] = []
+    while True:
+        page = db.list_tables(page_token=names[-1] if names else None, limit=1000)
+        names += [str(name) for name in page.tables]
+        if not page.page_token:
+            return names

@@ -104,6 +104,17 @@ def test_a_second_code_location_with_the_typed_resource_is_valid():
     assert re.search(r"Validation successful for code location .*definitions\.py", done.stdout + done.stderr)
 
 
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("options", "status"), [("", 0), (", language: German, stop_words: [der]", 0), (", langauge: German", 1)]
+)
+def test_a_full_text_may_be_a_mapping_for_the_check_of_yaml(project, options, status):
+    # One pipeline: of several components of one type `dg` checks the last alone.
+    project.write("photos", PIPELINE.replace("[caption]", f"{{ columns: [caption]{options} }}"))
+    said = project.command("dg", "check", "yaml", status=status)
+    assert ("langauge" in said) is bool(status)
+
+
 # The component, in this process
 
 

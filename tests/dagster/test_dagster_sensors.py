@@ -578,7 +578,7 @@ def test_the_sensors_are_described_and_run_by_default(settled):
 
 @pytest.mark.slow
 def test_a_tick_of_one_of_several_pipelines_makes_a_bounded_number_of_calls(make_gallery, tmp_path, monkeypatch):
-    from embeddings_orch.store.database import Store
+    from embeddings_orch.store.store import Store
     from embeddings_orch_testing.counting import CountingEmbedder
 
     galleries = []

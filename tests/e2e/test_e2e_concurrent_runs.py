@@ -12,7 +12,7 @@ import pytest
 import warm
 from embeddings_orch.models.content import content_hash
 from embeddings_orch.pipeline.catalog.scan import scan_media
-from embeddings_orch.pipeline.claims import SECONDS
+from embeddings_orch.store.claims import SECONDS
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 
 pytestmark = pytest.mark.process

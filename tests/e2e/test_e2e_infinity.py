@@ -122,9 +122,9 @@ def texts(count: int) -> list[str]:
 
 
 def embedded(step: EmbedStep, contents: list[str]) -> np.ndarray:
-    outcome = step([step.prepare(Item(f"{number}:0", "text", text)) for number, text in enumerate(contents)])
+    outcome = step([step.prepare(Item(str(number).encode(), "text", text)) for number, text in enumerate(contents)])
     assert not outcome.failures
-    assert outcome.keys == [f"{number}:0" for number in range(len(contents))]
+    assert outcome.keys == [str(number).encode() for number in range(len(contents))]
     return np.stack(outcome.vectors)
 
 
@@ -152,7 +152,7 @@ def test_many_requests_at_once_keep_their_texts(infinity):
 
 def test_the_tokens_are_infinitys(infinity):
     step = step_for(infinity)
-    outcome = step([step.prepare(Item("key:0", "text", "a dog"))])
+    outcome = step([step.prepare(Item(b"key", "text", "a dog"))])
     assert outcome.usage.tokens > 0
     assert outcome.usage.requests == 1
 

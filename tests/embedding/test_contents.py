@@ -36,5 +36,5 @@ def test_what_can_be_embedded_is_by_its_place_and_the_rest_says_why():
     contents = [("bad" if place in (2, 7) else f"text {place}", f"text {place}") for place in range(10)]
     vectors, failures = vectors_by_place(step, "text", iter(contents))
     assert list(vectors) == [0, 1, 3, 4, 5, 6, 8, 9]
-    assert [(failure.key, failure.uri) for failure in failures] == [("2", "text 2"), ("7", "text 7")]
+    assert [(failure.key, failure.uri) for failure in failures] == [(b"2", "text 2"), (b"7", "text 7")]
     assert np.array_equal(vectors[9], vectors_of(step, "text", ["text 9"])[0])

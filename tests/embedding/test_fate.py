@@ -36,7 +36,7 @@ from embeddings_orch.errors import (
     UnavailableError,
 )
 
-ONE, TWO = ((Prepared("a:0", "/a", "text", "a"),), tuple(Prepared(f"{n}:0", f"/{n}", "text", n) for n in "ab"))
+ONE, TWO = ((Prepared(b"a", "/a", "text", "a"),), tuple(Prepared(str(n).encode(), f"/{n}", "text", n) for n in "ab"))
 POISON = ItemError("cannot be read")
 DOUBTFUL = ItemError("HTTP 400", certain=False)
 FAILED = SuspectError("HTTP 500")
@@ -93,7 +93,7 @@ class Run:
 
         ``healthy``: whether the server answers what it has answered before.
         """
-        batch = [Prepared(f"{number}:0", f"/{number}", "text", number) for number in range(count)]
+        batch = [Prepared(str(number).encode(), f"/{number}", "text", number) for number in range(count)]
         fate = Fate(batch, self.answers, max_retries)
         while (action := fate.next(self.answers)) is not None:
             match action:
@@ -214,7 +214,7 @@ def test_a_thousand_poisoned_items_among_good_ones_are_found_by_few_requests():
 
 @pytest.mark.parametrize("ended_by", [BudgetError("$1"), CancelledError("stopped")])
 def test_what_is_settled_when_a_run_ends_is_told_and_the_rest_is_left_to_the_next(ended_by):
-    batch = [Prepared(f"{number}:0", f"/{number}", "text", number) for number in range(4)]
+    batch = [Prepared(str(number).encode(), f"/{number}", "text", number) for number in range(4)]
     fate = Fate(batch, 0, 7)
     fate.cut(fate.next(0).items)
     fate.place(advance(fate.next(0).part, POISON), 0)
@@ -223,7 +223,7 @@ def test_what_is_settled_when_a_run_ends_is_told_and_the_rest_is_left_to_the_nex
     fate.place(advance(fate.next(1).part, POISON), 1)
     with pytest.raises(type(ended_by)):
         advance(fate.next(1).part, ended_by)
-    assert [failure.key for failure in fate.failures(1)] == ["2:0"]
+    assert [failure.key for failure in fate.failures(1)] == [b"2"]
 
 
 def test_what_is_in_doubt_is_settled_by_what_else_was_answered():

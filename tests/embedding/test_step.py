@@ -4,6 +4,7 @@ import math
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -26,7 +27,7 @@ from embeddings_orch.errors import (
     UnavailableError,
 )
 from embeddings_orch.models.base import Embedder, EmbedderConfig, EmbedResult
-from embeddings_orch.models.content import Failure, Item, content_hash, content_key
+from embeddings_orch.models.content import ContentId, Failure, Item, content_hash, content_key
 from embeddings_orch.policy.packing import Limits
 from embeddings_orch.policy.retry import RetryPolicy
 from embeddings_orch_testing import CountingConfig
@@ -82,7 +83,7 @@ def scripted(monkeypatch):
 
 
 def batch(contents):
-    return [Prepared(f"{content}:0", f"file/{content}", "text", content) for content in contents]
+    return [Prepared(content.encode(), f"file/{content}", "text", content) for content in contents]
 
 
 def refusing(*bad):
@@ -100,7 +101,7 @@ def refusing(*bad):
 def test_vectors_come_in_the_order_of_the_batch_and_of_unit_length(scripted):
     step, _ = scripted(vectors_of)
     outcome = step(batch(["a", "bbbb", "cc"]))
-    assert outcome.keys == ["a:0", "bbbb:0", "cc:0"]
+    assert outcome.keys == [b"a", b"bbbb", b"cc"]
     expected = vectors_of(["a", "bbbb", "cc"])
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(np.stack(outcome.vectors), expected, rtol=1e-6)
@@ -141,20 +142,20 @@ def test_usages_add_up():
 
 def test_an_empty_content_is_a_failure(scripted):
     step, _ = scripted(vectors_of)
-    assert step.prepare(Item("k:0", "text", "", "file/a")) == Failure("k:0", "file/a", "empty")
+    assert step.prepare(Item(b"k", "text", "", "file/a")) == Failure(b"k", "file/a", "empty")
 
 
 def test_a_modality_that_is_not_read_is_a_failure_that_says_what_is(scripted):
     step, _ = scripted(vectors_of)
-    found = step.prepare(Item("k:0", "image", b"bytes", "file/a"))
-    assert found == Failure("k:0", "file/a", "scripted reads text, not image")
+    found = step.prepare(Item(b"k", "image", b"bytes", "file/a"))
+    assert found == Failure(b"k", "file/a", "scripted reads text, not image")
 
 
 def test_a_content_that_cannot_be_decoded_is_a_failure():
     step = EmbedStep(CountingConfig(decode=True))
-    found = step.prepare(Item("k:0", "image", b"no picture", "file/a"))
+    found = step.prepare(Item(b"k", "image", b"no picture", "file/a"))
     assert isinstance(found, Failure)
-    assert (found.key, found.uri, found.kind) == ("k:0", "file/a", "item")
+    assert (found.key, found.uri, found.kind) == (b"k", "file/a", "item")
     assert found.reason
 
 
@@ -164,15 +165,15 @@ def test_a_content_that_cannot_be_decoded_is_a_failure():
 def test_a_bad_item_fails_alone_with_the_models_reason(scripted):
     step, _ = scripted(refusing("c"))
     outcome = step(batch("abcdefgh"))
-    assert outcome.keys == [f"{letter}:0" for letter in "abdefgh"]
-    assert outcome.failures == [Failure("c:0", "file/c", "cannot read c")]
+    assert outcome.keys == [letter.encode() for letter in "abdefgh"]
+    assert outcome.failures == [Failure(b"c", "file/c", "cannot read c")]
 
 
 def test_all_items_can_be_bad(scripted):
     step, _ = scripted(refusing(*"abc"))
     outcome = step(batch("abc"))
     assert outcome.keys == []
-    assert [failure.key for failure in outcome.failures] == ["a:0", "b:0", "c:0"]
+    assert [failure.key for failure in outcome.failures] == [b"a", b"b", b"c"]
 
 
 @given(size=st.integers(1, 128), data=st.data())
@@ -185,8 +186,8 @@ def test_bisecting_takes_few_calls_and_loses_nothing(size, data):
     step = EmbedStep(config)
     step._embedder = embedder
     outcome = step(batch(names))
-    assert outcome.keys == [f"{name}:0" for name in names if name not in bad]
-    assert {failure.key for failure in outcome.failures} == {f"{name}:0" for name in bad}
+    assert outcome.keys == [name.encode() for name in names if name not in bad]
+    assert {failure.key for failure in outcome.failures} == {name.encode() for name in bad}
     assert len(embedder.calls) <= 1 + 2 * len(bad) * math.ceil(math.log2(max(size, 2)))
     assert outcome.usage.requests == len(embedder.calls)
 
@@ -206,7 +207,7 @@ def fitting(limit):
 def test_a_batch_too_large_is_halved_until_it_fits(scripted):
     step, embedder = scripted(fitting(3))
     outcome = step(batch("abcdefghij"))
-    assert outcome.keys == [f"{letter}:0" for letter in "abcdefghij"]
+    assert outcome.keys == [letter.encode() for letter in "abcdefghij"]
     assert outcome.failures == []
     assert [len(call) for call in embedder.calls] == [10, 5, 3, 2, 3, 2]
 
@@ -273,8 +274,8 @@ def test_a_vector_without_meaning_is_a_failure_of_its_item_alone(scripted, numbe
 
     step, _ = scripted(script)
     outcome = step(batch("abc"))
-    assert outcome.keys == ["a:0", "c:0"]
-    assert [(failure.key, failure.kind) for failure in outcome.failures] == [("b:0", "item")]
+    assert outcome.keys == [b"a", b"c"]
+    assert [(failure.key, failure.kind) for failure in outcome.failures] == [(b"b", "item")]
     assert reason in outcome.failures[0].reason
 
 
@@ -296,7 +297,7 @@ def failing(times, error):
 def test_a_transient_error_is_retried_and_counted(scripted):
     step, _ = scripted(failing(2, TransientError("busy")), retry=RetryPolicy(initial_wait=1))
     outcome = step(batch("ab"))
-    assert outcome.keys == ["a:0", "b:0"]
+    assert outcome.keys == [b"a", b"b"]
     assert (outcome.usage.requests, outcome.usage.retries, outcome.usage.waited) == (3, 2, 3.0)
 
 
@@ -321,15 +322,15 @@ def test_a_batch_that_fails_after_others_succeeded_is_tried_in_the_next_run(scri
     outcome = step(batch("bc"))
     assert outcome.keys == []
     assert outcome.failures == [
-        Failure("b:0", "file/b", "busy", "transient"),
-        Failure("c:0", "file/c", "busy", "transient"),
+        Failure(b"b", "file/b", "busy", "transient"),
+        Failure(b"c", "file/c", "busy", "transient"),
     ]
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError("late")])
 def test_connection_errors_are_transient_unless_the_provider_says_otherwise(scripted, error):
     step, embedder = scripted(failing(1, error))
-    assert step(batch("a")).keys == ["a:0"]
+    assert step(batch("a")).keys == [b"a"]
     assert len(embedder.calls) == 2
 
 
@@ -364,7 +365,7 @@ def test_a_terminal_error_in_the_middle_of_a_batch_carries_what_its_other_parts_
         step(batch("abcdef"))
     for stopped in (caught.value, pickle.loads(pickle.dumps(caught.value))):
         assert str(stopped) == "the quota is used up"
-        assert stopped.outcome.keys == ["a:0", "b:0", "c:0"]
+        assert stopped.outcome.keys == [b"a", b"b", b"c"]
         assert len(stopped.outcome.vectors) == 3
 
 
@@ -410,7 +411,7 @@ def test_the_refused_item_that_ends_a_run_is_among_its_failures(scripted):
     with pytest.raises(StoppedError, match="every one of 5") as caught:
         step(batch("e"))
     outcome = caught.value.outcome
-    assert [(failure.key, failure.kind) for failure in outcome.failures] == [("e:0", "transient")]
+    assert [(failure.key, failure.kind) for failure in outcome.failures] == [(b"e", "transient")]
     assert outcome.usage.requests == 1
 
 
@@ -422,7 +423,7 @@ def test_a_bad_item_before_the_first_success_is_still_a_bad_item(scripted):
 
     step, _ = scripted(script)
     outcome = step(batch("abcdefgh"))
-    assert outcome.failures == [Failure("a:0", "file/a", "a is bad", "item")]
+    assert outcome.failures == [Failure(b"a", "file/a", "a is bad", "item")]
     assert len(outcome.keys) == 7
 
 
@@ -452,8 +453,8 @@ def suspicious(*bad, retries=None):
 def test_an_item_that_the_server_fails_on_is_bisected_first_and_tried_once_more_alone(scripted, bad):
     step, embedder = scripted(suspicious(bad))
     outcome = step(batch("abcdefgh"))
-    assert outcome.keys == [f"{letter}:0" for letter in "abcdefgh" if letter != bad]
-    assert outcome.failures == [Failure(f"{bad}:0", f"file/{bad}", "HTTP 500: something went wrong", "item")]
+    assert outcome.keys == [letter.encode() for letter in "abcdefgh" if letter != bad]
+    assert outcome.failures == [Failure(bad.encode(), f"file/{bad}", "HTTP 500: something went wrong", "item")]
     assert embedder.calls.count([bad]) == 2
     assert len(embedder.calls) == 1 + 2 * 3 + 1
     assert (outcome.usage.requests, outcome.usage.retries, outcome.usage.waited) == (8, 1, 0.0)
@@ -469,7 +470,7 @@ def test_a_suspected_item_is_tried_once_where_policy_or_provider_say_so(scripted
 def test_a_server_that_fails_once_costs_no_item(scripted):
     step, _ = scripted(failing(1, SuspectError("HTTP 500: for a moment", retry_after=3.0)))
     outcome = step(batch("a"))
-    assert (outcome.keys, outcome.failures) == (["a:0"], [])
+    assert (outcome.keys, outcome.failures) == ([b"a"], [])
     assert (outcome.usage.requests, outcome.usage.retries, outcome.usage.waited) == (2, 1, 3.0)
 
 
@@ -483,7 +484,7 @@ def test_what_is_asked_for_again_has_its_vector_in_its_place(scripted):
         return vectors_of(contents)
 
     step, _ = scripted(script)
-    assert step(batch(["a", "b", "ccc", "dddd"])).keys == ["a:0", "b:0", "ccc:0", "dddd:0"]
+    assert step(batch(["a", "b", "ccc", "dddd"])).keys == [b"a", b"b", b"ccc", b"dddd"]
     tried.clear()
     outcome = step(batch(["ccc", "b", "a", "dddd"]))
     expected = vectors_of(["ccc", "b", "a", "dddd"])
@@ -495,7 +496,7 @@ def test_a_server_that_is_down_for_a_while_is_waited_for_as_long_as_the_policy_s
     step, _ = scripted(failing(20, SuspectError("HTTP 500: starting")))
     names = [f"{number} {'n' * number}" for number in range(32)]
     outcome = step(batch(names))
-    assert outcome.keys == [f"{name}:0" for name in names]
+    assert outcome.keys == [name.encode() for name in names]
     expected = vectors_of(names)
     np.testing.assert_allclose(np.stack(outcome.vectors), expected / np.linalg.norm(expected, axis=1, keepdims=True))
     assert not outcome.failures
@@ -528,7 +529,7 @@ def test_any_number_of_bad_items_in_a_row_is_no_outage(scripted, count):
     step, embedder = scripted(suspicious(*bad))
     step(batch("ab"))
     outcome = step(batch(bad))
-    assert {failure.key for failure in outcome.failures} == {f"{one}:0" for one in bad}
+    assert {failure.key for failure in outcome.failures} == {one.encode() for one in bad}
     assert {failure.kind for failure in outcome.failures} == {"item"}
     assert embedder.calls[1:].count(["a"]) == 1
     assert all(embedder.calls.count([one]) == 2 for one in bad)
@@ -604,7 +605,7 @@ def test_a_budget_stops_before_it_is_passed_and_keeps_what_was_bought(scripted):
     with pytest.raises(StoppedError, match="max_cost_usd") as caught:
         step(with_tokens("abcdefgh", 1))
     assert isinstance(caught.value.error, BudgetError)
-    assert caught.value.outcome.keys == ["a:0", "b:0", "c:0", "d:0"]
+    assert caught.value.outcome.keys == [b"a", b"b", b"c", b"d"]
     assert caught.value.outcome.usage.tokens == 4
     assert len(embedder.calls) == 2
 
@@ -723,7 +724,7 @@ def test_requests_are_packed_into_the_providers_limits(scripted):
 
 def test_pictures_are_counted_and_tokens_are_not(scripted):
     step, _ = scripted(vectors_of)
-    outcome = step([Prepared(f"{n}:0", "p", "image", "p" * (n + 1)) for n in range(3)])
+    outcome = step([Prepared(str(n).encode(), "p", "image", "p" * (n + 1)) for n in range(3)])
     assert (outcome.usage.images, outcome.usage.tokens) == (3, 0)
 
 
@@ -744,7 +745,7 @@ def test_the_embedder_is_made_once_however_many_threads_ask_first(monkeypatch):
 
     def prepare(number):
         together.wait()
-        return step.prepare(Item(f"{number}:0", "text", "a text"))
+        return step.prepare(Item(str(number).encode(), "text", "a text"))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(isinstance(one, Prepared) for one in pool.map(prepare, range(8)))
@@ -757,16 +758,16 @@ def test_a_closed_step_makes_a_new_embedder(scripted):
     step.close()
     step.close()
     assert embedder.closed == 1
-    assert step(batch("a")).keys == ["a:0"]
+    assert step(batch("a")).keys == [b"a"]
 
 
 def test_a_step_is_pickled_without_its_embedder():
     step = EmbedStep(CountingConfig(), side="query")
-    before = step([step.prepare(Item("a:0", "text", "a"))])
+    before = step([step.prepare(Item(b"a", "text", "a"))])
     copy = pickle.loads(pickle.dumps(step))
     assert copy._embedder is None
     assert copy.side == "query"
-    np.testing.assert_array_equal(copy([copy.prepare(Item("a:0", "text", "a"))]).vectors, before.vectors)
+    np.testing.assert_array_equal(copy([copy.prepare(Item(b"a", "text", "a"))]).vectors, before.vectors)
 
 
 def test_a_step_lets_go_of_anothers_embedder_and_closes_its_own(scripted):
@@ -788,7 +789,7 @@ def test_a_step_with_an_owner_makes_its_own_embedder_in_another_process():
     for sent in (step, step.twin()):
         copy = pickle.loads(pickle.dumps(sent))
         assert copy.embedder is not shared
-        copy([copy.prepare(Item("a:0", "text", "a"))])
+        copy([copy.prepare(Item(b"a", "text", "a"))])
 
 
 def test_twins_learn_together_and_are_cancelled_apart(scripted):
@@ -813,7 +814,7 @@ def test_twins_learn_together_and_are_cancelled_apart(scripted):
 def test_a_missing_plugin_is_an_error_when_the_first_item_comes():
     step = EmbedStep(ScriptedConfig())
     with pytest.raises(plugins.PluginError, match="there is no embedder 'scripted'"):
-        step.prepare(Item("a:0", "text", "a"))
+        step.prepare(Item(b"a", "text", "a"))
 
 
 # Keys
@@ -824,6 +825,15 @@ def test_the_hash_of_a_text_is_that_of_its_utf8_bytes():
     assert content_hash(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_a_key_is_hash_and_part():
-    assert content_key("abc") == "abc:0"
-    assert content_key("abc", 3) == "abc:3"
+def test_a_key_is_of_modality_bytes_and_part():
+    sha256 = content_hash("a text")
+    keys = {content_key(*of) for of in product(("text", "image", "vector"), (sha256, content_hash("")), ("", "page=1"))}
+    assert len(keys) == 12
+    assert {len(key) for key in keys} == {32}
+    assert ContentId("text", sha256, "char=0,5").key == content_key("text", sha256, "char=0,5")
+
+
+def test_a_key_stays_as_it_is():
+    # Every vector of every store goes by it.
+    key = content_key("text", content_hash("a text"), "char=0,5")
+    assert key.hex() == "3c2dee4246b829b9ab13e28912c01b869b063eb9920009803de37c2e0b3007dd"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -35,17 +35,21 @@ def test_the_digest_of_files_is_that_of_sha256sums_lines(tmp_path: Path) -> None
     assert weights.files_sha256(Path(moved), ["inside/b.bin", "a.json"]) == found
 
 
-def settled(path: Path, content: bytes = b"weights") -> Path:
-    path.write_bytes(content)
-    os.utime(path, (1e9, 1e9))
+def later() -> float:
+    """A time at which what was written just now has not changed for long."""
+    return time.time() + 3600
+
+
+def written(path: Path) -> Path:
+    path.write_bytes(b"weights")
     return path
 
 
 def test_a_hash_is_remembered_until_the_file_changes(
     tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = settled(tmp_path / "mine.pt")
-    right = weights.file_sha256(path)
+    path = written(tmp_path / "mine.pt")
+    right = weights.file_sha256(path, later)
     store = own_cache / "embeddings_orch" / "weights_sha256.json"
     (entry,) = json.loads(store.read_text())
     # A value that is not the hash shows where the next answer comes from.
@@ -57,9 +61,8 @@ def test_a_hash_is_remembered_until_the_file_changes(
 
 
 def test_a_file_that_was_just_written_is_hashed_every_time(tmp_path: Path, own_cache: Path) -> None:
-    path = tmp_path / "mine.pt"
-    path.write_bytes(b"weights")
-    weights.file_sha256(path)
+    path = written(tmp_path / "mine.pt")
+    weights.file_sha256(path, lambda: path.stat().st_ctime)
     assert not own_cache.exists()
 
 
@@ -68,11 +71,11 @@ def test_a_broken_cache_is_no_error(tmp_path: Path, own_cache: Path, content: st
     store = own_cache / "embeddings_orch" / "weights_sha256.json"
     store.parent.mkdir(parents=True)
     store.write_text(content)
-    value = weights.file_sha256(settled(tmp_path / "mine.pt"))
+    value = weights.file_sha256(written(tmp_path / "mine.pt"), later)
     assert value == hashlib.sha256(b"weights").hexdigest()
     assert list(json.loads(store.read_text()).values()) == [value]
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, own_cache: Path) -> None:
     own_cache.write_text("a file where the folder should be")
-    assert len(weights.file_sha256(settled(tmp_path / "mine.pt"))) == 64
+    assert len(weights.file_sha256(written(tmp_path / "mine.pt"), later)) == 64

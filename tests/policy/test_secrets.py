@@ -192,7 +192,7 @@ def test_no_error_that_leaves_the_step_shows_the_key_in_any_of_its_causes(monkey
     monkeypatch.setattr(embed_step, "embedder_for", lambda _: embedder)
     step = EmbedStep(embedder.config, sleep=lambda _: None)
     with pytest.raises(TerminalError) as caught:
-        step([Prepared("a:0", "a", "text", "a")])
+        step([Prepared(b"a", "a", "text", "a")])
     shown = "".join(traceback.format_exception(caught.value))
     assert KEY not in shown
     assert KEY not in f"{caught.value!r} {caught.value.args}"
@@ -204,7 +204,7 @@ def test_a_cause_without_a_secret_is_kept(monkeypatch):
     embedder.fail = lambda key: chained("number five")
     monkeypatch.setattr(embed_step, "embedder_for", lambda _: embedder)
     with pytest.raises(TerminalError) as caught:
-        EmbedStep(embedder.config)([Prepared("a:0", "a", "text", "a")])
+        EmbedStep(embedder.config)([Prepared(b"a", "a", "text", "a")])
     assert str(caught.value.__cause__) == "key number five is wrong"
 
 

@@ -71,3 +71,23 @@ def test_a_yaml_or_a_store_is_enough(project, tmp_path, monkeypatch):
     assert not (tmp_path / "empty").exists()
     with pytest.raises(SpecError, match="is in no dg project"):
         Index.open("found")
+
+
+@pytest.mark.slow
+def test_the_deployment_is_the_one_that_is_said_or_declared_or_the_environments(make_gallery, monkeypatch):
+    gallery = make_gallery(pictures=3, store={"uri": "store", "deployment": "branch"})
+    gallery.run()
+    store = str(gallery.root / "store")
+
+    assert Index.open("found", file=gallery.file).store.deployment == "branch"
+    assert len(Index.open("found", store=store, deployment="branch").search("a").hits) == 3
+    with pytest.raises(StoreError, match="no index 'found' is published in .*store"):
+        Index.open("found", store=store)
+    for opened in (store, Store(str(store), "branch")):
+        with pytest.raises(StoreError, match="no index 'found' is published in .* by the deployment other"):
+            Index.open("found", store=opened, deployment="other")
+    monkeypatch.setenv("EMBEDDINGS_ORCH_DEPLOYMENT", "branch")
+    assert Index.open("found", store=store).pipeline == "gallery"
+    monkeypatch.delenv("EMBEDDINGS_ORCH_DEPLOYMENT")
+    with pytest.raises(StoreError, match="s3://bucket/store may be shared"):
+        Index.open("found", store="s3://bucket/store")

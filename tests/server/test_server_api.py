@@ -128,6 +128,7 @@ def test_the_list_tells_indexes_models_and_columns(http, words):
     (entry,) = http.get("/v1/indexes").json()["indexes"]
     assert (entry["pipeline"], entry["index"], entry["rows"], entry["error"]) == ("gallery", "found", 60, None)
     assert (entry["metric"], entry["full_text"], entry["held"]) == ("cosine", ["caption"], False)
+    assert entry["full_text_options"] == {}
     kinds = {column["name"]: column["type"] for column in entry["columns"]}
     assert (kinds["caption"], kinds["shelf"], kinds["width"]) == ("string", "number", "number")
     assert not {"toy", "words", "_digest"} & set(kinds)
@@ -155,7 +156,7 @@ def test_facets_tell_what_the_columns_hold(http, words):
 def test_an_item_is_told_by_its_id(http, words):
     answer = http.get("/v1/indexes/gallery/found/items/p007.png").json()
     row = words.rows()["p007.png"]
-    assert (answer["id"], answer["uri"]) == ("p007.png", row["uri"])
+    assert (answer["id"], answer["uri"]) == ("p007.png", str(words.media / row["uri"]))
     assert answer["metadata"]["caption"] == row["caption"]
     assert "toy" not in answer["metadata"]
     missing = http.get("/v1/indexes/gallery/found/items/p999.png")

@@ -179,10 +179,13 @@ def test_our_openai_provider_gets_the_same_vectors_and_finds_the_bad_text(server
     np.testing.assert_allclose(vectors_of(step, "text", TEXTS), vectors_of(local, "text", TEXTS), atol=1e-6)
     step.close()
     step = EmbedStep(config_from("openai", {"name": "words", **settings}))
-    items = [step.prepare(Item(str(n), "text", "a bad one" if n == 5 else f"text {n}", f"text {n}")) for n in range(8)]
+    items = [
+        step.prepare(Item(str(n).encode(), "text", "a bad one" if n == 5 else f"text {n}", f"text {n}"))
+        for n in range(8)
+    ]
     outcome = step(items)
-    assert outcome.keys == [str(number) for number in range(8) if number != 5]
-    assert [failure.key for failure in outcome.failures] == ["5"]
+    assert outcome.keys == [str(number).encode() for number in range(8) if number != 5]
+    assert [failure.key for failure in outcome.failures] == [b"5"]
     step.close()
 
 
@@ -215,7 +218,9 @@ def test_our_openai_provider_finds_the_text_that_is_too_long(server):
     settings = {"base_url": f"{server.url}/v1", "api_key_env": None, "retry": {"max_retries": 0}}
     step = EmbedStep(config_from("openai", {"name": "words", **settings}))
     texts = ["a dog", "x" * 100_001, "red"]
-    outcome = step([step.prepare(Item(str(place), "text", one, f"t{place}")) for place, one in enumerate(texts)])
-    assert outcome.keys == ["0", "2"]
-    assert [failure.key for failure in outcome.failures] == ["1"]
+    outcome = step(
+        [step.prepare(Item(str(place).encode(), "text", one, f"t{place}")) for place, one in enumerate(texts)]
+    )
+    assert outcome.keys == [b"0", b"2"]
+    assert [failure.key for failure in outcome.failures] == [b"1"]
     step.close()

@@ -193,7 +193,7 @@ def test_our_provider_gets_the_same_vectors_and_finds_the_bad_text(keyed, galler
     np.testing.assert_allclose(vectors_of(step, "text", texts), vectors_of(here, "text", texts), atol=1e-6)
     items = [step.prepare(_item(number, "a bad one" if number == 3 else f"text {number}")) for number in range(8)]
     outcome = step(items)
-    assert [failure.key for failure in outcome.failures] == ["3"]
+    assert [failure.key for failure in outcome.failures] == [b"3"]
     assert len(outcome.keys) == 7
     step.close()
     monkeypatch.setenv("CLIP_KEY", "another")
@@ -204,7 +204,7 @@ def test_our_provider_gets_the_same_vectors_and_finds_the_bad_text(keyed, galler
 
 
 def _item(number, text):
-    return Item(str(number), "text", text, f"text {number}")
+    return Item(str(number).encode(), "text", text, f"text {number}")
 
 
 with_sdk = pytest.mark.skipif(SDK is None, reason="EMBEDDINGS_ORCH_INFERENCE_SDK names no Python with inference-sdk")

@@ -128,12 +128,12 @@ def test_our_provider_gets_the_same_vectors_and_finds_the_bad_picture(server, ga
     items = []
     for number in range(6):
         data = (gallery.media / f"p{number:03}.png").read_bytes()
-        items.append(step.prepare(Item(str(number), "image", data, f"p{number}")))
+        items.append(step.prepare(Item(str(number).encode(), "image", data, f"p{number}")))
     # Cut after it was prepared, for else our own decoder finds it.
-    cut = type(items[3])("3", "p3", "image", items[3].content[:40])
+    cut = type(items[3])(b"3", "p3", "image", items[3].content[:40])
     outcome = step([*items[:3], cut, *items[4:]])
-    assert outcome.keys == ["0", "1", "2", "4", "5"]
-    assert [(failure.key, "images[0]" in failure.reason) for failure in outcome.failures] == [("3", True)]
+    assert outcome.keys == [b"0", b"1", b"2", b"4", b"5"]
+    assert [(failure.key, "images[0]" in failure.reason) for failure in outcome.failures] == [(b"3", True)]
     wanted = vectors_of(local, "image", [gallery.media / f"p{number:03}.png" for number in (0, 1, 2, 4, 5)])
     np.testing.assert_allclose(outcome.vectors, wanted, atol=1e-6)
     step.close()
@@ -159,8 +159,10 @@ def test_our_provider_finds_the_text_that_is_too_long(server):
     settings = {"name": "emoji-s", "inference_url": server.url, "retry": {"max_retries": 0}}
     step = EmbedStep(config_from("multi2vec-clip", settings))
     texts = ["a dog", "a boat", "x" * 100_001, "red"]
-    outcome = step([step.prepare(Item(str(place), "text", one, f"t{place}")) for place, one in enumerate(texts)])
-    assert outcome.keys == ["0", "1", "3"]
-    assert [failure.key for failure in outcome.failures] == ["2"]
+    outcome = step(
+        [step.prepare(Item(str(place).encode(), "text", one, f"t{place}")) for place, one in enumerate(texts)]
+    )
+    assert outcome.keys == [b"0", b"1", b"3"]
+    assert [failure.key for failure in outcome.failures] == [b"2"]
     assert "100,000 bytes" in outcome.failures[0].reason
     step.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,19 @@ def test_the_media_version_follows_the_media_settings_alone():
     assert spec_of(name="other").media_version() == base.media_version()
     assert spec_of(media={"path": "/media/other"}).media_version() != base.media_version()
     assert spec_of(media={"path": "/media/photos", "include": ["*.png"]}).media_version() != base.media_version()
+
+
+@pytest.mark.parametrize("path", ["photos", "../photos", Path("photos")])
+def test_the_media_version_stays_where_a_project_moves(path):
+    data = {"name": "p", "media": {"path": path}, "embeddings": {"m": {"provider": "counting", "name": "m"}}}
+    here, there = (
+        PipelineSpec.model_validate(data, context={"base": Path(folder)}) for folder in ("/one/defs", "/two/defs")
+    )
+    assert here.media.config != there.media.config
+    assert here.media_version() == there.media_version()
+    other = PipelineSpec.model_validate(data | {"media": {"path": "pictures"}}, context={"base": Path("/one/defs")})
+    assert other.media_version() != here.media_version()
+    assert pickle.loads(pickle.dumps(here)).media_version() == here.media_version()
 
 
 @pytest.mark.parametrize(

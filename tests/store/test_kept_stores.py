@@ -2,11 +2,15 @@
 
 import pytest
 
+from embeddings_orch.errors import PublishRefusedError
 from embeddings_orch.pipeline import Pipeline
+from embeddings_orch.pipeline.catalog.scan import scan_media
+from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.plan.plan import make_plan
 from embeddings_orch.pipeline.plan.status import list_failures, list_generations, make_status
-from embeddings_orch.pipeline.published.publish import release
+from embeddings_orch.pipeline.published.publish import publish, release
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from embeddings_orch.spec.yaml_file import load_pipeline
@@ -87,6 +91,17 @@ def embed_all(pipeline):
     return counts, len(CountingEmbedder.calls)
 
 
+def run(pipeline):
+    """All steps of a run: their reports."""
+    scanned = scan_media(pipeline)
+    embedded = [embed(pipeline, name) for name in pipeline.spec.embeddings]
+    built = [build_index(pipeline, name) for name in pipeline.spec.indexes]
+    for name in pipeline.spec.indexes:
+        check_index(pipeline, name)
+        publish(pipeline, name)
+    return scanned, embedded, built
+
+
 def test_the_emoji_are_published_and_found(emoji):
     (index,) = make_status(emoji)["indexes"]
     assert rows(emoji, "meta") == [{"key": "format", "value": "2"}]
@@ -141,7 +156,7 @@ def test_the_pointer_is_held_against_the_declaration(gallery):
 
 
 def test_what_a_model_was_given_is_known_however_it_is_written(gallery, commit):
-    states = {row["key"]: row["input"] for row in rows(gallery, "embedding_states")}
+    states = {row["key"].removeprefix("main/"): row["input"] for row in rows(gallery, "states")}
     assert states.keys() == SENTENCES.keys()
     assert (states == SENTENCES) == (commit == "0fe1c8f")
     generation = gallery.store.generations.get(ONE_1)
@@ -158,7 +173,7 @@ def test_failures_are_remembered_with_their_kind(gallery, shelf):
         ("toy", "late.png", "transient", f"{late} changed since it was scanned; the next run picks it up"),
     ]
     # That of the model before is there too.
-    assert [row["kind"] for row in rows(gallery, "failures")] == ["item", "item", "transient"]
+    assert sorted(row["kind"] for row in rows(gallery, "embedding_failures")) == ["item", "item", "transient"]
     assert list_failures(shelf) == []
 
 
@@ -192,8 +207,43 @@ def test_the_index_is_rolled_back_and_on_and_released(unpack):
         assert (report.generation.id, report.previous, report.held) == (to, before, True)
         assert found(gallery, "found", vector=EAST, column="toy") == ids
         before = to
-    assert release(gallery, "found").generation.id == TWO_3
+    assert rows(gallery, "meta") == [{"key": "format", "value": "3"}]
+    # What there was is not in the tables that are built now: of the declaration there is none before the next run.
+    with pytest.raises(PublishRefusedError, match="as it is declared now was never built"):
+        release(gallery, "found")
+    assert gallery.store.published.get("gallery", "found").held
+    run(gallery)
+    released = release(gallery, "found").generation
+    assert not released.table.startswith("index.gallery.found.542e7811f684")
     assert not gallery.store.published.get("gallery", "found").held
+
+
+def test_the_next_run_builds_each_index_anew_from_the_vectors_that_are_there(unpack):
+    emoji = declared(unpack("emoji") / "defs.yaml")
+    scanned, (embedded,), (built,) = run(emoji)
+    # The files are elsewhere than where they were, and the same.
+    assert (scanned.new, scanned.changed, scanned.deleted, scanned.unchanged) == (0, 0, 0, 40)
+    assert (embedded.embedded, embedded.total) == (0, 40)
+    assert built.generation.rows == 40
+    old, new = emoji.store.generations.of("emoji", "emoji_search")
+    assert old.id == "c1f589a324e2-4"
+    assert new.id == built.generation.id == emoji.store.published.get("emoji", "emoji_search").generation
+    assert old.table != new.table
+    assert found(emoji, "emoji_search", id="1f004.png") == ["1f38c.png", "1fa97.png", "1f9f6.png"]
+    assert rollback(emoji, "emoji_search").generation.id == old.id
+    assert found(emoji, "emoji_search", id="1f004.png") == ["1f38c.png", "1fa97.png", "1f9f6.png"]
+    assert [asset.asset for asset in make_plan(emoji).assets if asset.changes] == []
+
+
+def test_of_the_history_the_next_run_embeds_what_changed_since(unpack):
+    folder = unpack("history")
+    CountingEmbedder.calls.clear()
+    _, embedded, _ = run(declared(folder / "defs.yaml"))
+    # The file that could not be read while it changed, and nothing else.
+    assert [(report.embedded, report.total) for report in embedded] == [(1, 25), (0, 12)]
+    assert len(CountingEmbedder.calls) == 1
+    run(declared(folder / "shelf.yaml"))
+    assert len(CountingEmbedder.calls) == 1
 
 
 def test_nothing_is_embedded_anew(unpack):

@@ -2,11 +2,15 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from content_ids import text_ids, text_keys
+from embeddings_orch.errors import StoreError
+from embeddings_orch.models.rows.sums import sum_digests
 from embeddings_orch.policy.retry import Retrier, RetryPolicy
 from embeddings_orch.store import Store
 from embeddings_orch.store.conflicts import retry_conflicts
@@ -15,14 +19,20 @@ SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
         pa.field("caption", pa.string()),
-        pa.field("_digest", pa.string()),
+        pa.field("_digest", pa.binary(32), nullable=False),
         pa.field("clip", pa.list_(pa.float32(), 4)),
     ]
 )
 
 
-def rows(count, digest="d"):
-    cells = [{"id": f"{i:03}", "caption": f"c {i}", "_digest": digest, "clip": [1.0, 0, 0, i]} for i in range(count)]
+def digest(text):
+    return sha256(text.encode()).digest()
+
+
+def rows(count, text="d"):
+    cells = [
+        {"id": f"{i:03}", "caption": f"c {i}", "_digest": digest(text), "clip": [1.0, 0, 0, i]} for i in range(count)
+    ]
     return pa.Table.from_pylist(cells, schema=SCHEMA)
 
 
@@ -60,19 +70,18 @@ def test_rows_written_at_the_same_time_are_there_once(tmp_path):
     assert len(set(table.digests(version).values())) == 1
 
 
-def test_a_version_holds_exactly_the_rows_that_it_has(tmp_path):
+def test_a_version_is_told_by_how_many_rows_it_has_and_the_sum_of_their_digests(tmp_path):
     table = Store(str(tmp_path / "store")).index("index.p.i.0")
     table.write(iter([rows(3)]), SCHEMA, [])
-    held = dict.fromkeys(["000", "001", "002"], "d")
-    assert table.holds(table.latest(), held)
-    assert not table.holds(table.latest(), {**held, "003": "d"})
-    assert not table.holds(table.latest(), {**held, "002": "e"})
-    assert not table.holds(table.latest(), {"000": "d", "001": "d"})
+    three = table.digest(table.latest())
+    assert three == (3, sum_digests(pa.array([digest("d")] * 3, pa.binary(32))))
 
     table.at().add(rows(1))
 
     assert table.repeated_ids(table.latest()) == ["000"]
-    assert not table.holds(table.latest(), held)
+    assert table.digest(table.latest()) == (4, sum_digests(pa.array([digest("d")] * 4, pa.binary(32))))
+    with pytest.raises(StoreError, match="is gone"):
+        table.digest(99)
 
 
 def test_conflicts_are_retried_patiently_and_other_errors_are_not():
@@ -106,7 +115,7 @@ def test_conflicts_are_retried_patiently_and_other_errors_are_not():
 def test_compaction_beside_appends_loses_nothing_and_keeps_all_versions(tmp_path):
     table = Store(str(tmp_path / "store")).vectors("f")
     for number in range(12):
-        table.append([f"{number}"], np.full((1, 4), number, np.float32))
+        table.append(text_ids([f"{number}"]), np.full((1, 4), number, np.float32))
     first = table.at(1 + 6)
 
     assert not table.compact(most=12)
@@ -117,12 +126,12 @@ def test_compaction_beside_appends_loses_nothing_and_keeps_all_versions(tmp_path
             own.compact(most=3)
         else:
             for one in range(10):
-                own.append([f"{number}-{one}"], np.ones((1, 4), np.float32))
+                own.append(text_ids([f"{number}-{one}"]), np.ones((1, 4), np.float32))
 
     at_once(4, work)
     table.compact(most=1)
 
     assert len(table.keys()) == table.total() == 32
-    assert table.take(pa.array(["7", "2-3"])).to_pylist() == [[7.0] * 4, [1.0] * 4]
+    assert table.take(text_keys("7", "2-3")).to_pylist() == [[7.0] * 4, [1.0] * 4]
     assert table.at().stats()["fragment_stats"]["num_fragments"] == 1
     assert first.count_rows() == table.at(7).count_rows() == 6

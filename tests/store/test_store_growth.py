@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
+from content_ids import text_ids, text_keys
 from embeddings_orch.store import Store, tidy
 from embeddings_orch.store.tables import vectors
 
@@ -54,7 +54,7 @@ def test_old_versions_of_a_small_table_go_now_and_then_and_those_of_an_hour_stay
 
     log_publications(store, 12)
 
-    assert [(name, tuple(needed)) for name, needed, _ in pruned] == [("publications", ())] * 4
+    assert [(name, tuple(needed)) for name, needed, _ in pruned] == [("publication_log", ())] * 4
     assert all(timedelta(hours=1) <= age < timedelta(hours=2) for _, _, age in pruned)
     tidy.tidy(store.publications, {3}, grace=7200.0)
     assert len(pruned) == 4  # its version is 13
@@ -79,7 +79,9 @@ def test_what_stands_against_a_clean_up_fails_no_commit(store, monkeypatch):
 
 
 def append(table, start, count):
-    table.append([f"{number}" for number in range(start, start + count)], np.full((count, 4), start, np.float32))
+    table.append(
+        text_ids(f"{number}" for number in range(start, start + count)), np.full((count, 4), start, np.float32)
+    )
 
 
 def test_vectors_are_compacted_between_checkpoints_where_as_many_came_as_is_worth_it(store):
@@ -95,7 +97,7 @@ def test_vectors_are_compacted_between_checkpoints_where_as_many_came_as_is_wort
     # Half as many again each time: nothing is written over and over.
     assert compacted == [6, 11, 17, 26, 39, 59]
     assert table.total() == len(table.keys()) == 60
-    assert table.take(pa.array(["0", "59"])).to_pylist() == [[0.0] * 4, [59.0] * 4]
+    assert table.take(text_keys("0", "59")).to_pylist() == [[0.0] * 4, [59.0] * 4]
 
 
 def test_a_reader_of_vectors_that_are_compacted_meanwhile_reads_on(store):

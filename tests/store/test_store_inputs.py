@@ -85,14 +85,15 @@ def build_twice(gallery):
     for count in (6, 8):
         write_items(gallery, count)
         gallery.run()
+    gallery.run()  # two embeddings have one model: what the second one added, the first one has seen by now
     gallery.forget_calls()
 
 
 def inputs_in(gallery):
     """The inputs as the rows of the store hold them: of the states, and of each generation's models."""
     store = gallery.pipeline().store
-    states = {row["key"].split("/")[1]: row["input"] for row in store.open("embedding_states").to_arrow().to_pylist()}
-    generations = sorted(store.open("generations").to_arrow().to_pylist(), key=lambda row: row["version"])
+    states = {row["key"].split("/")[2]: row["input"] for row in store.open("states").to_arrow().to_pylist()}
+    generations = sorted(store.open("index_generations").to_arrow().to_pylist(), key=lambda row: row["version"])
     models = [json.loads(row["settings"])["models"] for row in generations]
     return states, [{model["column"]: model["input"] for model in of_one} for of_one in models]
 
@@ -101,8 +102,8 @@ def keep_sentences(gallery):
     """Make the rows of a store what the version before wrote."""
     db = lancedb.connect(str(gallery.root / "store"))
     for embedding, sentence in SENTENCES.items():
-        db.open_table("embedding_states").update(where=f"key = 'gallery/{embedding}'", values={"input": sentence})
-    table = db.open_table("generations")
+        db.open_table("states").update(where=f"key = 'main/gallery/{embedding}'", values={"input": sentence})
+    table = db.open_table("index_generations")
     for row in table.to_arrow().to_pylist():
         settings = json.loads(row["settings"])
         for model in settings["models"]:

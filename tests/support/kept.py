@@ -17,22 +17,26 @@ from galleries import Gallery, laid_out
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a gallery's folder; each file of the media keeps its inode, which a scan knows it by."""
+    """Copy all but a gallery's media."""
     shutil.copytree(source, target, ignore=lambda folder, _: {"media"} if Path(folder) == source else set())
-    shutil.copytree(source / "media", target / "media", copy_function=os.link)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make links to the files of the media; symbolic ones, as a hard one changes the ctime, which a scan looks at."""
+    shutil.copytree(source, target, copy_function=os.symlink)
 
 
 def _stats(folder: Path) -> dict[str, tuple[int, int, int]]:
     stats = {str(path.relative_to(folder)): path.stat() for path in sorted(folder.rglob("*"))}
-    return {name: (stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats.items()}
+    return {name: (stat.st_size, stat.st_ctime_ns, stat.st_ino) for name, stat in stats.items()}
 
 
 @dataclass(frozen=True)
 class KeptGallery:
-    """A gallery and a copy of its folder as it was.
+    """A gallery and a copy of its folder as it was, with the files of the media themselves.
 
-    The catalog has the paths of the files, so it is restored where it was: two of it cannot be had at a time. A test
-    may change anything, but it may not write into a picture that it has not made: that file is a link to the copy.
+    What is prepared may name paths of the gallery, so it is restored where it was: two of it cannot be had at a time.
+    A test may change anything, but it may not write into a picture that it has not made: that file is a link.
     """
 
     gallery: Gallery
@@ -44,6 +48,8 @@ class KeptGallery:
         """Keep a gallery as it is now."""
         copy = gallery.root.with_name(f"{gallery.root.name}.kept")
         _copy(gallery.root, copy)
+        (gallery.root / "media").rename(copy / "media")
+        _link(copy / "media", gallery.root / "media")
         return cls(
             replace(gallery, attributes=deepcopy(gallery.attributes), captions=deepcopy(gallery.captions)),
             copy,
@@ -55,6 +61,7 @@ class KeptGallery:
         assert _stats(self.copy / "media") == self.media, "a test wrote into a picture of all tests: use `Gallery.add`"
         shutil.rmtree(self.gallery.root, ignore_errors=True)
         _copy(self.copy, self.gallery.root)
+        _link(self.copy / "media", self.gallery.root / "media")
         return replace(
             self.gallery, attributes=deepcopy(self.gallery.attributes), captions=deepcopy(self.gallery.captions)
         )

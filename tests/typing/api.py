@@ -156,7 +156,7 @@ LengthConfig(batch_sizes=3)  # type: ignore[call-arg]
 # Embedding by hand
 
 step = EmbedStep(LengthConfig(), side="query")
-prepared = step.prepare(Item("key:0", "text", "a text"))
+prepared = step.prepare(Item(b"key", "text", "a text"))
 assert_type(prepared, Prepared | Failure)
 if isinstance(prepared, Prepared):
     outcome = step([prepared])

@@ -39,11 +39,15 @@ class Diagnosis:
 def examine(declared: Declared) -> Iterator[Diagnosis]:
     """Try Dagster's home, the store, the media for some seconds, and each embedding with a tiny call a side."""
     yield Diagnosis("versions", True, f"Python {platform.python_version()}, {', '.join(_versions())}")
-    pipeline = Pipeline(declared.spec)
     if has_dagster():
         yield _diagnose("Dagster home", lambda: f"{prepare_home(declared.root)}")
-    yield _diagnose("store", lambda: _store(pipeline.store))
-    yield _diagnose("media", lambda: _media(pipeline))
+    try:
+        pipeline = Pipeline(declared.spec)
+    except StoreError as error:
+        yield Diagnosis("store", False, str(error))
+    else:
+        yield _diagnose("store", lambda: _store(pipeline.store))
+        yield _diagnose("media", lambda: _media(pipeline))
     for name, embedding in declared.spec.embeddings.items():
         tried = probe(embedding.config)
         yield Diagnosis(f"embedding {name} ({embedding.provider})", tried.ok, tried.detail, list(tried.advice))
@@ -86,6 +90,7 @@ class _EnoughError(Exception):
 def _media(pipeline: Pipeline) -> str:
     """Scan, at most for some seconds: a source tells its progress after every couple of thousand items."""
     started = time.monotonic()
+    stored = pipeline.store.catalog(pipeline.spec.name).read()
     seen = 0
 
     def progress(count: int) -> None:
@@ -95,7 +100,7 @@ def _media(pipeline: Pipeline) -> str:
             raise _EnoughError
 
     try:
-        scan = pipeline.source.scan(pipeline.store.catalog(pipeline.spec.name).read(), progress)
+        scan = pipeline.source.scan(None if stored is None else pipeline.absolute(stored), progress)
     except _EnoughError:
         return f"the first {seen:,} items in {time.monotonic() - started:.1f} s; plan looks at all"
     left_out = f", {len(scan.problems):,} left out" if scan.problems else ""

@@ -98,7 +98,7 @@ def _call(step: EmbedStep, what: str, modality: Modality, side: Side) -> ProbedC
     """
     step.side = side
     started = time.monotonic()
-    prepared = step.prepare(Item("probe:0", modality, _content(modality), "a probe"))
+    prepared = step.prepare(Item(b"probe", modality, _content(modality), "a probe"))
     if isinstance(prepared, Failure):
         raise ItemError(prepared.reason)
     outcome = step([prepared])

@@ -74,7 +74,7 @@ def _settings_options(command: F) -> F:
     @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
     @click.option("--allow-mass-delete", is_flag=True, help="Let more than half of the items go, where they are gone.")
     @click.option("--allow-empty", is_flag=True, help="Let all items go, where the source lists nothing.")
-    @click.option("--rehash", is_flag=True, help="Read all media again, those too whose size and time are as before.")
+    @click.option("--rehash", is_flag=True, help="Read all media again, those too whose size, times and inode stayed.")
     @wraps(command)
     def wrapper(*, retry_failed: bool, allow_mass_delete: bool, allow_empty: bool, rehash: bool, **options: Any) -> Any:
         from embeddings_orch.pipeline.run.settings import RunSettings

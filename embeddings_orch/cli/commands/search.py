@@ -14,6 +14,7 @@ import click
 
 from embeddings_orch.cli.common import FILE, F, json_option, pipeline_options, print_json
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.media.scan import root_of
 
 if TYPE_CHECKING:
     from embeddings_orch.search import Index, Results
@@ -111,7 +112,7 @@ def search(
 def _open_index(chosen: Any, index: str | None) -> Index:
     from embeddings_orch.plugins import suggestion
     from embeddings_orch.search import Index
-    from embeddings_orch.store import Store
+    from embeddings_orch.spec.deployment import open_store
 
     names = list(chosen.spec.indexes)
     if index is None and len(names) != 1:
@@ -119,7 +120,8 @@ def _open_index(chosen: Any, index: str | None) -> Index:
     if index is not None and index not in names:
         raise click.UsageError(f"there is no index {index!r}{suggestion(index, names)}")
     configs = [spec.config for spec in chosen.spec.embeddings.values()]
-    return Index(Store(chosen.spec.store.uri), chosen.spec.name, index or names[0], configs)
+    root = root_of(chosen.spec.media.config)
+    return Index(open_store(chosen.spec.store), chosen.spec.name, index or names[0], configs, root=root)
 
 
 def _check_names(opened: Index, column: str | None, weights: dict[str, float] | None) -> None:

@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from embeddings_orch.cli.output.terminal import count_of_contents, plain_console, plain_table
+from embeddings_orch.models.analysis import Analysis, describe_full_text
 from embeddings_orch.pipeline.garbage.collect import GcReport
 from embeddings_orch.pipeline.garbage.listing import GcPlan
 from embeddings_orch.pipeline.published.publish import PublishReport
@@ -19,10 +20,12 @@ _LISTED = 200
 def status_table(overview: dict[str, Any]) -> None:
     """Published generations, and the others that are there."""
     console = plain_console()
-    table = plain_table("index", "generation", "rows", "built", "checks", "published", right=("rows",))
+    options = any(_has_options(index["generations"]) for index in overview["indexes"])
+    full_text = ("full text",) if options else ()
+    table = plain_table("index", "generation", "rows", "built", *full_text, "checks", "published", right=("rows",))
     for index in overview["indexes"]:
         if not index["generations"]:
-            table.add_row(index["index"], "none yet", "", "", "", "")
+            table.add_row(index["index"], "none yet")
         for generation in reversed(index["generations"]):
             here = generation["generation"] == index["published"]
             mark = ("yes, held" if index["held"] else "yes") if here else ""
@@ -32,6 +35,7 @@ def status_table(overview: dict[str, Any]) -> None:
                 generation["generation"],
                 f"{generation['rows']:,}",
                 generation["created_at"][:19],
+                *([_full_text(generation)] if options else []),
                 checks,
                 mark,
             )
@@ -49,8 +53,10 @@ def status_table(overview: dict[str, Any]) -> None:
 def generations_table(listed: dict[str, Any]) -> None:
     """The generations of an index, the newest first."""
     right = ("#", "rows", "recall")
+    options = _has_options(listed["generations"])
+    models_and_text = ("models", "full text") if options else ("models",)
     table = plain_table(
-        "#", "generation", "built", "rows", "models", "checks", "recall", "published", "gc", right=right
+        "#", "generation", "built", "rows", *models_and_text, "checks", "recall", "published", "gc", right=right
     )
     for row in reversed(listed["generations"]):
         models = ", ".join(
@@ -63,6 +69,7 @@ def generations_table(listed: dict[str, Any]) -> None:
             row["created_at"][:19],
             f"{row['rows']:,}",
             Text(models),
+            *([_full_text(row)] if options else []),
             _checks(row),
             "" if row["recall"] is None else f"{row['recall']:.3f}",
             published or ("before" if row["published_before"] else ""),
@@ -72,6 +79,15 @@ def generations_table(listed: dict[str, Any]) -> None:
     console.print(table if listed["generations"] else f"{listed['index']}: nothing was built yet")
     if listed["held"]:
         console.print(_release(listed["index"]), highlight=False, soft_wrap=True)
+
+
+def _has_options(generations: Sequence[dict[str, Any]]) -> bool:
+    """Whether the full text of any is another than the default; where none is, it is not worth a column."""
+    return any(generation["full_text_options"] for generation in generations)
+
+
+def _full_text(generation: dict[str, Any]) -> Text:
+    return Text(describe_full_text(generation["full_text"], Analysis.from_data(generation["full_text_options"])))
 
 
 def _checks(row: dict[str, Any]) -> str:

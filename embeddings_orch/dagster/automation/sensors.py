@@ -94,7 +94,7 @@ def media_sensor(
         minimum_interval_seconds=declaration.spec.auto.interval,
         default_status=_status(declaration.spec.auto.media),
         description=(
-            "Lists the media by name, size and time, without reading them, and compares that with the listing that "
+            "Lists the media by name, size and times, without reading them, and compares that with the listing that "
             "the last scan was recorded with. Starts one run when they differ and have not changed for a while "
             f"({declaration.spec.auto.settle:g} s)."
         ),

@@ -218,7 +218,7 @@ class Batcher:
 
     def _settle(self, lane: BatchLane, entries: list[Entry], outcome: Outcome, error: BaseException | None) -> int:
         """Give all who wait their vector or failure, or else the error; how many they are."""
-        answers: dict[str, Embedded] = dict(zip(outcome.keys, outcome.vectors, strict=True))
+        answers: dict[bytes, Embedded] = dict(zip(outcome.keys, outcome.vectors, strict=True))
         answers |= {failure.key: failure for failure in outcome.failures}
         with self._changed:
             futures = lane.settle(entries, self._clock())

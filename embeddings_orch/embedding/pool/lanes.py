@@ -45,7 +45,7 @@ class BatchLane:
         self.side: Side = side
         self.gathering = False
         self._callers: deque[deque[Entry]] = deque()
-        self._entries: dict[str, Entry] = {}  # that wait or are under way, by the content's key
+        self._entries: dict[bytes, Entry] = {}  # that wait or are under way, by the content's key
         self._before = 0  # callers of the batch before
         self._ended = 0.0
 

@@ -199,9 +199,9 @@ class PooledModel:
 
     def _prepare(self, modality: Modality, content: str | bytes, side: Side, name: str) -> Prepared | Embedded:
         try:
-            key = content_key(content_hash(content))
+            key = content_key(modality, content_hash(content))
         except UnicodeEncodeError:
-            return Failure("", name, "it has half of a surrogate pair, which is no text")
+            return Failure(b"", name, "it has half of a surrogate pair, which is no text")
         known = self._recent.get((self.fingerprint, modality, key)) if side == "query" else None
         if known is not None:
             return known

@@ -16,14 +16,16 @@ class Content:
     """One content to embed, not read yet.
 
     Attributes:
-        key: ``hash:part`` of the content.
+        key: as `embeddings_orch.models.content.content_key` makes it.
+        content_hash: sha256 that it has to have, 64 hex digits.
         uri: where it is, for reading and for messages.
         text: the content itself where it is a column's text.
     """
 
-    key: str
+    key: bytes
     modality: Modality
     uri: str
+    content_hash: str
     text: str | None = None
 
 

@@ -27,7 +27,7 @@ _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int": pa.int64(),
     "float": pa.float64(),
-    "string": pa.string(),
+    "string": pa.large_string(),
 }
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CELLS = {
@@ -109,7 +109,7 @@ def make_column(
     if kind == "list":
         inner = _kind([Cells((), [item for value in values if value for item in value], untyped=False)])
         values = [value and [item if item is None else _convert(item, inner) for item in value] for value in values]
-        return pa.array(values, pa.list_(_ARROW[inner])), misfits
+        return pa.array(values, pa.list_(pa.string() if inner == "string" else _ARROW[inner])), misfits
     return pa.array(values, _ARROW[kind]), misfits
 
 
@@ -124,6 +124,7 @@ def convert_column(name: str, column: pa.ChunkedArray, where: str) -> pa.Chunked
         kind = kind.value_type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         inner = _scalar(kind.value_type, name, where)
+        inner = pa.string() if pa.types.is_large_string(inner) else inner
         return column.cast(pa.list_(inner), safe=not pa.types.is_temporal(inner))
     scalar = _scalar(kind, name, where)
     return column.cast(scalar, safe=not pa.types.is_temporal(scalar))
@@ -199,9 +200,10 @@ def _scalar(kind: pa.DataType, name: str, where: str) -> pa.DataType:
     if types.is_dictionary(kind):
         kind = kind.value_type
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
-        return pa.string()
+        return pa.large_string()
     if types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
+        # LanceDB compares times of another zone by what a clock on the wall there shows.
+        return pa.timestamp("us", kind.tz and "UTC")
     if types.is_date(kind):
         return pa.date32()
     if types.is_float16(kind):

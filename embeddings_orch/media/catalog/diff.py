@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
-from embeddings_orch.media.catalog.cells import cell_texts, tag_cells
-from embeddings_orch.models.content import content_hash, content_key
+from embeddings_orch.media.base import CATALOG_SCHEMA
+from embeddings_orch.models.content import ContentKind
+from embeddings_orch.models.keys import KEY, content_keys
+from embeddings_orch.models.rows.cells import cell_texts
+from embeddings_orch.models.rows.digests import hash_texts, is_data, known_digests, row_digests
 from embeddings_orch.plugins import suggestion
 
 MEDIA = "media"
@@ -25,12 +25,12 @@ _COMPARED = 1000
 
 CONTENTS_SCHEMA = pa.schema(
     [
-        pa.field("key", pa.string(), nullable=False),
+        pa.field("key", KEY, nullable=False),
         pa.field("content_hash", pa.string(), nullable=False),
         pa.field("modality", pa.string(), nullable=False),
         pa.field("uri", pa.string(), nullable=False),
         pa.field("id", pa.string(), nullable=False),
-        pa.field("text", pa.string()),
+        pa.field("text", pa.large_string()),
     ]
 )
 """The columns of `contents`; ``text`` is the content itself where the catalog holds it, else null."""
@@ -51,33 +51,6 @@ class CatalogDiff:
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.deleted)
-
-
-def row_digests(table: pa.Table) -> pa.Array:
-    """sha256 of each row over all its values and the names of their columns, `STAT_COLUMN` aside.
-
-    The order of columns and the width of a type (int32, int64; string, large_string) do not count, and a null
-    counts as no column at all; so a column that is added changes only the rows that have a value in it.
-    """
-    names = sorted(name for name in table.column_names if name != STAT_COLUMN)
-    digests: list[str] = []
-    for batch in _batches(table.select(names)):
-        columns = [tag_cells(name, batch[name]) for name in names]
-        joined = pc.binary_join_element_wise(*columns, "")
-        digests += hash_texts(joined).to_pylist()
-    return pa.array(digests, pa.string())
-
-
-def hash_texts(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """sha256 of each text's UTF-8 in hex, as `embeddings_orch.models.content.content_hash`; null for null."""
-    sha256 = hashlib.sha256
-    hashes = [None if data is None else sha256(data).hexdigest() for data in texts.cast(pa.binary()).to_pylist()]
-    return pa.array(hashes, pa.string())
-
-
-def catalog_digest(table: pa.Table) -> str:
-    """sha256 over all rows, in whatever order they stand."""
-    return content_hash("".join(sorted(row_digests(table).to_pylist())))
 
 
 def diff(old: pa.Table | None, new: pa.Table) -> CatalogDiff:
@@ -102,14 +75,14 @@ def diff(old: pa.Table | None, new: pa.Table) -> CatalogDiff:
 def _changed_ids(old: pa.Table, new: pa.Table) -> tuple[str, ...]:
     """The ids of rows that differ, of two tables with the same ids in the same order."""
     changed: list[str] = []
-    names = [name for name in new.column_names if name != STAT_COLUMN]
-    same_columns = set(names) == {*old.column_names} - {STAT_COLUMN}
+    names = list(filter(is_data, new.column_names))
+    same_columns = set(names) == {*filter(is_data, old.column_names)}
     for start in range(0, new.num_rows, _COMPARED):
         before, after = old.slice(start, _COMPARED), new.slice(start, _COMPARED)
         # Digests take a hundred times as long, and most rows of most scans are as they were.
         if same_columns and after.select(names).equals(before.select(names)):
             continue
-        differ = pc.not_equal(row_digests(before), row_digests(after))
+        differ = pc.not_equal(known_digests(before), row_digests(after))
         changed += after["id"].filter(differ).to_pylist()
     return tuple(changed)
 
@@ -130,19 +103,19 @@ def distinct_contents(table: pa.Table, content: ContentColumns) -> pa.Table:
     """The contents of a catalog's rows as `contents` returns them."""
     rows = pc.indices_nonzero(pc.is_valid(content.hashes))
     rows = pc.take(rows, pc.sort_indices(table["id"].take(rows)))
-    encoded = pc.dictionary_encode(content.hashes.take(rows))
-    _, firsts = np.unique(encoded.indices.to_numpy(), return_index=True)
-    rows = pc.take(rows, pa.array(np.sort(firsts)))
-    hashes = content.hashes.take(rows)
+    keys = content.keys().take(rows)
+    _, firsts = np.unique(pc.dictionary_encode(keys).indices.to_numpy(), return_index=True)
+    firsts = pa.array(np.sort(firsts))
+    rows = pc.take(rows, firsts)
     columns = {
-        "key": content_keys(hashes, content.part),
-        "content_hash": hashes,
+        "key": keys.take(firsts),
+        "content_hash": content.hashes.take(rows),
         "modality": content.modality.take(rows),
         "uri": table["uri"].take(rows),
         "id": table["id"].take(rows),
         "text": content.texts.take(rows),
     }
-    return pa.table({name: columns[name].cast(pa.string()) for name in CONTENTS_SCHEMA.names}, CONTENTS_SCHEMA)
+    return pa.table({field.name: columns[field.name].cast(field.type) for field in CONTENTS_SCHEMA}, CONTENTS_SCHEMA)
 
 
 def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:
@@ -151,27 +124,35 @@ def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:
     Raises:
         SourceError: the catalog has no such column.
     """
-    return content_keys(_content(table, input).hashes)
+    return _content(table, input).keys()
 
 
 class ContentColumns(NamedTuple):
-    """What some rows have to give to a model: hashes (null: nothing), texts where the catalog holds them, modalities.
+    """What some rows have to give to a model.
 
     Attributes:
-        part: the end of their keys.
+        hashes: of the contents, null where there is none.
+        texts: the contents themselves where the catalog holds them.
+        modality: of the items.
+        kind: what their keys are of; None for what the items are.
     """
 
     hashes: pa.Array
     texts: pa.Array
     modality: pa.Array
-    part: str = content_key("", 0)
+    kind: ContentKind | None = None
+
+    def keys(self) -> pa.Array:
+        """The contents' keys, null where there is no content."""
+        kinds = self.modality if self.kind is None else pa.repeat(self.kind, len(self.hashes))
+        return content_keys(kinds, self.hashes)
 
 
 def media_content(table: pa.Table) -> ContentColumns:
     """The items themselves."""
     # Of a picture, `text` is a column of the user's.
     has_text = pc.equal(table["modality"], "text")
-    texts = pc.if_else(has_text, table["text"], pa.scalar(None, pa.string()))
+    texts = pc.if_else(has_text, table["text"], pa.scalar(None, pa.large_string()))
     return ContentColumns(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
 
 
@@ -179,7 +160,7 @@ def _content(table: pa.Table, input: str) -> ContentColumns:
     if input == MEDIA:
         return media_content(table)
     texts = _flat(cell_texts(_text_column(table, input)))
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
     return ContentColumns(hash_texts(texts), texts, pa.repeat("text", table.num_rows))
 
 
@@ -196,18 +177,7 @@ def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def own_columns(table: pa.Table) -> list[str]:
     """The user's columns of a catalog."""
-    return [name for name in table.column_names if name not in CATALOG_SCHEMA.names and name != STAT_COLUMN]
-
-
-def content_keys(hashes: pa.Array, part: str = ContentColumns._field_defaults["part"]) -> pa.Array:
-    """The keys of contents by their hashes, null for null."""
-    return pc.binary_join_element_wise(hashes, part, "", null_handling="emit_null")
-
-
-def _batches(table: pa.Table, rows: int = 100_000) -> Iterator[pa.Table]:
-    # In pieces, because the joined rows of a large catalog would outgrow one string array (2 GiB).
-    for start in range(0, table.num_rows, rows):
-        yield table.slice(start, rows).combine_chunks()
+    return [name for name in table.column_names if name not in CATALOG_SCHEMA.names and is_data(name)]
 
 
 def _flat(column: Any) -> Any:

@@ -1,6 +1,6 @@
 """Ready-made vectors: a column of the catalog that holds them, each looked at and taken as it is.
 
-A vector goes by the hash of its own numbers as float32, and its key has a part of its own, so that none can be taken
+A vector goes by the hash of its own numbers as float32, and its key is of a kind of its own, so that none can be taken
 for one that was made of a content.
 """
 
@@ -19,22 +19,20 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.catalog.cells import cell_texts
 from embeddings_orch.media.catalog.diff import (
     ContentColumns,
-    content_keys,
     distinct_contents,
     media_content,
     own_columns,
 )
-from embeddings_orch.media.catalog.lists import is_list, is_numbers, number_lists
 from embeddings_orch.models.content import Failure, Vectors, content_hash
+from embeddings_orch.models.keys import key_array
+from embeddings_orch.models.rows.cells import cell_texts
+from embeddings_orch.models.rows.lists import is_list, is_numbers, number_lists
 from embeddings_orch.plugins import suggestion
 
 NORM_TOLERANCE = 1e-3
 """By how much the length of a vector may differ from 1."""
-
-_PART = ":ready"
 
 _ROWS = 20_000
 """Vectors in memory at a time."""
@@ -52,7 +50,7 @@ class ReadyVectors:
     """
 
     contents: pa.Table
-    failures: dict[str, Failure]
+    failures: dict[bytes, Failure]
     _length: int | None
     _lists: pa.ChunkedArray
     _keys: pa.Array
@@ -60,7 +58,10 @@ class ReadyVectors:
     def keys(self) -> pa.Array:
         """The distinct keys of the vectors that count."""
         keys = self.contents["key"].combine_chunks()
-        return keys.filter(pc.invert(pc.is_in(keys, pa.array(self.failures, pa.string()))))
+        return keys.filter(pc.invert(pc.is_in(keys, key_array(self.failures))))
+
+    def version(self) -> None:
+        """The version of a table that others may write meanwhile: there is none."""
 
     def total(self) -> int:
         """The rows of a table that others may write meanwhile: there is none."""
@@ -113,8 +114,8 @@ def ready_vectors(table: pa.Table, column: str, length: int | None, *, normalize
     """
     lists = _lists(table, column)
     hashes, lengths = _hashes(table[column], lists)
-    keys = content_keys(hashes, _PART)
-    contents = distinct_contents(table, _content(table, hashes))
+    content = _content(table, hashes)
+    keys, contents = content.keys(), distinct_contents(table, content)
     firsts = pc.index_in(contents["key"].combine_chunks(), keys)
     told = "the model's vectors have"
     if length is None:
@@ -140,7 +141,7 @@ def ready_keys(table: pa.Table, column: str) -> pa.Array:
     Raises:
         SourceError: as `ready_vectors`.
     """
-    return content_keys(_hashes(table[column], _lists(table, column))[0], _PART)
+    return _content(table, _hashes(table[column], _lists(table, column))[0]).keys()
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _lists(table: pa.Table, name: str) -> pa.ChunkedArray:
     column = table[name]
     if is_numbers(column.type):
         return column
-    if not (is_list(column.type) or types.is_string(column.type)):
+    if not (is_list(column.type) or types.is_large_string(column.type)):
         raise SourceError(f"the column {name!r} holds {column.type}, not vectors: lists of numbers")
     # A single value that is something else turns a column of a JSON or CSV file into text.
     return pa.chunked_array([pa.array([_numbers(value) for value in column.to_pylist()], pa.list_(pa.float64()))])
@@ -238,7 +239,7 @@ def _hash_of_text(column: pa.ChunkedArray, row: int) -> str | None:
 
 def _content(table: pa.Table, hashes: pa.Array) -> ContentColumns:
     item = media_content(table)
-    return ContentColumns(hashes, item.texts, item.modality, _PART)
+    return ContentColumns(hashes, item.texts, item.modality, "vector")
 
 
 def _usual(lengths: RowNumbers) -> int | None:

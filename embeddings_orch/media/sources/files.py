@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -65,7 +65,9 @@ class Facts:
 
 
 class FileFacts:
-    """Looks at files, and reuses what the last catalog says of those whose size, time and inode stayed.
+    """Looks at files, and reuses what the last catalog says of those whose size, times and inode stayed.
+
+    Anybody can set the time of a change back (mtime), but not that of the change of the file's own entry (ctime).
 
     A file changed just before the scan could change once more in the same tick of the file system's clock, so its
     stat is not remembered and the next scan hashes it again (git's racy rule).
@@ -101,7 +103,10 @@ class FileFacts:
         if not stat.S_ISREG(status.st_mode):
             return OSError(errno.EINVAL, "not a file", file.path)
         known = self._known.get(file.id)
-        return known if known is not None and known.stat == _stat(status) else None
+        if known is None or not is_same_stat(known.stat, now := _stat(status)):
+            return None
+        # One of an earlier version of this package is replaced, but never by one that nothing can be told by later.
+        return known if known.stat == now or not _is_settled(status, self._now_ns) else replace(known, stat=now)
 
     def _read(self, file: File) -> Facts | OSError:
         try:
@@ -118,7 +123,7 @@ class FileFacts:
 
 
 def stat_of(path: str) -> str:
-    """A text that changes when a file does, by its size, time and inode; empty where there is none."""
+    """A text that changes when a file does, by its size, times and inode; empty where there is none."""
     try:
         return _stat(os.stat(path))
     except OSError:
@@ -139,18 +144,28 @@ def settled_stat_of(path: str, now: float) -> str:
     return _stat(status) if _is_settled(status, int(now * 1e9)) else ""
 
 
+def is_same_stat(known: str, now: str) -> bool:
+    """Whether a stat that is known says the same as one of now; earlier versions of this package knew no ctime."""
+    if known.count(":") == 2:
+        size, mtime, _, inode = now.split(":") if now.count(":") == 3 else ("", "", "", "")
+        return known == f"{size}:{mtime}:{inode}"
+    return known == now
+
+
 def reason(error: OSError) -> str:
     """Why a file cannot be read, in a few words."""
     return error.strerror or str(error) or type(error).__name__
 
 
 def _is_settled(status: os.stat_result, now_ns: int) -> bool:
-    tick = _TICK_NS if status.st_mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
-    return status.st_mtime_ns < now_ns - tick
+    return all(
+        time_ns < now_ns - (_TICK_NS if time_ns % 1_000_000_000 else _COARSE_TICK_NS)
+        for time_ns in (status.st_mtime_ns, status.st_ctime_ns)
+    )
 
 
 def _stat(status: os.stat_result) -> str:
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
 def _digest(stream: IO[bytes]) -> str:

@@ -98,8 +98,13 @@ class FolderSource(Source[FolderConfig]):
         problems.sort(key=lambda problem: problem.where)
         return Scan(table, problems + metadata.problems, below.ignored)
 
+    @property
+    def root(self) -> str:
+        """The folder, whatever it is a link to."""
+        return os.path.abspath(self.config.path)
+
     def list_items(self) -> Listing:
-        """The files by size, time and inode, and the metadata files.
+        """The files by size, times and inode, and the metadata files.
 
         Raises:
             SourceError: the folder cannot be listed.

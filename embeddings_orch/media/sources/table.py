@@ -116,8 +116,13 @@ class TableSource(Source[TableConfig]):
         user_columns = self._own_columns(records, items, listing.problems)
         return Scan(self._table(items, user_columns), records.problems + listing.problems)
 
+    @property
+    def root(self) -> str:
+        """The folder that the table is in."""
+        return str(self._path.parent)
+
     def list_items(self) -> Listing:
-        """The table's file and the files it names, by size, time and inode.
+        """The table's file and the files it names, by size, times and inode.
 
         A process reads the table anew only where its file has changed.
 

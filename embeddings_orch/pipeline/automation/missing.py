@@ -14,6 +14,7 @@ from embeddings_orch.pipeline.embeddings.delta import embedding_reason
 from embeddings_orch.pipeline.indexes.delta import table_name
 from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.published.publish import is_held
+from embeddings_orch.spec.deployment import resolve_deployment
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.store.tables.generations import Generation
@@ -69,12 +70,15 @@ class Missing:
 
 
 def definition_digest(spec: PipelineSpec) -> str:
-    """A hash over all that definitions made of a declaration show: its settings and fingerprints.
+    """A hash over all that definitions made of a declaration show: its settings, fingerprints and deployment.
 
     Raises:
-        EmbeddingsOrchError: a model's identity cannot be read (a local weights file is missing).
+        EmbeddingsOrchError: a model's identity cannot be read (a local weights file is missing), or nobody says
+            which deployment of the store this is.
     """
-    return digest({"spec": spec.model_dump(mode="json"), "fingerprints": fingerprints(spec)})
+    deployment = resolve_deployment(spec.store.uri, spec.store.deployment)
+    told = {"spec": spec.model_dump(mode="json"), "fingerprints": fingerprints(spec), "deployment": deployment}
+    return digest(told)
 
 
 def fingerprints(spec: PipelineSpec) -> dict[str, str]:

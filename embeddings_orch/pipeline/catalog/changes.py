@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embeddings_orch.media.base import STAT_COLUMN, Listing
+from embeddings_orch.media.sources.files import is_same_stat
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 
@@ -43,7 +44,7 @@ def changes(pipeline: Pipeline, listed: Listed) -> str:
     items = listed.listing.items
     new = sum(item not in known for item in items)
     # A file that was written just before its scan has no stat to compare with.
-    touched = sum(bool(known.get(item)) and known[item] != stat for item, stat in items.items())
+    touched = sum(bool(known.get(item)) and not is_same_stat(known[item], stat) for item, stat in items.items())
     # A table's rows without a file are no items of a listing.
     deleted = sum(item not in items and bool(stat) for item, stat in known.items())
     counts = {"new": new, "changed": touched, "deleted": deleted}

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import MassDeleteError, SourceError
-from embeddings_orch.media.base import Problem, Scan
+from embeddings_orch.media.base import Problem
+from embeddings_orch.models.rows.digests import is_data
 
 LEAST = 20
 """Items that a catalog has to have for more than half of them to be many."""
@@ -31,8 +32,13 @@ class Allowed:
 NOTHING = Allowed()
 
 
-def keep_hidden(scan: Scan, previous: pa.Table | None) -> tuple[pa.Table, int]:
+def keep_hidden(listed: pa.Table, problems: Sequence[Problem], previous: pa.Table | None) -> tuple[pa.Table, int]:
     """What a scan lists, and the rows of the last catalog that it could not see: they may be there still.
+
+    Args:
+        listed: the catalog's table of what the scan lists, without digests.
+        problems: of the scan.
+        previous: the last catalog.
 
     Returns:
         The catalog's table, and how many rows were kept.
@@ -40,25 +46,26 @@ def keep_hidden(scan: Scan, previous: pa.Table | None) -> tuple[pa.Table, int]:
     Raises:
         SourceError: their columns do not go together with those of the scan.
     """
-    hidden = tuple(problem.hides for problem in scan.problems if problem.hides is not None)
+    hidden = tuple(problem.hides for problem in problems if problem.hides is not None)
     if previous is None or not hidden:
-        return scan.table, 0
-    unlisted = pc.invert(pc.is_in(previous["id"], scan.table["id"].combine_chunks()))
+        return listed, 0
+    unlisted = pc.invert(pc.is_in(previous["id"], listed["id"].combine_chunks()))
     kept = previous.filter(pc.and_(unlisted, _starts_with(previous["id"], hidden)))
     if not kept.num_rows:
-        return scan.table, 0
-    # What only the hidden rows have is last, before the stat, as a source's own columns are.
-    *names, stat = scan.table.column_names
-    further = [name for name in kept.column_names if name not in scan.table.column_names]
+        return listed, 0
+    # What only the hidden rows have is last of the data, as a source's own columns are.
+    names = list(filter(is_data, listed.column_names))
+    notes = [name for name in listed.column_names if name not in names]
+    further = [name for name in kept.column_names if name not in listed.column_names and is_data(name)]
     try:
-        together = pa.concat_tables([scan.table, kept], promote_options="permissive")
+        together = pa.concat_tables([listed, kept], promote_options="permissive")
     except pa.ArrowException as error:
-        first = next(problem for problem in scan.problems if problem.hides is not None)
+        first = next(problem for problem in problems if problem.hides is not None)
         raise SourceError(
             f"{first.where}: {first.reason}; the {kept.num_rows:,} items of the catalog that this hides cannot be kept "
             f"beside the others, whose columns are of other types ({error}). Nothing was changed"
         ) from error
-    return together.select([*names, *further, stat]).sort_by("id"), kept.num_rows
+    return together.select([*names, *further, *notes]).sort_by("id"), kept.num_rows
 
 
 def check_deletions(

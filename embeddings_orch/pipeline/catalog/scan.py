@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import MassDeleteError, StoreError
-from embeddings_orch.media.base import STAT_COLUMN, Problem
-from embeddings_orch.media.catalog.diff import CatalogDiff, catalog_digest, diff
+from embeddings_orch.media.base import PART_COLUMN, STAT_COLUMN, Problem
+from embeddings_orch.media.catalog.diff import CatalogDiff, diff
+from embeddings_orch.media.catalog.stored import to_stored
+from embeddings_orch.models.rows.digests import add_digests, catalog_digest
+from embeddings_orch.models.rows.sums import DIGEST_COLUMN
 from embeddings_orch.pipeline.catalog.deletions import NOTHING, Allowed, check_deletions, describe_kept, keep_hidden
-from embeddings_orch.pipeline.claims import alone
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
+from embeddings_orch.store.claims import alone
+from embeddings_orch.store.names import TableName
 from embeddings_orch.store.tables.catalog import CatalogTable
 from embeddings_orch.store.tidy import tidy
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 _TRIES = 10
 """Scans that may find, one after another, that another run wrote the catalog meanwhile."""
 
@@ -28,8 +35,9 @@ class ScanReport:
     """What a scan found, against the stored catalog.
 
     Attributes:
-        digest: order-independent hash over all rows; the asset's data version.
+        digest: of all rows, in whatever order; the asset's data version.
         problems: rows and files that are not in the catalog, with reasons.
+        version: of the stored catalog where that stays as it is, else None.
         ignored: files of no known modality, and sounds that no pattern names.
         kept: rows of the last catalog that the scan could not see and that stay.
         warning: what is not as it should be, where it is not an error: why rows are kept, or, of a dry run, why a run
@@ -45,6 +53,7 @@ class ScanReport:
     ignored: int
     digest: str
     table: pa.Table
+    version: int | None
     seconds: float
     kept: int = 0
     warning: str = ""
@@ -77,18 +86,21 @@ def scan_media(
         MassDeleteError: more than half of the items are gone; the stored catalog stays.
         StoreError: the store cannot be used.
     """
-    declared = pipeline.spec.media_version()
+    declared, root = pipeline.spec.media_version(), pipeline.source.root
     stored = pipeline.store.catalog(pipeline.spec.name)
     meter = Meter(pipeline.media_key, "items", listener=listener)
     for _ in range(_TRIES):
         version = stored.version()
         previous = None if version is None else stored.read(version)
-        scan = pipeline.source.scan(_without_stats(previous) if rehash else previous, meter.to)
-        table, kept = keep_hidden(scan, previous)
+        known = previous if previous is not None else _catalog_elsewhere(pipeline)
+        scan = pipeline.source.scan(_known_to_source(pipeline, known, rehash), meter.to)
+        table, kept = keep_hidden(to_stored(scan.table, root), scan.problems, previous)
         difference = diff(previous, table)
+        table = add_digests(table, previous, [*difference.new, *difference.changed])
         touched = _touched_ids(previous, table)
         schema_changed = previous is not None and not previous.schema.equals(table.schema)
         same_declaration = stored.media_version() in ("", declared)
+        moved = previous is not None and stored.root() != root
         refusal = ""
         try:
             check_deletions(
@@ -98,7 +110,8 @@ def scan_media(
             if write:
                 raise
             refusal = f"a run will refuse this: {error}"
-        if not write or not (previous is None or schema_changed or touched or difference or not same_declaration):
+        stays = previous is not None and same_declaration and not (schema_changed or touched or difference or moved)
+        if not write or stays:
             break
         if _write_difference(pipeline, stored, table, version=version, difference=difference, touched=touched):
             break
@@ -115,15 +128,33 @@ def scan_media(
         ignored=scan.ignored,
         digest=catalog_digest(table),
         table=table,
+        version=version if stays else None,
         seconds=meter.seconds,
         kept=kept,
         warning=refusal or describe_kept(scan.problems, kept),
     )
 
 
-def _without_stats(catalog: pa.Table | None) -> pa.Table | None:
-    """A catalog by which no file can be told to be as it was."""
-    if catalog is None or STAT_COLUMN not in catalog.column_names:
+def _catalog_elsewhere(pipeline: Pipeline) -> pa.Table | None:
+    """Another deployment's catalog of the pipeline, the one that was written last: the same files have its hashes."""
+    store = pipeline.store
+    names = [name for name in map(TableName, store.table_names()) if name.kind == "catalog"]
+    tables = [CatalogTable(store, name) for name in names if name.pipeline == pipeline.spec.name]
+    # Only to save time: one that is damaged or is being dropped must not stop this deployment's first scan.
+    with suppress(StoreError):
+        written = {table.name: at for table in tables if (at := table.last_written()) is not None}
+        newest = max(tables, key=lambda table: written.get(table.name, _EVER), default=None)
+        return None if newest is None else newest.read()
+    return None
+
+
+def _known_to_source(pipeline: Pipeline, catalog: pa.Table | None, rehash: bool) -> pa.Table | None:
+    """The last catalog as a source takes it: with absolute uris, and where all is to be read again, without stats."""
+    if catalog is None:
+        return None
+    notes = {PART_COLUMN, DIGEST_COLUMN}.intersection(catalog.column_names)
+    catalog = pipeline.absolute(catalog).drop_columns(list(notes))
+    if not rehash or STAT_COLUMN not in catalog.column_names:
         return catalog
     place = catalog.column_names.index(STAT_COLUMN)
     return catalog.set_column(place, STAT_COLUMN, pa.nulls(catalog.num_rows, pa.string()))
@@ -139,17 +170,31 @@ def _write_difference(
     touched: list[str],
 ) -> bool:
     """Write what a scan found, unless another run wrote since: its scan may be newer, and both together are neither."""
-    with alone(pipeline.store, f"catalog/{pipeline.spec.name}"):
+    with alone(pipeline.store, f"catalog/{pipeline.store.deployment}/{pipeline.spec.name}"):
         if stored.version() != version:
             return False
+        if version is None:
+            # Its versions begin anew, and what was covered of a catalog that is gone says nothing of this one.
+            pipeline.store.states.forget_catalog(pipeline.spec.name)
+            pipeline.store.index_states.forget_catalog(pipeline.spec.name)
         changed = [*difference.new, *difference.changed, *touched]
         # A claim that expired while this run stood still would let another's commit come between.
-        written = stored.write(table, changed, list(difference.deleted), media_version=pipeline.spec.media_version())
+        tombstones = pipeline.store.tombstones(pipeline.spec.name)
+        tombstones.add(difference.deleted, (version or 0) + 1)
+        written = stored.write(
+            table,
+            changed,
+            list(difference.deleted),
+            media_version=pipeline.spec.media_version(),
+            root=pipeline.source.root,
+        )
         if written != (version or 0) + 1:
             return False
         # Under the claim, and before an embedding notes which version it covers.
         covered = {state.catalog_version for state in pipeline.store.states.of_pipeline(pipeline.spec.name).values()}
         tidy(stored, covered, pipeline.spec.store.gc_grace)
+        if covered:
+            tombstones.forget(min(covered))
         return True
 
 

@@ -148,7 +148,7 @@ def _load_shown(pipeline: Pipeline, change: ModelChange, column: ColumnChange, i
     columns = list(dict.fromkeys(["id", "uri", "modality", "content_hash", "text", *([] if used == MEDIA else [used])]))
     batches = list(table.scan(version, columns, where=in_list("id", sorted(ids))))
     contents: dict[str, _Shown] = {}
-    for row in (row for batch in batches for row in pa.table(batch).to_pylist()):
+    for row in (row for batch in batches for row in pipeline.absolute(pa.table(batch)).to_pylist()):
         text = row[used] if used != MEDIA else row["text"] if row["modality"] == "text" else None
         contents[row["id"]] = _Shown(row["uri"], None if text is None else str(text))
     return contents

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.media.catalog.ready import NORM_TOLERANCE
 from embeddings_orch.models.base import embedder_for
 from embeddings_orch.models.content import Vectors
+from embeddings_orch.models.keys import key_array
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import embedding_delta
 from embeddings_orch.store.tables.generations import CheckResult
@@ -56,7 +56,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     covered = delta.covered
     failed = total - covered
     share = failed / total if total else 0.0
-    failures = pa.array(delta.failures, pa.string())
+    failures = key_array(delta.failures)
     remembered = (pc.sum(pc.is_in(failures, keys)).as_py() or 0) if len(failures) else 0
     unexplained = failed - remembered
     limits = [index.checks.max_failed for index in pipeline.spec.indexes.values() if name in index.vectors]

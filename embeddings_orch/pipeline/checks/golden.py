@@ -53,7 +53,7 @@ def check_golden(
         if check.name == "golden" and check.passed and check.metadata.get("declared") == declared:
             return check
     configs = [embedding.config for embedding in pipeline.spec.embeddings.values()]
-    opened = Index(pipeline.store, pipeline.spec.name, index, configs)
+    opened = Index(pipeline.store, pipeline.spec.name, index, configs, root=pipeline.source.root)
     try:
         answers = _answers(opened, generation, golden, listed())
     finally:

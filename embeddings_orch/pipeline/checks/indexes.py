@@ -13,18 +13,44 @@ from embeddings_orch.media.catalog.diff import MEDIA
 from embeddings_orch.media.catalog.reading import is_there, item_keys
 from embeddings_orch.models.base import embedder_for
 from embeddings_orch.models.inputs import Inputs
+from embeddings_orch.models.rows.sums import sum_digests
 from embeddings_orch.pipeline.checks.embeddings import VectorFaults
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.join import without_vector
 from embeddings_orch.store.tables.generations import CheckResult, Generation, IndexedModel
+from embeddings_orch.store.tables.index_table import IndexTable
 from embeddings_orch.store.tables.vector_column import VectorColumn
 from embeddings_orch.store.tables.vectors import matrix_of
 
 _CONTENT_COLUMNS = ("modality", "content_hash", "text")
 
 
-def check_parity(due: Mapping[str, str], stored: Mapping[str, str], count: int) -> CheckResult:
-    """Whether a generation holds the rows that it should, each as it should be.
+def check_parity(ids: pa.ChunkedArray, digests: pa.Array, *, table: IndexTable, version: int) -> CheckResult:
+    """Whether a generation holds the rows that it should, each as it should be: as many, with the same sum of digests.
+
+    Args:
+        ids: of the rows that the catalog asks for.
+        digests: of these rows.
+        table: the index table.
+        version: of the table.
+    """
+    count, total = table.digest(version)
+    missing = stale = surplus = 0
+    if (count, total) != (len(digests), sum_digests(digests)):
+        missing, stale, surplus = _compare_rows(
+            dict(zip(ids.to_pylist(), digests.to_pylist(), strict=True)), table.digests(version), count
+        )
+    return CheckResult(
+        "row_parity",
+        missing == stale == surplus == 0,
+        True,
+        {"rows": count, "catalog": len(digests), "missing": missing, "stale": stale, "surplus": surplus},
+        f"{count:,} rows for {len(digests):,} items: {missing:,} missing, {stale:,} stale, {surplus:,} too many",
+    )
+
+
+def _compare_rows(due: Mapping[str, bytes], stored: Mapping[str, bytes], count: int) -> tuple[int, int, int]:
+    """Rows that are missing, stale and too many.
 
     Args:
         due: id and digest of every row that the catalog asks for.
@@ -34,13 +60,7 @@ def check_parity(due: Mapping[str, str], stored: Mapping[str, str], count: int) 
     missing = sum(1 for item in due if item not in stored)
     stale = sum(1 for item, digest in due.items() if item in stored and stored[item] != digest)
     surplus = sum(1 for item in stored if item not in due) + count - len(stored)
-    return CheckResult(
-        "row_parity",
-        missing == stale == surplus == 0,
-        True,
-        {"rows": count, "catalog": len(due), "missing": missing, "stale": stale, "surplus": surplus},
-        f"{count:,} rows for {len(due):,} items: {missing:,} missing, {stale:,} stale, {surplus:,} too many",
-    )
+    return missing, stale, surplus
 
 
 def check_vectors(pipeline: Pipeline, generation: Generation, max_failed: float) -> list[CheckResult]:

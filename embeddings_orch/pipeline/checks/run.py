@@ -14,7 +14,7 @@ from embeddings_orch.pipeline.checks.model_change import ModelChange, check_mode
 from embeddings_orch.pipeline.checks.recall import check_recall
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import vectors_of
-from embeddings_orch.pipeline.indexes.delta import current_generation, index_delta
+from embeddings_orch.pipeline.indexes.delta import current_generation, wanted_digests
 from embeddings_orch.store.tables.generations import CheckResult, Generation
 
 __all__ = ["EMBEDDING_CHECKS", "INDEX_CHECKS", "IndexChecks", "check_embedding", "check_index", "inspect_index"]
@@ -62,14 +62,18 @@ def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
         raise StoreError(f"{pipeline.index_key(index)} was never built; materialize it first")
     limits = pipeline.spec.indexes[index].checks
     table = pipeline.store.index(generation.table)
-    due, stored = _rows(pipeline, index, generation)
-    parity = check_parity(due, stored, table.count(generation.version))
+    catalog, digests = _wanted_rows(pipeline, index, generation)
+    parity = check_parity(catalog["id"], digests, table=table, version=generation.version)
+
+    def ids() -> set[str]:
+        return {*catalog["id"].to_pylist(), *table.digests(generation.version)}
+
     changed, change = check_model_change(pipeline, index, generation)
     results = [
         parity,
         *check_vectors(pipeline, generation, limits.max_failed),
         check_recall(table, generation, limits.min_recall),
-        check_golden(pipeline, index, generation, lambda: due.keys() | stored.keys()),
+        check_golden(pipeline, index, generation, ids),
         changed,
     ]
     proven = tuple(_keep_proof(generation, result) for result in results)
@@ -78,14 +82,13 @@ def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
     return IndexChecks(generation, results, change)
 
 
-def _rows(pipeline: Pipeline, index: str, generation: Generation) -> tuple[dict[str, str], dict[str, str]]:
-    """Ids and digests: of the rows that the catalog asks for, and of those that the generation holds."""
+def _wanted_rows(pipeline: Pipeline, index: str, generation: Generation) -> tuple[pa.Table, pa.Array]:
+    """The catalog, and the digests of the rows that it asks for."""
     catalog = pipeline.catalog()
     has_vector: dict[str, pa.Array] = {
         model.column: vectors_of(pipeline, model.column, catalog).keys() for model in generation.models
     }
-    delta = index_delta(pipeline, index, catalog, has_vector, version=generation.version)
-    return dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True)), delta.stored
+    return catalog, wanted_digests(pipeline, index, catalog, has_vector)
 
 
 def _keep_proof(generation: Generation, result: CheckResult) -> CheckResult:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embeddings_orch.media.catalog.diff import CONTENTS_SCHEMA
 from embeddings_orch.media.catalog.reading import is_there, item_keys, read_columns, read_contents
 from embeddings_orch.media.catalog.ready import ReadyVectors
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure
-from embeddings_orch.models.identity import digest
 from embeddings_orch.models.inputs import Inputs
+from embeddings_orch.models.keys import key_array, no_keys
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, vectors_of
 from embeddings_orch.store.tables.states import EmbeddingState
@@ -23,7 +24,7 @@ class EmbeddingDelta:
     """The difference between what an embedding covers and what it should; counts are of distinct contents.
 
     Attributes:
-        wanted: every content of the catalog (columns of `media.catalog.diff.contents`).
+        wanted: every content of the catalog (columns of `media.catalog.diff.contents`); none where `unread`.
         todo: those to embed; none of ready-made vectors.
         new: to embed (or ready-made and not taken yet), of items that were not there when the asset was last
             materialized.
@@ -31,10 +32,14 @@ class EmbeddingDelta:
         unchanged: have a vector already.
         deleted: covered last time, of items that are gone.
         failed: skipped because they failed for good before, or ready-made and not fit to be taken.
-        has_vector: keys that have a vector now.
+        total: contents that are wanted.
+        covered: of these, those that have a vector now.
+        has_vector: keys that have a vector now; None where `unread`.
         has: for each of ``wanted`` whether it has one.
         rows: of the vectors table, before its keys were read; 0 of ready-made ones.
+        vectors_version: of the vectors table, before its keys were read; None where there is none.
         vectors: where they are.
+        unread: whether the versions alone told that there is nothing to do.
     """
 
     fingerprint: str
@@ -45,27 +50,70 @@ class EmbeddingDelta:
     unchanged: int
     deleted: int
     failed: int
-    has_vector: pa.Array
+    total: int
+    covered: int
+    has_vector: pa.Array | None
     has: pa.ChunkedArray
     rows: int
-    failures: dict[str, Failure]
+    vectors_version: int | None
+    failures: dict[bytes, Failure]
     state: EmbeddingState | None
     reason: str
     vectors: StoredVectors
+    unread: bool = False
 
     @property
     def ready(self) -> bool:
         """Whether the vectors are ready-made."""
         return isinstance(self.vectors, ReadyVectors)
 
-    @property
-    def covered(self) -> int:
-        """Wanted contents that have a vector now."""
-        return pc.sum(self.has).as_py() or 0
-
     def will_have_vector(self) -> pa.Array:
         """Keys that have a vector once all that is to do succeeds."""
-        return pa.concat_arrays([self.has_vector, self.todo["key"].combine_chunks().cast(pa.string())])
+        have = self.vectors.keys() if self.has_vector is None else self.has_vector
+        return pa.concat_arrays([have, self.todo["key"].combine_chunks()])
+
+
+def unchanged_delta(pipeline: Pipeline, name: str, catalog_version: int | None) -> EmbeddingDelta | None:
+    """What there is to do where nothing was written since all contents had vectors: nothing, and no row is read.
+
+    Args:
+        pipeline: the pipeline.
+        name: the embedding.
+        catalog_version: of the stored catalog that is to be covered; None where it is not stored as it is.
+
+    Returns:
+        None where that cannot be told without a look at the contents.
+    """
+    spec = pipeline.spec.embeddings[name]
+    state = pipeline.store.states.get(pipeline.spec.name, name)
+    if state is None or spec.inputs.vectors or state.failed != 0 or state.vectors_version is None:
+        return None
+    vectors = pipeline.store.vectors(fingerprint := spec.config.fingerprint())
+    covered = (state.fingerprint, state.inputs, state.catalog_version, state.vectors_version)
+    if covered != (fingerprint, spec.inputs, catalog_version, vectors.version()):
+        return None
+    count, nothing = state.covered or 0, CONTENTS_SCHEMA.empty_table()
+    return EmbeddingDelta(
+        fingerprint=fingerprint,
+        wanted=nothing,
+        todo=nothing,
+        new=0,
+        changed=0,
+        unchanged=count,
+        deleted=0,
+        failed=0,
+        total=count,
+        covered=count,
+        has_vector=None,
+        has=pa.chunked_array([], pa.bool_()),
+        rows=0,
+        vectors_version=state.vectors_version,
+        failures={},
+        state=state,
+        reason="up to date",
+        vectors=vectors,
+        unread=True,
+    )
 
 
 def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_failed: bool = False) -> EmbeddingDelta:
@@ -86,7 +134,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     fingerprint = config.fingerprint()
     vectors = vectors_of(pipeline, name, catalog)
     contents = read_contents(catalog, spec.inputs)
-    rows = vectors.total()
+    vectors_version, rows = vectors.version(), vectors.total()
     have = vectors.keys()
     if isinstance(vectors, ReadyVectors):
         # Looked at anew each time: whether one fits depends on the others.
@@ -97,7 +145,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
 
     has = pc.is_in(keys, have)
     skipped = [] if retry_failed else [key for key, failure in failures.items() if failure.kind == "item"]
-    skip = pc.and_(pc.is_in(keys, pa.array(skipped, pa.string())), pc.invert(has))
+    skip = pc.and_(pc.is_in(keys, key_array(skipped)), pc.invert(has))
     todo = contents.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
@@ -111,18 +159,22 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
         reason = f"{len(have):,} ready-made; {'vectors differ' if same and len(fresh) else reason}"
     changed = _count_known(catalog, spec.inputs, fresh, before)
     deleted = _count_gone(before, catalog["id"].combine_chunks(), keys.combine_chunks())
+    covered = pc.sum(has).as_py() or 0
     return EmbeddingDelta(
         fingerprint=fingerprint,
         wanted=contents,
         todo=todo,
         new=len(fresh) - changed,
         changed=changed,
-        unchanged=(pc.sum(has).as_py() or 0) - (len(fresh) - todo.num_rows),
+        unchanged=covered - (len(fresh) - todo.num_rows),
         deleted=deleted,
         failed=pc.sum(skip).as_py() or 0,
+        total=contents.num_rows,
+        covered=covered,
         has_vector=have,
         has=has,
         rows=rows,
+        vectors_version=vectors_version,
         failures=failures,
         state=state,
         reason=reason,
@@ -140,7 +192,7 @@ def _contents_before(
         state: of that materialization.
         unless: ids; where the catalog had just these, nothing is returned, and no content hashed.
     """
-    nothing = pa.table({"id": pa.array([], pa.string()), "key": pa.array([], pa.string())})
+    nothing = pa.table({"id": pa.array([], pa.string()), "key": no_keys()})
     table = pipeline.store.catalog(pipeline.spec.name)
     schema = table.schema(state.catalog_version) if state else None
     if schema is None or state is None or not is_there(state.inputs, schema.names):
@@ -173,17 +225,12 @@ def _count_gone(before: pa.Table, ids: pa.Array, keys: pa.Array) -> int:
     return len(pc.unique(gone.filter(pc.invert(pc.is_in(gone, keys))))) if len(gone) else 0
 
 
-def without_vector(failures: dict[str, Failure], have: pa.Array) -> dict[str, Failure]:
+def without_vector(failures: dict[bytes, Failure], have: pa.Array) -> dict[bytes, Failure]:
     """The failures of contents that have no vector; another run may have embedded the others."""
     if not failures:  # to look up nothing takes as long as to look up much
         return {}
-    mended = pc.is_in(pa.array(failures, pa.string()), have).to_pylist()
+    mended = pc.is_in(key_array(failures), have).to_pylist()
     return {key: failure for (key, failure), has in zip(failures.items(), mended, strict=True) if not has}
-
-
-def digest_keys(keys: pa.ChunkedArray) -> str:
-    """Hash over keys, in whatever order they stand."""
-    return digest(keys.take(pc.sort_indices(keys)).to_pylist())
 
 
 def embedding_reason(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,15 +16,16 @@ from embeddings_orch.embedding.runners import Content, Runner
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError
 from embeddings_orch.models.base import EmbedderConfig
-from embeddings_orch.models.content import Failure
-from embeddings_orch.pipeline.claims import Claims
+from embeddings_orch.models.content import ContentId, Failure
+from embeddings_orch.models.rows.sums import sum_digests
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, digest_keys, embedding_delta
+from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta, unchanged_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.embeddings.reader import ContentReader
 from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
+from embeddings_orch.store.claims import Claims
 from embeddings_orch.store.tables.states import EmbeddingState
 
 
@@ -35,7 +37,7 @@ class EmbedReport:
         embedded: vectors made in this run.
         elsewhere: contents that were to do and that another run embedded meanwhile.
         failed: wanted contents without a vector, whenever they failed.
-        digest: hash over the contents covered.
+        digest: the sum of the keys covered, 64 hex digits.
         dimensions: of the vectors, None where there are none.
         seconds: the whole step took.
         cost_usd: by the tokens counted and the configured price.
@@ -85,14 +87,12 @@ def embed(
     """
     spec = pipeline.spec.embeddings[name]
     config: EmbedderConfig = spec.config
-    catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
-    delta = embedding_delta(pipeline, name, pipeline.contents_catalog(spec.inputs), retry_failed=retry_failed)
+    versions, delta = _compare(pipeline, name, retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
-    if delta.ready:
-        _remember(pipeline, delta)
     meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
     grace = pipeline.spec.store.gc_grace
-    usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[str]
+    usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[bytes]
+    asked: dict[bytes, ContentId] = {}
     lock = threading.Lock()
 
     def commit(outcome: Outcome) -> None:
@@ -104,12 +104,14 @@ def embed(
             if mended or outcome.failures:
                 # Before the vectors: a failure that is forgotten too early costs a try, one kept too long is a lie.
                 pipeline.store.failures.replace(delta.fingerprint, mended, outcome.failures)
-            vectors.append(outcome.keys, outcome.vectors)
+            vectors.append([asked[key] for key in outcome.keys], outcome.vectors)
             vectors.compact_between(grace)
             portions.wrote(len(outcome.keys))
             usage.add(outcome.usage)
             failures.extend(outcome.failures)
             embedded.update(outcome.keys)
+            for key in (*outcome.keys, *(failure.key for failure in outcome.failures)):
+                asked.pop(key, None)
 
     if delta.todo.num_rows:
         step = step or EmbedStep(config, outlasts=True)
@@ -126,13 +128,15 @@ def embed(
             )
             try:
                 for shares in portions.rounds(delta.todo, lambda: [*embedded, *(failure.key for failure in failures)]):
-                    runner.run(step, _contents(shares), read, commit, progress=meter.add)
+                    runner.run(step, _contents(shares, asked), read, commit, progress=meter.add)
             finally:
                 step.close()
     has, elsewhere = delta.has, 0
     if delta.todo.num_rows:
         if embedded:
             vectors.compact(grace)
+        # Before what it holds is read: a later version is looked at again.
+        versions = versions._replace(vectors=vectors.version())
         has_vector = vectors.keys()
         has = pc.is_in(delta.wanted["key"], has_vector)
         elsewhere = (pc.sum(pc.is_in(delta.todo["key"], has_vector)).as_py() or 0) - len(embedded)
@@ -147,18 +151,45 @@ def embed(
         elsewhere=elsewhere,
         failures=failures,
         failed=delta.failed + delta.todo.num_rows - len(embedded) - elsewhere,
-        total=delta.wanted.num_rows,
-        digest=digest_keys(delta.wanted["key"].filter(has)),
+        total=delta.total,
+        digest=_sum_covered(delta, has),
         dimensions=delta.vectors.dimensions(),
         usage=usage,
         seconds=meter.seconds,
         cost_usd=config.prices.cost(usage.tokens, usage.images),
     )
-    _keep_state(pipeline, name, report, catalog_version or 0)
+    _keep_state(pipeline, name, report, versions)
     return report
 
 
-def _keep_state(pipeline: Pipeline, name: str, report: EmbedReport, catalog_version: int) -> None:
+class _Versions(NamedTuple):
+    """The versions of the tables that a step is made from, None where there is none."""
+
+    catalog: int | None
+    vectors: int | None
+
+
+def _compare(pipeline: Pipeline, name: str, *, retry_failed: bool) -> tuple[_Versions, EmbeddingDelta]:
+    """What there is to do, and the versions, which are read first: what comes later is looked at the next time."""
+    # What is noted at the end names versions that are read here, which a migration numbers anew.
+    pipeline.store.prepare_write()
+    catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
+    delta = unchanged_delta(pipeline, name, catalog_version)
+    if delta is None:
+        catalog = pipeline.contents_catalog(pipeline.spec.embeddings[name].inputs)
+        delta = embedding_delta(pipeline, name, catalog, retry_failed=retry_failed)
+    if delta.ready:
+        _remember(pipeline, delta)
+    return _Versions(catalog_version, delta.vectors_version), delta
+
+
+def _sum_covered(delta: EmbeddingDelta, has: pa.ChunkedArray) -> str:
+    if delta.unread and delta.state is not None:
+        return delta.state.digest
+    return sum_digests(delta.wanted["key"].filter(has)).hex()
+
+
+def _keep_state(pipeline: Pipeline, name: str, report: EmbedReport, versions: _Versions) -> None:
     """Note what was covered, and the rate of the last time that something was embedded."""
     spec, before = pipeline.spec.embeddings[name], report.delta.state
     rate_before = before.items_per_second if before and before.fingerprint == report.fingerprint else None
@@ -166,9 +197,13 @@ def _keep_state(pipeline: Pipeline, name: str, report: EmbedReport, catalog_vers
         fingerprint=report.fingerprint,
         inputs=spec.inputs,
         settings=spec.config.declared_identity(),
-        catalog_version=catalog_version,
+        catalog_version=versions.catalog or 0,
         digest=report.digest,
         items_per_second=report.items_per_second or rate_before,
+        vectors_version=versions.vectors,
+        contents=report.total,
+        covered=report.total - report.failed,
+        failed=report.failed,
     )
     if not _newer(pipeline.store.states.get(pipeline.spec.name, name), state, pipeline):
         pipeline.store.states.put(pipeline.spec.name, name, state)
@@ -182,14 +217,18 @@ def _newer(stored: EmbeddingState | None, state: EmbeddingState, pipeline: Pipel
     return state.catalog_version < stored.catalog_version <= latest
 
 
-def _contents(portions: Iterable[pa.Table]) -> Iterator[Content]:
+def _contents(portions: Iterable[pa.Table], asked: dict[bytes, ContentId]) -> Iterator[Content]:
+    """The contents to embed; what the vectors table says of each is noted under its key until its vector comes."""
+    names = [field.name for field in fields(Content)]
     for portion in portions:
-        for batch in portion.select(["key", "modality", "uri", "text"]).to_batches(max_chunksize=8192):
+        for batch in portion.select(names).to_batches(max_chunksize=8192):
             for row in batch.to_pylist():
-                yield Content(**row)
+                content = Content(**row)
+                asked[content.key] = ContentId(content.modality, content.content_hash)
+                yield content
 
 
 def _remember(pipeline: Pipeline, delta: EmbeddingDelta) -> None:
     """Keep why ready-made vectors do not fit, and forget it of those that do by now."""
-    fit = delta.has_vector.to_pylist()
+    fit = delta.vectors.keys().to_pylist()
     pipeline.store.failures.replace(delta.fingerprint, fit, list(delta.failures.values()))

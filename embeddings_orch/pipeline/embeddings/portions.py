@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.pipeline.claims import Claims
+from embeddings_orch.models.keys import key_array, no_keys
 from embeddings_orch.store import Store
+from embeddings_orch.store.claims import Claims
 
 _SECONDS = 5.0
 """A portion that took less time is followed by one of twice the size: claiming stays a small part of the time."""
@@ -23,7 +24,7 @@ _LARGEST = 8
 class Portions:
     """Claims contents a portion at a time, and leaves out what other runs hold or have embedded meanwhile.
 
-    A claim is on all contents whose key begins with two certain digits; so runs that see somewhat different media
+    A claim is on all contents whose key begins with a certain byte; so runs that see somewhat different media
     claim the same things.
 
     Args:
@@ -44,7 +45,7 @@ class Portions:
         fingerprint: str,
         *,
         least: int,
-        known: Iterable[str],
+        known: Iterable[bytes],
         rows: int,
         start: Callable[[int], int] = random.randrange,
         clock: Callable[[], float] = time.monotonic,
@@ -58,13 +59,13 @@ class Portions:
         self._rows = rows
         self._start = start
         self._clock = clock
-        self._elsewhere = pa.array([], pa.string())
+        self._elsewhere = no_keys()
 
     def wrote(self, rows: int) -> None:
         """Count rows that this run wrote: others in the table are other runs'."""
         self._rows += rows
 
-    def rounds(self, todo: pa.Table, done: Callable[[], Iterable[str]]) -> Iterator[Iterator[pa.Table]]:
+    def rounds(self, todo: pa.Table, done: Callable[[], Iterable[bytes]]) -> Iterator[Iterator[pa.Table]]:
         """The contents to embed in rounds, each to be committed before the next is asked for.
 
         The first has what this run can claim; a later one has what other runs held and did not embed.
@@ -76,7 +77,7 @@ class Portions:
         while todo.num_rows:
             yield self.mine(todo)
             self.claims.release()
-            done_keys = pa.array(list(done()), pa.string())
+            done_keys = key_array(done())
             todo = self.filter_left(todo.filter(pc.invert(pc.is_in(todo["key"], done_keys))))
             if todo.num_rows:
                 self.wait(todo)
@@ -84,8 +85,8 @@ class Portions:
 
     def mine(self, todo: pa.Table) -> Iterator[pa.Table]:
         """The contents that this run can claim, a portion at a time, each in the order of ``todo``."""
-        digits = pc.utf8_slice_codeunits(todo["key"].combine_chunks(), 0, 2).dictionary_encode()
-        names, sizes = digits.dictionary.to_pylist(), np.bincount(digits.indices.to_numpy())
+        leading = _first_byte(todo).dictionary_encode()
+        names, sizes = leading.dictionary.to_pylist(), np.bincount(leading.indices.to_numpy())
         size, largest = self.least, max(self.least, todo.num_rows // _LARGEST)
         order = sorted(range(len(names)), key=names.__getitem__)
         first = self._start(len(order))
@@ -98,7 +99,7 @@ class Portions:
             won = [candidate for candidate in buckets if self._claim(names[candidate]) in held]
             buckets = []
             # After the claim: whoever had it before committed first and gave it up then.
-            rows = self.filter_left(todo.filter(pc.is_in(digits.indices, pa.array(won, digits.indices.type))))
+            rows = self.filter_left(todo.filter(pc.is_in(leading.indices, pa.array(won, leading.indices.type))))
             if rows.num_rows:
                 began = self._clock()
                 yield rows
@@ -113,13 +114,17 @@ class Portions:
             self._rows = rows
             failures = self.store.failures.of(self.fingerprint).values()
             failed = [failure.key for failure in failures if failure.kind == "item" and failure.key not in self._known]
-            self._elsewhere = pa.concat_arrays([self._vectors.keys(), pa.array(failed, pa.string())])
+            self._elsewhere = pa.concat_arrays([self._vectors.keys(), key_array(failed)])
         return todo.filter(pc.invert(pc.is_in(todo["key"], self._elsewhere)))
 
     def wait(self, todo: pa.Table) -> None:
         """Sleep until the runs that hold some of these contents are done with them, or are gone."""
-        digits = pc.unique(pc.utf8_slice_codeunits(todo["key"].combine_chunks(), 0, 2))
-        self.claims.wait([self._claim(name) for name in digits.to_pylist()])
+        leading = pc.unique(_first_byte(todo))
+        self.claims.wait([self._claim(name) for name in leading.to_pylist()])
 
-    def _claim(self, digits: str) -> str:
-        return f"vectors/{self.fingerprint}/{digits}"
+    def _claim(self, first: bytes) -> str:
+        return f"vectors/{self.fingerprint}/{first.hex()}"
+
+
+def _first_byte(contents: pa.Table) -> pa.Array:
+    return pc.binary_slice(contents["key"].combine_chunks(), 0, 1)

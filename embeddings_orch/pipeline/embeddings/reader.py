@@ -8,7 +8,7 @@ from typing import Any
 from embeddings_orch.embedding.runners import Content
 from embeddings_orch.media.base import Source, SourceConfig
 from embeddings_orch.media.scan import read_content, source_for
-from embeddings_orch.models.content import Item, hash_in_key
+from embeddings_orch.models.content import Item
 
 
 class ContentReader:
@@ -48,6 +48,6 @@ class ContentReader:
             "uri": content.uri,
             "modality": content.modality,
             "text": content.text,
-            "content_hash": hash_in_key(content.key),
+            "content_hash": content.content_hash,
         }
         return Item(content.key, content.modality, read_content(self._source, row), content.uri)

@@ -14,7 +14,7 @@ from embeddings_orch.store.tables.generations import IndexedModel
 from embeddings_orch.store.tables.vectors import VectorsTable
 
 StoredVectors: TypeAlias = VectorsTable | ReadyVectors
-"""Both have ``keys``, ``take``, ``chunks``, ``dimensions``, ``total`` and ``scan``."""
+"""Both have ``keys``, ``take``, ``chunks``, ``dimensions``, ``version``, ``total`` and ``scan``."""
 
 
 def vectors_of(pipeline: Pipeline, name: str, catalog: pa.Table) -> StoredVectors:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.pipeline.claims import Claims, alone
 from embeddings_orch.pipeline.garbage.kinds import Garbage
 from embeddings_orch.pipeline.garbage.listing import GcPlan, make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.store import Store
+from embeddings_orch.store.claims import Claims, alone
 from embeddings_orch.store.names import QualifiedName
 
 

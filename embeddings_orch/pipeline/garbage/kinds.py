@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from embeddings_orch.pipeline.garbage.needs import Needs
-from embeddings_orch.store.base import TableOf
+from embeddings_orch.store.base import TableOf, store_errors
 from embeddings_orch.store.names import QualifiedName, TableName
 from embeddings_orch.store.prune import prune
 
@@ -76,21 +76,22 @@ class _OfIndex(Garbage):
 
 @dataclass(frozen=True, kw_only=True)
 class PointerGarbage(_OfIndex):
-    """Where search of an index pointed."""
+    """Where search of an index pointed, and what the index was made from."""
 
     kind = "pointer"
 
     def remove(self, needs: Needs) -> Self | None:
         """See `Garbage.remove`."""
-        if any((g.pipeline, g.index) == (self.of.pipeline, self.of.name) for g in needs.generations()):
+        if any((g.pipeline, g.index) == (self.of.pipeline, self.of.name) for g in needs.own_generations()):
             return None
+        needs.pipeline.store.index_states.remove(self.of.pipeline, self.of.name)
         needs.pipeline.store.published.remove(self.of.pipeline, self.of.name)
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationGarbage(_OfIndex):
-    """The record of a generation, with its publications and maps."""
+    """A generation that the deployment needs no more: its record, with publications and maps, once no other has it."""
 
     kind = "generation"
     id: str
@@ -108,11 +109,12 @@ class GenerationGarbage(_OfIndex):
             return None
         store.generations.remove([self.id])
         # A publish moves the pointer, then looks whether its generation is there; one of the two sees the other.
-        if generation is not None and store.published.get(*pointer).generation == self.id:
+        if generation is not None and needs.is_own(generation) and store.published.get(*pointer).generation == self.id:
             store.generations.put(generation)
             return None
         store.publications.remove(self.id)
-        store.maps.remove([self.id])
+        if store.generations.get(self.id) is None:
+            store.maps.remove([self.id])
         return self
 
 
@@ -217,7 +219,7 @@ class _OfClaimedTable(_OfTable):
             case "index":
                 return f"index/{self.table}"
             case "catalog":
-                return f"catalog/{self.table.pipeline}"
+                return f"catalog/{self.table.deployment}/{self.table.pipeline}"
         return ""
 
 
@@ -235,6 +237,8 @@ class TableGarbage(_OfClaimedTable):
         if self.table.kind == "index":
             store.publications.remove_table(self.table)
             store.maps.remove_table(self.table)
+        if self.table.kind == "catalog":
+            store.tombstones(self.table.pipeline).drop()
         return self._drop(table)
 
 
@@ -247,17 +251,26 @@ class VersionsGarbage(_OfClaimedTable):
     def remove(self, needs: Needs) -> Self | None:
         """See `Garbage.remove`."""
         store, table = needs.pipeline.store, TableOf(needs.pipeline.store, self.table)
-        before, latest = table.bytes, _latest(table)
+        bytes_before, before = table.bytes, _latest(table)
         removed = prune(table, needs.versions(table), needs.used_since)
-        now = _latest(table)
-        if self.table.kind == "catalog" and now != latest:
-            # The same rows under another number: a run without changes then writes nothing.
-            for embedding, state in store.states.of_pipeline(self.table.pipeline).items():
-                if state.catalog_version == latest and now is not None:
-                    store.states.put(self.table.pipeline, embedding, replace(state, catalog_version=now))
-        return replace(self, versions=removed, bytes=max(0, before - table.bytes))
+        after = _latest(table)
+        # The same rows under another number: a run without changes then reads and writes nothing. Of vectors that
+        # somebody appended meanwhile no index knows yet.
+        if before is not None and after is not None and before.rows == after.rows and before.number != after.number:
+            for states in (store.states, store.index_states):
+                if self.table.kind == "catalog":
+                    states.renumber_catalog(self.table.pipeline, before.number, after.number)
+                elif self.table.kind == "vectors":
+                    states.renumber_vectors(self.table.fingerprint, before.number, after.number)
+        return replace(self, versions=removed, bytes=max(0, bytes_before - table.bytes))
 
 
-def _latest(table: TableOf) -> int | None:
-    history = table.history()
-    return history[-1].number if history else None
+class _Latest(NamedTuple):
+    number: int
+    rows: int
+
+
+def _latest(table: TableOf) -> _Latest | None:
+    with store_errors(f"table {table.name} of the store"):
+        opened = table.at()
+        return None if opened is None else _Latest(int(opened.version), int(opened.count_rows()))

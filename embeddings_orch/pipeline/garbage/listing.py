@@ -37,12 +37,14 @@ class _Size(TypedDict):
 _WORTH = 10
 """Old versions of a small table that are worth a clean-up, which makes some itself."""
 
-SMALL_TABLES = ("generations", "published", "publications", "embedding_states", "failures", "maps")
+SMALL_TABLES = (
+    *("index_generations", "pointers", "publication_log", "states", "index_states", "embedding_failures", "maps"),
+)
 
 
 @dataclass(frozen=True)
 class GcPlan:
-    """What would be removed, in the order of removal, and the ids of the generations that stay."""
+    """What would be removed, in the order of removal, and the ids of the generations that the deployment keeps."""
 
     pipeline: str
     garbage: tuple[Garbage, ...]
@@ -58,15 +60,19 @@ def make_gc(needs: Needs) -> GcPlan:
     """
     store = needs.pipeline.store
     _check_forget(needs)
-    needed = needs.generations()
+    needed, own = needs.generations(), needs.own_generations()
+    kept = frozenset(generation.id for generation in own)
     unneeded = [
         generation
         for generation in store.generations.all()
-        if generation.pipeline in needs.names and generation not in needed
+        # One of no deployment is what a killed gc left.
+        if generation.pipeline in needs.names
+        and generation.id not in kept
+        and (needs.is_own(generation) or not generation.deployments)
     ]
-    garbage = [*_pointers(needs, needed), *_generations(needs, unneeded), *_tables(needs, needed), *_maps(needs)]
+    garbage = [*_pointers(needs, own), *_generations(needs, unneeded), *_tables(needs, needed), *_maps(needs)]
     garbage += [*_states(needs), *_models(needs), *_catalogs(needs), *_versions(needs, garbage)]
-    return GcPlan(needs.pipeline.spec.name, tuple(garbage), frozenset(generation.id for generation in needed))
+    return GcPlan(needs.pipeline.spec.name, tuple(garbage), kept)
 
 
 def _check_forget(needs: Needs) -> None:
@@ -81,14 +87,14 @@ def _check_forget(needs: Needs) -> None:
 
 
 def pipelines_of(pipeline: Pipeline) -> set[str]:
-    """The names of all pipelines that a store has something of."""
+    """The names of all pipelines that a store has something of the deployment of, or tables that deployments share."""
     store = pipeline.store
     tables = map(TableName, store.table_names())
     return {
-        *(table.pipeline for table in tables if table.pipeline),
+        *(table.pipeline for table in tables if table.pipeline and table.deployment in ("", store.deployment)),
         *(name for name, _ in store.published.all()),
         *(name for name, _ in store.states.all()),
-        *(generation.pipeline for generation in store.generations.all()),
+        *(generation.pipeline for generation in store.generations.all() if store.deployment in generation.deployments),
     }
 
 
@@ -174,7 +180,7 @@ def _models(needs: Needs) -> Iterator[Garbage]:
 def _catalogs(needs: Needs) -> Iterator[Garbage]:
     if needs.forget is None:
         return
-    name = TableName.of_catalog(needs.forget)
+    name = TableName.of_catalog(needs.forget, needs.pipeline.store.deployment)
     table = TableOf(needs.pipeline.store, name)
     if name in needs.pipeline.store.table_names() and not needs.young(table):
         yield TableGarbage(table=name, why=f"the pipeline {needs.forget} is forgotten", **_measure(table))
@@ -185,6 +191,8 @@ def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
     dropped = {item.name for item in garbage if item.kind in ("table", "vectors")}
     forgotten = {item.name for item in garbage if item.kind == "generation"}
     generations = needs.pipeline.store.generations.all()
+    others = {generation.id for generation in generations if generation.deployments - {needs.pipeline.store.deployment}}
+    forgotten -= others
     for table in tables_to_prune(needs):
         if table.name in dropped:
             continue
@@ -205,7 +213,8 @@ def _versions(needs: Needs, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
 def tables_to_prune(needs: Needs) -> Iterator[TableOf]:
     """The tables whose old versions are removed; of vectors, other pipelines read the latest version alone as well."""
     for name in map(TableName, needs.pipeline.store.table_names()):
-        if name in SMALL_TABLES or name.kind == "vectors" or name.pipeline in needs.names:
+        own = name.pipeline in needs.names and name.deployment in ("", needs.pipeline.store.deployment)
+        if name in SMALL_TABLES or name.kind == "vectors" or own:
             yield TableOf(needs.pipeline.store, name)
 
 

@@ -56,11 +56,14 @@ class Needs:
         """The pipelines whose garbage is collected."""
         return [self.pipeline.spec.name, *([self.forget] if self.forget else [])]
 
-    def generations(self) -> list[Generation]:
-        """The needed generations of the store."""
-        store = self.pipeline.store
+    def is_own(self, generation: Generation) -> bool:
+        """Whether a generation belongs to the deployment."""
+        return self.pipeline.store.deployment in generation.deployments
+
+    def own_generations(self) -> list[Generation]:
+        """The generations that the deployment needs, of all its pipelines."""
         by_index: dict[tuple[str, str], list[Generation]] = {}
-        for generation in store.generations.all():
+        for generation in filter(self.is_own, self.pipeline.store.generations.all()):
             by_index.setdefault((generation.pipeline, generation.index), []).append(generation)
         needed: list[Generation] = []
         for (name, index), generations in by_index.items():
@@ -72,8 +75,17 @@ class Needs:
             needed += [generation for generation in generations if generation.id in ids]
         return needed
 
+    def generations(self) -> list[Generation]:
+        """The generations that any deployment of the store needs; other deployments say themselves what they do not."""
+        own, deployment = {generation.id for generation in self.own_generations()}, self.pipeline.store.deployment
+        return [
+            generation
+            for generation in self.pipeline.store.generations.all()
+            if generation.id in own or generation.deployments - {deployment}
+        ]
+
     def needed_generations(self, name: str, index: str, generations: Sequence[Generation]) -> set[str]:
-        """The ids of the needed generations among all of one index, which are given oldest first."""
+        """The ids of those that the deployment needs among its generations of one index, given oldest first."""
         store = self.pipeline.store
         log = store.publications.of(name, index)
         used = {generation.id: generation.created_at for generation in generations}
@@ -113,8 +125,12 @@ class Needs:
 
     def fingerprints(self) -> set[str]:
         """The models whose vectors and failures are needed."""
-        states = self.pipeline.store.states.all()
-        needed = {state.fingerprint for (name, _), state in states.items() if name not in self.names}
+        store = self.pipeline.store
+        needed = {
+            deployed.state.fingerprint
+            for deployed in store.states.everywhere()
+            if deployed.deployment != store.deployment or deployed.pipeline not in self.names
+        }
         needed |= {model.fingerprint for generation in self.generations() for model in generation.models}
         return needed | self.declared
 
@@ -128,11 +144,7 @@ class Needs:
         # What is still recorded, needed or not: a version goes after its record.
         if name.kind != "index":
             return set()
-        return {
-            generation.version
-            for generation in store.generations.of_pipeline(name.pipeline)
-            if generation.table == table.name
-        }
+        return {generation.version for generation in store.generations.all() if generation.table == table.name}
 
     def young(self, table: TableOf) -> bool:
         """Whether a table was written a short time ago: somebody may be at it."""

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.media.catalog.reading import item_keys
-from embeddings_orch.media.catalog.ready import ReadyVectors
-from embeddings_orch.pipeline.claims import alone
+from embeddings_orch.models.rows.sums import DIGEST_COLUMN, DIGEST_FIELD, sum_digests
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, describe_model, vectors_of
+from embeddings_orch.pipeline.embeddings.vectors import describe_model
 from embeddings_orch.pipeline.events import EventListener
-from embeddings_orch.pipeline.indexes.delta import IndexDelta, current_table, index_columns, index_delta
-from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join_schema, without_vector
+from embeddings_orch.pipeline.indexes.delta import index_columns
+from embeddings_orch.pipeline.indexes.join import check_lengths, join_rows, join_schema
 from embeddings_orch.pipeline.indexes.recall import tune
+from embeddings_orch.pipeline.indexes.versions import (
+    MadeFrom,
+    find_unchanged,
+    keep_state,
+)
+from embeddings_orch.pipeline.indexes.work import Work, describe_sources, find_work, read_versions
 from embeddings_orch.pipeline.maps.keep import MapReport, keep_maps
 from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
+from embeddings_orch.store.claims import alone
 from embeddings_orch.store.names import TableName
 from embeddings_orch.store.tables.generations import Generation
-from embeddings_orch.store.tables.index_table import DIGEST_COLUMN
-from embeddings_orch.store.tables.states import EmbeddingState
 
 _TRIES = 10
 """Builds that may find, one after another, that another writer's rows are among theirs."""
@@ -64,15 +67,58 @@ def build_index(pipeline: Pipeline, index: str, *, listener: EventListener | Non
         StoreError: there is no catalog, or the store cannot be used.
         EmbeddingsOrchError: none of an embedding's contents has a vector.
     """
-    spec = pipeline.spec.indexes[index]
-    work = _work(pipeline, index)
-    meter = Meter(pipeline.index_key(index), "rows", total=len(work.to_write), listener=listener)
+    meter = Meter(pipeline.index_key(index), "rows", listener=listener)
+    # What is noted at the end names versions that are read here, which a migration numbers anew.
+    pipeline.store.prepare_write()
+    catalog_version = pipeline.store.catalog(pipeline.spec.name).version()
+    if unchanged := find_unchanged(pipeline, index, catalog_version):
+        made_from = MadeFrom.of(unchanged)
+        assert made_from is not None
+        generation = _reach_recall(pipeline, index, unchanged)
+        return _report(pipeline, index, meter, _Result(generation, made_from, unchanged=generation.rows))
+    result = _bring_up_to_date(pipeline, index, meter)
+    keep_state(pipeline, index, result.generation, result.made_from)
+    return _report(pipeline, index, meter, result)
+
+
+class _Result(NamedTuple):
+    """What an index step ended with, and the difference to what it began with."""
+
+    generation: Generation
+    made_from: MadeFrom
+    unchanged: int
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    built: bool = False
+
+
+def _report(pipeline: Pipeline, index: str, meter: Meter, result: _Result) -> IndexReport:
+    meter.finish()
+    return IndexReport(
+        asset=pipeline.index_key(index),
+        generation=result.generation,
+        new=result.new,
+        changed=result.changed,
+        unchanged=result.unchanged,
+        deleted=result.deleted,
+        without_vector=result.made_from.without_vector,
+        cancelled=result.made_from.cancelled,
+        seconds=meter.seconds,
+        built=result.built,
+        maps=keep_maps(pipeline, index, result.generation, anew=result.built),
+    )
+
+
+def _bring_up_to_date(pipeline: Pipeline, index: str, meter: Meter) -> _Result:
+    work = find_work(pipeline, index)
+    meter.total = len(work.to_write)
     generation, built = _find_recorded(pipeline, work), False
     if generation is None:
         with alone(pipeline.store, f"index/{work.delta.table}"):
             for number in range(_TRIES):
-                if number or work.state != _state(pipeline, index, work.delta.table):
-                    work = _work(pipeline, index)
+                if number or work.versions != read_versions(pipeline, index, work.delta.table):
+                    work = find_work(pipeline, index)
                     meter.total = len(work.to_write)
                 if generation := _find_recorded(pipeline, work):
                     break
@@ -83,149 +129,67 @@ def build_index(pipeline: Pipeline, index: str, *, listener: EventListener | Non
                 raise StoreError(
                     f"{meter.step}: other writers changed table {work.delta.table} in {_TRIES} tries; run again"
                 )
-    elif generation.search and _recall(generation) < spec.checks.min_recall:
-        # More recall is wanted than when it was built; a wider search of the same rows may reach it.
-        table = pipeline.store.index(generation.table)
-        generation, before = tune(table, generation, spec.checks.min_recall), generation
-        if generation != before:
-            pipeline.store.generations.put(generation)
-    meter.finish()
+    else:
+        generation = _reach_recall(pipeline, index, generation)
     delta = work.delta
-    cancelled = sum(_count_cancelled(pipeline, generation, work, name) for name in spec.vectors)
-    return IndexReport(
-        asset=pipeline.index_key(index),
-        generation=generation,
+    return _Result(
+        generation,
+        describe_sources(pipeline, index, work, version=generation.version),
+        unchanged=delta.unchanged,
         new=len(delta.new),
         changed=len(delta.changed),
-        unchanged=delta.unchanged,
         deleted=len(delta.deleted),
-        without_vector=sum(work.without_vector(pipeline, name) for name in spec.vectors) + cancelled,
-        cancelled=cancelled,
-        seconds=meter.seconds,
         built=built,
-        maps=keep_maps(pipeline, index, generation, anew=built),
     )
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What a build starts from.
-
-    Attributes:
-        state: the versions of all tables that it was read from; others mean that it has to be read again.
-        latest: the index table's version, None where there is no table.
-    """
-
-    state: tuple[int | None, ...]
-    latest: int | None
-    catalog: pa.Table
-    vectors: dict[str, StoredVectors]
-    has_vector: dict[str, pa.Array]
-    delta: IndexDelta
-
-    @property
-    def to_write(self) -> pa.Array:
-        """Ids of the rows that are new or changed."""
-        return pa.array([*self.delta.new, *self.delta.changed], pa.string())
-
-    def without_vector(self, pipeline: Pipeline, name: str) -> int:
-        """Rows of which no input has a vector of an embedding."""
-        return without_vector(self.catalog, pipeline.spec.embeddings[name].inputs, self.has_vector[name])
+def _reach_recall(pipeline: Pipeline, index: str, generation: Generation) -> Generation:
+    """The generation, searched wider where more recall is wanted than when it was built."""
+    wanted = pipeline.spec.indexes[index].checks.min_recall
+    if not generation.search or _recall(generation) >= wanted:
+        return generation
+    tuned = tune(pipeline.store.index(generation.table), generation, wanted)
+    if tuned != generation:
+        pipeline.store.generations.put(tuned)
+    return tuned
 
 
-def _state(pipeline: Pipeline, index: str, table: str) -> tuple[int | None, ...]:
-    return (
-        pipeline.store.index(table).latest(),
-        pipeline.store.catalog(pipeline.spec.name).version(),
-        *(
-            pipeline.store.vectors(fingerprint).version()
-            for fingerprint in _embedded_fingerprints(pipeline, index).values()
-        ),
-    )
-
-
-def _embedded_fingerprints(pipeline: Pipeline, index: str) -> dict[str, str]:
-    """The fingerprints of an index's embeddings whose vectors are not ready-made: those are the catalog's."""
-    used = {name: pipeline.spec.embeddings[name] for name in pipeline.spec.indexes[index].vectors}
-    return {name: spec.config.fingerprint() for name, spec in used.items() if not spec.inputs.vectors}
-
-
-def _work(pipeline: Pipeline, index: str) -> _Work:
-    table = current_table(pipeline, index)
-    state = _state(pipeline, index, table)
-    # Read after the versions, so that what is written in between is seen as a change.
-    has_vector = {
-        name: pipeline.store.vectors(fingerprint).keys()
-        for name, fingerprint in _embedded_fingerprints(pipeline, index).items()
-    }
-    catalog = _choose_catalog(pipeline, has_vector)
-    vectors = {name: vectors_of(pipeline, name, catalog) for name in pipeline.spec.indexes[index].vectors}
-    has_vector |= {name: ready.keys() for name, ready in vectors.items() if isinstance(ready, ReadyVectors)}
-    delta = index_delta(pipeline, index, catalog, has_vector, version=state[0])
-    if delta.table != table:  # another run has just given the catalog other columns
-        return _work(pipeline, index)
-    return _Work(state, state[0], catalog, vectors, has_vector, delta)
-
-
-def _choose_catalog(pipeline: Pipeline, has_vector: dict[str, pa.Array]) -> pa.Table:
-    """The catalog, or, where another run is about to embed what is new in it, the one that is embedded."""
-    catalog = pipeline.catalog()
-    versions = [
-        state.catalog_version
-        for name, keys in has_vector.items()
-        if (state := pipeline.store.states.get(pipeline.spec.name, name))
-        and _lacks(pipeline, name, state, catalog=catalog, has_vector=keys)
-    ]
-    before = pipeline.store.catalog(pipeline.spec.name).read(min(versions)) if versions else None
-    return before if before is not None and before.schema.equals(catalog.schema) else catalog
-
-
-def _lacks(pipeline: Pipeline, name: str, state: EmbeddingState, *, catalog: pa.Table, has_vector: pa.Array) -> bool:
-    """Whether contents have neither a vector nor a failure, although the model embedded an earlier catalog."""
-    spec = pipeline.spec.embeddings[name]
-    fingerprint = spec.config.fingerprint()
-    if (state.fingerprint, state.inputs) != (fingerprint, spec.inputs):
-        return False
-    keys = pa.concat_arrays(item_keys(catalog, spec.inputs)).drop_null()
-    keys = keys.filter(pc.invert(pc.is_in(keys, has_vector)))
-    return len(keys) > 0 and not set(keys.to_pylist()) <= pipeline.store.failures.of(fingerprint).keys()
-
-
-def _find_recorded(pipeline: Pipeline, work: _Work) -> Generation | None:
-    """The generation that already holds what is wanted, or None."""
-    if work.delta.writes or work.latest is None:
+def _find_recorded(pipeline: Pipeline, work: Work) -> Generation | None:
+    """The generation that already holds what is wanted, which is the deployment's from now on; or None."""
+    if work.delta.version is None:
         return None
-    return pipeline.store.generations.get(_generation_id(work.delta.table, work.latest))
+    generation = _generation_id(work.delta.table, work.delta.version)
+    generations = pipeline.store.generations
+    return generations.get(generation) if generations.adopt(generation) else None
 
 
-def _make_generation(pipeline: Pipeline, index: str, work: _Work, meter: Meter) -> Generation | None:
+def _make_generation(pipeline: Pipeline, index: str, work: Work, meter: Meter) -> Generation | None:
     """Write the rows that differ and record the version; None where another writer's rows are among them."""
     spec, delta, catalog = pipeline.spec.indexes[index], work.delta, work.catalog
     table = pipeline.store.index(delta.table)
     models = tuple(describe_model(pipeline, name, work.vectors[name]) for name in spec.vectors)
-    if work.latest is not None:
-        check_lengths(pipeline.index_key(index), table.schema(work.latest), models)
-    if delta.writes or work.latest is None:
-        rows = catalog.append_column(DIGEST_COLUMN, delta.digests)
+    if delta.latest is not None:
+        check_lengths(pipeline.index_key(index), table.schema(delta.latest), models)
+    if delta.writes:
+        columns = index_columns(pipeline, catalog.column_names)
+        rows = catalog.drop_columns(DIGEST_COLUMN).append_column(DIGEST_FIELD, delta.digests)
         picked = rows.filter(pc.is_in(rows["id"], work.to_write))
-        schema = join_schema(rows.schema, index_columns(pipeline, rows.column_names), models)
-        # A new table holds nothing that could be deleted.
-        deleted = [item for item in delta.deleted if item in delta.stored]
+        schema = join_schema(rows.schema, [*columns, DIGEST_COLUMN], models)
         chunks = join_rows(
             picked, models, vectors=work.vectors, has_vector=work.has_vector, schema=schema, done=meter.add
         )
-        table.write(chunks, schema, deleted)
+        table.write(chunks, schema, delta.to_delete)
     # Here and not where rows are written: a run that was killed in between left rows without indexes.
-    table.build_indexes(spec.vectors, spec.metric, spec.full_text)
+    table.build_indexes(spec.vectors, spec.metric, spec.text_columns, spec.analysis)
     version = table.latest()
     assert version is not None
-    if not table.holds(version, dict(zip(catalog["id"].to_pylist(), delta.digests.to_pylist(), strict=True))):
+    if table.digest(version) != (catalog.num_rows, sum_digests(delta.digests)):
         # The next try writes them anew.
         table.delete(table.repeated_ids(version))
         return None
-    known = pipeline.store.generations.get(_generation_id(delta.table, version))
-    if known is not None:  # of a run that came beside this one, and may have checked it already
-        return known
+    known = _generation_id(delta.table, version)
+    if pipeline.store.generations.adopt(known):  # of a run that came beside this one, and may have checked it already
+        return pipeline.store.generations.get(known)
     generation = Generation(
         id=_generation_id(delta.table, version),
         pipeline=pipeline.spec.name,
@@ -235,7 +199,10 @@ def _make_generation(pipeline: Pipeline, index: str, work: _Work, meter: Meter) 
         rows=catalog.num_rows,
         models=models,
         metric=spec.metric,
-        full_text=spec.full_text,
+        full_text=spec.text_columns,
+        analysis=spec.analysis,
+        digest=sum_digests(delta.digests),
+        made_from=describe_sources(pipeline, index, work, version=version).to_json(),
     )
     generation = tune(table, generation, spec.checks.min_recall)
     pipeline.store.generations.put(generation)
@@ -246,11 +213,3 @@ def _recall(generation: Generation) -> float:
     """The recall that the generation's checks measured; 1 where they have not run."""
     measured = [check.metadata.get("recall", 1.0) for check in generation.checks if check.name == "recall_at_10"]
     return min(measured, default=1.0)
-
-
-def _count_cancelled(pipeline: Pipeline, generation: Generation, work: _Work, name: str) -> int:
-    """Rows without a vector although one of their inputs has one; there are none where there is one input."""
-    if len(pipeline.spec.embeddings[name].inputs.names) < 2:
-        return 0
-    held = pipeline.store.index(generation.table).count(generation.version, name)
-    return max(0, generation.rows - held - work.without_vector(pipeline, name))

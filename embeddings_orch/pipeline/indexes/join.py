@@ -12,6 +12,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.models.content import Vectors as Matrix
 from embeddings_orch.models.inputs import Inputs
+from embeddings_orch.models.keys import KEY
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors
 from embeddings_orch.store.tables.generations import IndexedModel
 from embeddings_orch.store.tables.vectors import matrix_of
@@ -84,7 +85,7 @@ def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> i
 
 def _columns(rows: pa.Table, model: IndexedModel, vectors: StoredVectors, has: pa.Array) -> Iterator[pa.Array]:
     """The vectors of one model for all rows, a chunk at a time."""
-    null = pa.scalar(None, pa.string())
+    null = pa.scalar(None, KEY)
     keys = [pc.if_else(pc.is_in(input_keys, has), input_keys, null) for input_keys in item_keys(rows, model.inputs)]
     parts = zip(*(vectors.chunks(input_keys, _CHUNK_ROWS) for input_keys in keys), strict=True)
     if len(keys) == 1:

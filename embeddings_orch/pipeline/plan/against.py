@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from embeddings_orch.models.analysis import describe_full_text_change
 from embeddings_orch.pipeline.embeddings.delta import embedding_reason
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
@@ -128,18 +129,16 @@ def _indexes(name: str, before: PipelineSpec | None, now: PipelineSpec | None) -
 def _index_reason(before: PipelineSpec, now: PipelineSpec, index: str) -> str:
     old, new = before.indexes[index], now.indexes[index]
     reasons = []
-    for field in ("vectors", "metric", "full_text"):
-        was, value = getattr(old, field), getattr(new, field)
-        # As in the version: an order changes nothing.
-        if was != value if isinstance(was, str) else set(was) != set(value):
-            reasons.append(f"{field} {_show_list(was)} -> {_show_list(value)}")
+    # As in the version: an order changes nothing.
+    if set(old.vectors) != set(new.vectors):
+        reasons.append(f"vectors {', '.join(old.vectors)} -> {', '.join(new.vectors)}")
+    if old.metric != new.metric:
+        reasons.append(f"metric {old.metric} -> {new.metric}")
+    full_text = describe_full_text_change(old.text_columns, old.analysis, new.text_columns, new.analysis)
+    reasons.extend([full_text] if full_text else [])
     for vector in new.vectors:
         if vector in old.vectors:
             old_spec, new_spec = before.embeddings[vector], now.embeddings[vector]
             if (old_spec.config.fingerprint(), old_spec.inputs) != (new_spec.config.fingerprint(), new_spec.inputs):
                 reasons.append(f"embedding {vector} changed")
     return f"a new table: {', '.join(reasons)}"
-
-
-def _show_list(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else ", ".join(value) or "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 from embeddings_orch.media.base import Problem
 from embeddings_orch.pipeline.catalog.scan import ScanReport, scan_media
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta
+from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta, unchanged_delta
 from embeddings_orch.pipeline.events import EventListener
+from embeddings_orch.pipeline.indexes import versions
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta
+from embeddings_orch.pipeline.indexes.versions import find_unchanged
 from embeddings_orch.pipeline.published.publish import is_held
 from embeddings_orch.spec.keys import AssetKey
 
@@ -110,7 +112,12 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
         spec.media_version(),
         "never materialized" if not written else "media differ" if scan.writes else "up to date",
     )
-    deltas = {name: embedding_delta(pipeline, name, scan.table, retry_failed=retry_failed) for name in spec.embeddings}
+    catalog = pipeline.absolute(scan.table)
+    deltas = {
+        name: unchanged_delta(pipeline, name, scan.version)
+        or embedding_delta(pipeline, name, catalog, retry_failed=retry_failed)
+        for name in spec.embeddings
+    }
     for name, delta in deltas.items():
         yield AssetPlan(
             pipeline.embedding_key(name),
@@ -124,8 +131,7 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
             estimate(pipeline, name, delta),
         )
     for name in spec.indexes:
-        coverage = {vector: deltas[vector].will_have_vector() for vector in spec.indexes[name].vectors}
-        rows = index_delta(pipeline, name, scan.table, coverage)
+        rows = _index_delta(pipeline, name, scan, deltas)
         yield AssetPlan(
             pipeline.index_key(name),
             len(rows.new),
@@ -139,13 +145,23 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
         yield _plan_published(pipeline, name, rows)
 
 
+def _index_delta(pipeline: Pipeline, name: str, scan: ScanReport, deltas: Mapping[str, EmbeddingDelta]) -> IndexDelta:
+    used = {vector: deltas[vector] for vector in pipeline.spec.indexes[name].vectors}
+    if not any(delta.todo.num_rows for delta in used.values()):
+        unchanged = find_unchanged(pipeline, name, scan.version)
+        if unchanged is not None:
+            return versions.unchanged_delta(unchanged)
+    coverage = {vector: delta.will_have_vector() for vector, delta in used.items()}
+    return index_delta(pipeline, name, scan.table, coverage)
+
+
 def _plan_published(pipeline: Pipeline, name: str, rows: IndexDelta) -> AssetPlan:
     pointer = pipeline.store.published.get(pipeline.spec.name, name)
     generations = [g for g in pipeline.store.generations.of(pipeline.spec.name, name) if g.table == rows.table]
     newest = max(generations, key=lambda g: g.version, default=None)
-    # A run that was killed between the rows and the record left a version that is no generation yet.
-    recorded = newest is not None and pipeline.store.index(rows.table).latest() == newest.version
-    moves = rows.writes or not recorded or newest is None or pointer.generation != newest.id
+    # A run that was killed between the rows and the record left a version that is no generation yet; and what another
+    # deployment built is not this one's yet.
+    moves = newest is None or rows.version != newest.version or pointer.generation != newest.id
     reason = "never published" if pointer.generation is None else "a new generation" if moves else "up to date"
     if pointer.generation is not None and is_held(pipeline, name, pointer):
         moves, reason = False, f"held at generation {pointer.generation}"

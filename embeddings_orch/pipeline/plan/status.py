@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import is_there, read_contents
+from embeddings_orch.models.keys import key_array
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import without_vector
 from embeddings_orch.pipeline.embeddings.vectors import vectors_of
@@ -78,7 +78,7 @@ def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict
         failures = without_vector({key: record.failure for key, record in remembered.items()}, have)
         contents = read_contents(catalog, spec.inputs).select(["key", "uri"])
         ids = dict(zip(catalog["uri"].to_pylist(), catalog["id"].to_pylist(), strict=True))
-        for row in contents.filter(pc.is_in(contents["key"], pa.array(failures, pa.string()))).to_pylist():
+        for row in contents.filter(pc.is_in(contents["key"], key_array(failures))).to_pylist():
             failure = failures[row["key"]]
             failed.append(
                 {
@@ -107,6 +107,8 @@ def _index(pipeline: Pipeline, index: str) -> dict[str, Any]:
                 "passed": generation.passed if generation.checks else None,
                 "checks": {check.name: check.passed for check in generation.checks},
                 "models": {model.column: model.fingerprint for model in generation.models},
+                "full_text": list(generation.full_text),
+                "full_text_options": generation.analysis.to_data(),
             }
             for generation in pipeline.store.generations.of(pipeline.spec.name, index)
         ],

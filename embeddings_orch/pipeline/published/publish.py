@@ -127,8 +127,9 @@ def move(
     store, name = pipeline.store, pipeline.spec.name
     if not store.published.swap(name, index, expected, target):
         return False
-    # gc forgets a generation, then looks whether search was pointed at it; one of the two sees the other.
-    if store.generations.get(target.generation or "") is None:
+    # gc takes the deployment's name off a generation, then looks whether search was pointed at it; one of the two sees
+    # the other. Where another deployment has it still, it becomes this one's again.
+    if not store.generations.adopt(target.generation or ""):
         store.published.swap(name, index, target, expected)
         raise PublishRefusedError(f"{pipeline.published_key(index)}: gc has removed generation {target.generation}")
     if target.generation != expected.generation:
@@ -189,6 +190,11 @@ def hash_declaration(pipeline: Pipeline, index: str) -> str:
     spec = pipeline.spec.indexes[index]
     # Without defaults: a later version of this package may declare more of them.
     settings = spec.model_dump(mode="json", exclude_defaults=True, exclude={"map"})
+    # Options of the full text that are the default change nothing, also where they are written out.
+    if spec.text_columns:
+        settings["full_text"] = list(spec.text_columns)
+    if analysis := spec.analysis.to_data():
+        settings["analysis"] = analysis
     vectors = {
         name: [_fingerprint(pipeline, name), str(pipeline.spec.embeddings[name].inputs)] for name in spec.vectors
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from embeddings_orch.models.keys import KEY
 from embeddings_orch.pipeline.catalog.changes import list_media
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.context import Pipeline
@@ -95,7 +96,7 @@ def _embed(
     for failure in report.failures[:_SHOWN]:
         warn(f"{failure.uri}: {failure.reason}")
     delta, usage = report.delta, report.usage
-    columns = [pa.field("key", pa.string(), nullable=False)]
+    columns = [pa.field("key", KEY, nullable=False)]
     if report.dimensions:
         columns.append(pa.field("vector", pa.list_(pa.float32(), report.dimensions), nullable=False))
     title = f"{name}: items sorted by two principal components"
@@ -134,8 +135,10 @@ def _failures(report: EmbedReport) -> TableValue | None:
     if not report.failed or not (report.delta.failures or report.failures):
         return None
     known = {**report.delta.failures, **{failure.key: failure for failure in report.failures}}
-    content_keys = set(report.delta.wanted["key"].to_pylist())
-    rows = [(failure.uri, failure.reason) for key, failure in known.items() if key in content_keys]
+    wanted = report.delta.wanted
+    # Where they are now: a failure of an earlier run says where the content was then.
+    uris = dict(zip(wanted["key"].to_pylist(), wanted["uri"].to_pylist(), strict=True))
+    rows = [(uris[key], failure.reason) for key, failure in known.items() if key in uris]
     return list_items(rows[:_SHOWN], len(rows)) if rows else None
 
 

@@ -15,7 +15,7 @@ class RunSettings:
         retry_failed: try again what failed for good.
         allow_mass_delete: delete more than half of the items, where they are gone.
         allow_empty: take a source that lists nothing for an empty one.
-        rehash: read all media again, those too whose size, time and inode are as they were.
+        rehash: read all media again, those too whose size, times and inode are as they were.
     """
 
     retry_failed: bool = False

@@ -130,7 +130,7 @@ async def embed_contents(
         short = [not _too_long(content) for content in contents]
         ready = iter(model.prepare(modality, list(compress(contents, short)), side, list(compress(names, short))))
         too_long = f"the text has more than {TEXT:,} bytes"
-        return [next(ready) if fits else Failure("", name, too_long) for fits, name in zip(short, names, strict=True)]
+        return [next(ready) if fits else Failure(b"", name, too_long) for fits, name in zip(short, names, strict=True)]
 
     large = any(isinstance(content, bytes) and is_large(content) for content in contents)
     ready = await (

@@ -45,7 +45,8 @@ class IndexListing:
             "held": False,
             "rows": 0,
             "metric": served_index.spec.indexes[served_index.index.name].metric,
-            "full_text": list(served_index.spec.indexes[served_index.index.name].full_text),
+            "full_text": list(served_index.spec.indexes[served_index.index.name].text_columns),
+            "full_text_options": served_index.spec.indexes[served_index.index.name].analysis.to_data(),
             "models": [],
             "columns": [],
             "generations": [],
@@ -88,6 +89,7 @@ class IndexListing:
                     rows=generation.rows,
                     metric=generation.metric,
                     full_text=list(generation.full_text),
+                    full_text_options=generation.analysis.to_data(),
                     models=models,
                     columns=self._columns_of(served_index, generation),
                 )

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
+from embeddings_orch.media.roots import absolute_uri
 from embeddings_orch.search.results import Hit
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.columns import columns_of
@@ -97,6 +98,8 @@ def read_row(
         raise HttpProblem(
             404, f"index {served_index.key} has no item {item!r} in generation {generation.id}", param="id"
         )
+    if "uri" in row:
+        row["uri"] = absolute_uri(served_index.index.root(generation), row["uri"])
     return row
 
 

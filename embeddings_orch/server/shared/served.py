@@ -13,14 +13,14 @@ from embeddings_orch.embedding.pool.pool import ModelPool
 from embeddings_orch.embedding.pool.report import BatchListener, BatchReport
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.base import Source
-from embeddings_orch.media.scan import source_for
+from embeddings_orch.media.scan import root_of, source_for
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.search.index import Index
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.shared.caches import FreshCache
+from embeddings_orch.spec.deployment import open_store
 from embeddings_orch.spec.pipeline import EmbeddingSpec, PipelineSpec
 from embeddings_orch.spec.project import Declared
-from embeddings_orch.store import Store
 from embeddings_orch.store.names import QualifiedName
 from embeddings_orch.store.tables.generations import Generation
 from embeddings_orch.store.tables.published import Pointer
@@ -188,6 +188,7 @@ class Served:
 
 
 def _indexes(spec: PipelineSpec, pool: ModelPool) -> list[ServedIndex]:
-    store = Store(spec.store.uri)
+    store = open_store(spec.store)
     configs = [embedding.config for embedding in spec.embeddings.values()]
-    return [ServedIndex(spec, Index(store, spec.name, name, configs, pool=pool)) for name in spec.indexes]
+    root = root_of(spec.media.config)
+    return [ServedIndex(spec, Index(store, spec.name, name, configs, root=root, pool=pool)) for name in spec.indexes]

@@ -12,6 +12,7 @@ from embeddings_orch.store.boxes import box, unbox
 from embeddings_orch.store.conflicts import retry_conflicts
 
 _DECLARED = b"embeddings_orch.media_version"
+_ROOT = b"embeddings_orch.media_root"
 _REWRITE_SHARE = 0.2
 """Above this share of changed rows the whole table is written anew, which is faster than a merge."""
 
@@ -44,10 +45,17 @@ class CatalogTable(TableOf):
     def media_version(self) -> str:
         """The version of the media's declaration that the catalog was written for; empty where that is not known."""
         table = self.at()
-        return "" if table is None else _media_version(table.schema)
+        return "" if table is None else _noted(table.schema, _DECLARED)
+
+    def root(self) -> str:
+        """The folder that the media were in when the catalog was written, by which its relative uris go; else empty."""
+        table = self.at()
+        return "" if table is None else _noted(table.schema, _ROOT)
 
     @guard
-    def write(self, table: pa.Table, changed: list[str], deleted: list[str], *, media_version: str = "") -> int:
+    def write(
+        self, table: pa.Table, changed: list[str], deleted: list[str], *, media_version: str = "", root: str = ""
+    ) -> int:
         """Make the catalog hold exactly ``table``.
 
         Args:
@@ -55,15 +63,20 @@ class CatalogTable(TableOf):
             changed: ids that are new or differ from what is stored.
             deleted: ids that are stored and no longer in ``table``.
             media_version: of the media's declaration.
+            root: the folder that the media are in.
 
         Returns:
             The new version.
         """
-        table = box(table).replace_schema_metadata({_DECLARED: media_version.encode()})
+        table = box(table).replace_schema_metadata({_DECLARED: media_version.encode(), _ROOT: root.encode()})
+        self.database.prepare_write()
         stored = self.at()
         few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
         same_schema = stored is not None and stored.schema.equals(table.schema)
-        if stored is not None and few and same_schema and _media_version(stored.schema) == media_version:
+        same_notes = stored is not None and all(
+            _noted(stored.schema, note) == _noted(table.schema, note) for note in (_DECLARED, _ROOT)
+        )
+        if few and same_schema and same_notes:
             rows = table.filter(pc.is_in(table["id"], pa.array(changed, pa.string())))
             retry_conflicts(lambda: merge(self.at(), rows, deleted))
         else:
@@ -73,9 +86,9 @@ class CatalogTable(TableOf):
         return version
 
 
-def _media_version(schema: pa.Schema) -> str:
+def _noted(schema: pa.Schema, note: bytes) -> str:
     metadata: dict[bytes, bytes] = schema.metadata or {}
-    return metadata.get(_DECLARED, b"").decode()
+    return metadata.get(note, b"").decode()
 
 
 def _sort(table: pa.Table) -> pa.Table:

@@ -56,6 +56,10 @@ class ClaimsTable(TableOf):
         self._lock = threading.Lock()
         self._last = float("-inf")
 
+    def all(self) -> list[Claim]:
+        """All claims of the store."""
+        return [Claim(**row) for row in self.rows()]
+
     def of(self, keys: Sequence[str]) -> dict[str, Claim]:
         """The claims on some keys, by key."""
         return {row["key"]: Claim(**row) for row in self.rows(in_list("key", keys))} if keys else {}

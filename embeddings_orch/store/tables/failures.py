@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.models.content import Failure
+from embeddings_orch.models.keys import KEY
 from embeddings_orch.store.base import Database, TableOf, guard, in_list, text
 from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
         pa.field("fingerprint", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
+        pa.field("key", KEY, nullable=False),
         pa.field("uri", pa.string()),
         pa.field("reason", pa.string()),
         pa.field("kind", pa.string(), nullable=False),
@@ -37,15 +38,16 @@ class FailuresTable(TableOf):
     """Remembered by (fingerprint, key): ``item`` failures are skipped, ``transient`` ones tried again."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "failures")
+        super().__init__(database, "embedding_failures")
 
-    def of(self, fingerprint: str) -> dict[str, Failure]:
+    def of(self, fingerprint: str) -> dict[bytes, Failure]:
         """The failures of one model, by key."""
         return {key: remembered.failure for key, remembered in self.read(fingerprint).items()}
 
     @guard
-    def replace(self, fingerprint: str, forget: Iterable[str], failures: Sequence[Failure]) -> None:
+    def replace(self, fingerprint: str, forget: Iterable[bytes], failures: Sequence[Failure]) -> None:
         """Forget some keys of a model, and remember failures; nothing is written where nothing changes."""
+        self.database.prepare_write()
         known = self.of(fingerprint)
         same = {failure.key for failure in failures if known.get(failure.key) == failure}
         stale = [key for key in {*forget, *(failure.key for failure in failures)} if key in known and key not in same]
@@ -79,7 +81,7 @@ class FailuresTable(TableOf):
             failures.setdefault(row["fingerprint"], []).append(_parse_row(row))
         return failures
 
-    def read(self, fingerprint: str) -> dict[str, Remembered]:
+    def read(self, fingerprint: str) -> dict[bytes, Remembered]:
         """The failures of one model with the time they happened, by key."""
         return {row["key"]: _parse_row(row) for row in self.rows(f"fingerprint = {text(fingerprint)}")}
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
+from embeddings_orch.models.analysis import Analysis
 from embeddings_orch.models.content import Vectors
+from embeddings_orch.models.rows.sums import DIGEST_COLUMN, sum_digests
 from embeddings_orch.store.base import TableOf, guard, in_list, merge, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
 from embeddings_orch.store.prune import settle
 from embeddings_orch.store.tables.index_reader import IndexReader, tune
 
-DIGEST_COLUMN = "_digest"
-"""Hash over a row's catalog columns and content keys: a row is written again when it differs."""
+if TYPE_CHECKING:
+    from lancedb.index import FTS
 
 EXACT_UP_TO = 20_000
 """Rows up to which search is exact: an approximate index would not be faster."""
@@ -26,13 +28,14 @@ MOST_SEGMENTS = 8
 """Segments of an approximate index: a query asks each, and takes three times as long of thirty as of one."""
 
 _DELETED_AT_ONCE = 5000
+_DEFAULT = Analysis()
 
 
 class IndexTable(TableOf):
     """Reads, writes and searches one index table."""
 
     @guard
-    def digests(self, version: int | None = None) -> dict[str, str]:
+    def digests(self, version: int | None = None) -> dict[str, bytes]:
         """``{id: digest}`` of the rows, empty where the table or version is not there."""
         rows = self.database.read(self.name, columns=["id", DIGEST_COLUMN], version=version)
         if rows is None:
@@ -40,9 +43,16 @@ class IndexTable(TableOf):
         return dict(zip(rows["id"].to_pylist(), rows[DIGEST_COLUMN].to_pylist(), strict=True))
 
     @guard
-    def holds(self, version: int, digests: dict[str, str]) -> bool:
-        """Whether a version has exactly the rows with these digests, each once."""
-        return self.count(version) == len(digests) and self.digests(version) == digests
+    def digest(self, version: int) -> tuple[int, bytes]:
+        """How many rows a version has, and the sum of their digests: other rows have another count or sum.
+
+        Raises:
+            StoreError: the version is gone.
+        """
+        rows = self.database.read(self.name, columns=[DIGEST_COLUMN], version=version)
+        if rows is None:
+            raise self._gone(version)
+        return rows.num_rows, sum_digests(rows[DIGEST_COLUMN])
 
     def latest(self) -> int | None:
         """The latest version, or None where there is none."""
@@ -77,19 +87,21 @@ class IndexTable(TableOf):
         return [str(item["values"]) for item in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist()]
 
     @guard
-    def build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
+    def build_indexes(
+        self, vectors: Sequence[str], metric: str, full_text: Sequence[str], analysis: Analysis = _DEFAULT
+    ) -> None:
         """Make the indexes that are missing, and bring the others up to date."""
-        retry_conflicts(lambda: self._build_indexes(vectors, metric, full_text))
+        retry_conflicts(lambda: self._build_indexes(vectors, metric, full_text, analysis))
 
-    def _build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str]) -> None:
-        from lancedb.index import FTS, IvfRq
+    def _build_indexes(self, vectors: Sequence[str], metric: str, full_text: Sequence[str], analysis: Analysis) -> None:
+        from lancedb.index import IvfRq
 
         table = self.at()
         assert table is not None
         there = {index.columns[0]: index.name for index in table.list_indices()}
         for column in full_text:
             if column not in there:
-                table.create_index(column, config=FTS(with_position=True))
+                table.create_index(column, config=_full_text_config(analysis))
         for column in vectors:
             if column in there:
                 # Anew, beside the files that earlier versions have: LanceDB adds a segment for what is new and never
@@ -178,6 +190,26 @@ class IndexTable(TableOf):
 
     def _gone(self, version: int) -> StoreError:
         return StoreError(f"version {version} of index table {self.name} is gone; build the index again")
+
+
+def _full_text_config(analysis: Analysis) -> FTS:
+    from lancedb.index import FTS
+
+    stop_words = analysis.stop_words
+    return FTS(
+        with_position=True,
+        # The type that LanceDB declares has not all that it takes.
+        base_tokenizer=analysis.tokenizer,
+        language=analysis.language,
+        max_token_length=analysis.max_token_length,
+        lower_case=analysis.lower_case,
+        stem=analysis.stem,
+        remove_stop_words=stop_words is not False,
+        custom_stop_words=list(stop_words) if isinstance(stop_words, tuple) else None,
+        ascii_folding=analysis.ascii_folding,
+        ngram_min_length=analysis.ngram_min_length,
+        ngram_max_length=analysis.ngram_max_length,
+    )
 
 
 def _has(column: str) -> str:

@@ -9,12 +9,13 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from embeddings_orch.store.base import Database, TableOf, guard, text
-from embeddings_orch.store.names import QualifiedName, TableName
+from embeddings_orch.store.names import MAIN, DeployedName, TableName
 from embeddings_orch.store.tidy import tidy
 
 _SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
+        pa.field("deployment", pa.string(), nullable=False),
         pa.field("generation", pa.string(), nullable=False),
         pa.field("previous", pa.string()),
         pa.field("kind", pa.string(), nullable=False),
@@ -42,24 +43,26 @@ class Publication:
 
 
 class PublicationsTable(TableOf):
-    """One row a move, written after it; a killed process can leave a move out."""
+    """One row a move of a deployment's pointer, written after it; a killed process can leave a move out."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, "publications")
+    def __init__(self, database: Database, deployment: str = MAIN) -> None:
+        super().__init__(database, "publication_log")
+        self.deployment = deployment
 
     def of(self, pipeline: str, index: str) -> list[Publication]:
         """The moves of one index, oldest first."""
-        return _sort(self.rows(f"key = {text(QualifiedName.of(pipeline, index))}"))
+        return _sort(self.rows(f"key = {text(DeployedName.of(self.deployment, pipeline, index))}"))
 
     def of_pipeline(self, pipeline: str) -> list[Publication]:
         """The moves of all indexes of a pipeline, oldest first."""
-        return _sort(self.rows(f"starts_with(key, {text(f'{pipeline}/')})"))
+        return _sort(self.rows(f"starts_with(key, {text(DeployedName.of(self.deployment, pipeline, ''))})"))
 
     @guard
     def add(self, pipeline: str, index: str, *, generation: str, previous: str | None, kind: PublicationKind) -> None:
         """Log a move that was made now."""
         row = {
-            "key": QualifiedName.of(pipeline, index),
+            "key": DeployedName.of(self.deployment, pipeline, index),
+            "deployment": self.deployment,
             "generation": generation,
             "previous": previous or "",
             "kind": kind,
@@ -69,11 +72,11 @@ class PublicationsTable(TableOf):
         tidy(self)
 
     def remove(self, generation: str) -> None:
-        """Forget a generation that is removed."""
-        self._forget("{column} = " + text(generation))
+        """Forget a generation that the deployment keeps no more."""
+        self._forget(f"deployment = {text(self.deployment)} AND " + "{column} = " + text(generation))
 
     def remove_table(self, table: str) -> None:
-        """Forget the generations of an index table: when it is made again it counts its versions from 1 again."""
+        """Forget what all deployments published of an index table: made again, it counts its versions from 1 again."""
         self._forget("starts_with({column}, " + text(f"{TableName(table).hash}-") + ")")
 
     @guard
@@ -86,7 +89,9 @@ class PublicationsTable(TableOf):
 
 def _sort(rows: list[dict[str, Any]]) -> list[Publication]:
     publications = [
-        Publication(QualifiedName(row["key"]).name, row["generation"], row["previous"] or None, row["kind"], row["at"])
+        Publication(
+            DeployedName(row["key"]).qualified.name, row["generation"], row["previous"] or None, row["kind"], row["at"]
+        )
         for row in rows
     ]
     return sorted(publications, key=lambda publication: publication.at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.models.content import Vectors
-from embeddings_orch.store.base import TableOf, guard, store_errors
+from embeddings_orch.models.content import ContentId, Vectors
+from embeddings_orch.models.keys import KEY, no_keys
+from embeddings_orch.store.base import Database, TableOf, guard, store_errors
 from embeddings_orch.store.conflicts import is_conflict
 from embeddings_orch.store.prune import prune, removable
 from embeddings_orch.store.tidy import count_fragments, should_look, used_since
@@ -25,11 +26,20 @@ _MOST_OLD = 100
 """Versions that nobody reads and that stay; removing them takes a compaction."""
 
 _NEVER = timedelta(days=36_500)
-_NONE = pa.array([], pa.string())
 
 
 class VectorsTable(TableOf):
-    """Two columns, ``key`` (``hash:part``) and ``vector``; a key that two writers wrote counts once."""
+    """``key`` with what it was made of, and ``vector``; a key that two writers wrote counts once.
+
+    Args:
+        database: the store.
+        name: of the table.
+        begin: called before the table is made, perhaps anew: what is noted of another one's versions is void.
+    """
+
+    def __init__(self, database: Database, name: str, begin: Callable[[], None] = lambda: None) -> None:
+        super().__init__(database, name)
+        self._begin = begin
 
     def at(self, version: int | None = None) -> Any | None:
         """See `TableOf.at`.
@@ -49,14 +59,14 @@ class VectorsTable(TableOf):
     @guard
     def keys(self) -> pa.Array:
         """The distinct keys that have a vector."""
-        return pc.unique(self._keys()).cast(pa.string())
+        return pc.unique(self._keys())
 
     def _keys(self) -> pa.ChunkedArray:
         """The key of every row, in the table's order."""
         table = self.database.read(self.name, columns=["key"])
         if table is None:
             self.at()  # says where the table is damaged
-            return pa.chunked_array([_NONE])
+            return pa.chunked_array([no_keys()])
         return table["key"]
 
     def version(self) -> int | None:
@@ -70,14 +80,22 @@ class VectorsTable(TableOf):
         return None if table is None else int(table.schema.field("vector").type.list_size)
 
     @guard
-    def append(self, keys: Sequence[str], vectors: Sequence[Vectors] | Vectors) -> None:
-        """Commit vectors, shape (len(keys), dimensions), float32."""
-        if not len(keys):
+    def append(self, contents: Sequence[ContentId], vectors: Sequence[Vectors] | Vectors) -> None:
+        """Commit vectors of contents, shape (len(contents), dimensions), float32."""
+        if not contents:
             return
         matrix = np.ascontiguousarray(np.stack(list(vectors)) if isinstance(vectors, Sequence) else vectors, np.float32)
         schema = _schema(matrix.shape[1])
         flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-        self.database.create(self.name, schema).add(pa.table([pa.array(keys, pa.string()), flat], schema=schema))
+        columns = [
+            pa.array([content.key for content in contents], KEY),
+            pa.array([content.modality for content in contents]),
+            pa.array([bytes.fromhex(content.sha256) for content in contents], KEY),
+            pa.array([content.part or None for content in contents], pa.string()),
+        ]
+        if self.at() is None:
+            self._begin()
+        self.database.create(self.name, schema).add(pa.table([*columns, flat], schema=schema))
 
     @guard
     def compact_between(self, grace: float = 0.0, *, most: int = MOST_FRAGMENTS) -> bool:
@@ -188,7 +206,10 @@ def _take_rows(table: Any | None, rows: pa.Array) -> pa.Array:
 def _schema(dimensions: int) -> pa.Schema:
     return pa.schema(
         [
-            pa.field("key", pa.string(), nullable=False),
+            pa.field("key", KEY, nullable=False),
+            pa.field("modality", pa.string(), nullable=False),
+            pa.field("content_hash", KEY, nullable=False),
+            pa.field("part", pa.string()),
             pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
         ]
     )

@@ -129,7 +129,7 @@ def test_a_role_that_may_not_be_assumed_stops_the_run(server: Any) -> None:
     server.roles = set()
     step = EmbedStep(BedrockConfig(name=TITAN, endpoint_url=server.url, assumed_role=ROLE))
     with pytest.raises(TerminalError, match=r"not authorized to perform: sts:AssumeRole.*trust policy"):
-        step([step.prepare(Item("k:0", "text", "a"))])
+        step([step.prepare(Item(b"k", "text", "a"))])
     step.close()
     assert len(server.requests) == 1
 
@@ -139,7 +139,7 @@ def test_a_throttled_sts_is_tried_again_by_the_policy_alone(server: Any) -> None
     body = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
     server.faults.script(Fault.status_code(400, body, {"content-type": "text/xml"}))
     step = EmbedStep(BedrockConfig(name=TITAN, endpoint_url=server.url, assumed_role=ROLE), sleep=lambda _: None)
-    outcome = step([step.prepare(Item("k:0", "text", "a"))])
+    outcome = step([step.prepare(Item(b"k", "text", "a"))])
     step.close()
     assert outcome.keys
     assert [request.path for request in server.requests[:2]] == ["/", "/"]
@@ -161,7 +161,7 @@ def test_a_roles_credentials_are_fetched_anew_in_a_long_run(server: Any) -> None
         done.extend(outcome.keys)
         failures.extend(outcome.failures)
 
-    contents = [Content(f"{number}:0", "text", str(number), f"text {number}") for number in range(160)]
+    contents = [Content(str(number).encode(), "text", str(number), "", f"text {number}") for number in range(160)]
     started = time.monotonic()
     LocalRunner(2).run(step, contents, lambda one: Item(one.key, "text", one.text or ""), commit)
     took = time.monotonic() - started
@@ -207,7 +207,7 @@ def test_no_secret_is_shown(server: Any, caplog: pytest.LogCaptureFixture, monke
     config = BedrockConfig(name=TITAN, endpoint_url=server.url, assumed_role=ROLE, retry={"max_retries": 1})
     shown = [repr(config), str(config.settings())]
     step = EmbedStep(config, sleep=lambda _: None)
-    item = step.prepare(Item("k:0", "text", "a"))
+    item = step.prepare(Item(b"k", "text", "a"))
     step([item])
     shown += [repr(step), repr(step.embedder), repr(vars(step.embedder)), step.embedder.account()]
     issued = server.issued[0]

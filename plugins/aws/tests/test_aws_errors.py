@@ -131,16 +131,16 @@ def test_what_is_wrong_before_anything_is_sent() -> None:
 def test_nobody_listens_at_the_address() -> None:
     step = EmbedStep(BedrockConfig(endpoint_url="http://127.0.0.1:9", retry={"max_retries": 2}), sleep=lambda _: None)
     with pytest.raises(UnavailableError, match=r"Could not connect to the endpoint URL.*Are region and endpoint_url"):
-        step([step.prepare(Item("k:0", "text", "a"))])
+        step([step.prepare(Item(b"k", "text", "a"))])
 
 
 def test_a_model_error_is_tried_once_more_and_the_other_items_have_their_vectors(server: Any) -> None:
     server.faults.when(lambda request: bedrock_fault("ModelErrorException") if b"poison" in request.raw else None)
     step = EmbedStep(BedrockConfig(name="cohere.embed-english-v3", endpoint_url=server.url), sleep=lambda _: None)
-    prepared = [step.prepare(Item(f"{n}:0", "text", f"text {n}" if n != 5 else "poison")) for n in range(16)]
+    prepared = [step.prepare(Item(str(n).encode(), "text", f"text {n}" if n != 5 else "poison")) for n in range(16)]
     outcome = step(prepared)
     step.close()
     assert len(outcome.keys) == 15
-    assert [(failure.key, failure.kind) for failure in outcome.failures] == [("5:0", "item")]
+    assert [(failure.key, failure.kind) for failure in outcome.failures] == [(b"5", "item")]
     alone = [request for request in server.requests if request.body["texts"] == ["poison"]]
     assert len(alone) == 2

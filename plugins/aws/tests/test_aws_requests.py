@@ -36,7 +36,9 @@ def embedded(server: Any, *contents: str | bytes, side: Any = "document", **sett
     step = EmbedStep(config, side=side)
     try:
         modality = "text" if isinstance(contents[0], str) else "image"
-        prepared = [step.prepare(Item(f"{n}:0", modality, content, f"item {n}")) for n, content in enumerate(contents)]
+        prepared = [
+            step.prepare(Item(str(n).encode(), modality, content, f"item {n}")) for n, content in enumerate(contents)
+        ]
         assert all(isinstance(one, Prepared) for one in prepared), prepared
         return step(prepared)
     finally:
@@ -125,7 +127,7 @@ def test_the_bound_on_tokens_is_never_below_what_is_counted(server: Any) -> None
     ):
         embedder = BedrockEmbedder(BedrockConfig(name=name))
         modality: Any = "text" if isinstance(contents, str) else "image"
-        bound = embedder.tokens(modality, embedder.prepare(Item("k", modality, contents)))
+        bound = embedder.tokens(modality, embedder.prepare(Item(b"k", modality, contents)))
         assert bound >= embedded(server, contents, name=name).usage.tokens > 0 or name == NOVA, name
 
 
@@ -146,18 +148,18 @@ def test_cohere_v4_is_told_which_end_to_cut_in_its_own_words(server: Any) -> Non
 def test_with_truncate_none_a_long_text_is_a_failure_and_nothing_is_sent() -> None:
     embedder = BedrockEmbedder(BedrockConfig(name="cohere.embed-english-v3", truncate="none"))
     with pytest.raises(ItemError, match=r"3,000 characters; cohere.embed-english-v3 takes 2,048"):
-        embedder.prepare(Item("k", "text", "x" * 3000))
+        embedder.prepare(Item(b"k", "text", "x" * 3000))
 
 
 def test_titan_refuses_a_text_that_is_too_long_for_its_tokens_alone(server: Any) -> None:
     outcome = embedded(server, "good", "x" * 49_000, "good too", name="amazon.titan-embed-text-v2:0")
-    assert outcome.keys == ["0:0", "2:0"]
+    assert outcome.keys == [b"0", b"2"]
     assert [failure.kind for failure in outcome.failures] == ["item"]
     assert "Too many input tokens. Max input tokens: 8192" in outcome.failures[0].reason
 
 
 def uri_of(data: bytes, name: str = "amazon.titan-embed-image-v1") -> tuple[str, bytes]:
-    uri = BedrockEmbedder(BedrockConfig(name=name)).prepare(Item("k", "image", data))
+    uri = BedrockEmbedder(BedrockConfig(name=name)).prepare(Item(b"k", "image", data))
     head, _, body = uri.partition(",")
     return head, base64.b64decode(body)
 

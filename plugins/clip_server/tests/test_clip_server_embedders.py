@@ -64,7 +64,9 @@ def roboflow_embedder(server, **settings):
 
 def embed(embedder, *contents):
     modality = "text" if isinstance(contents[0], str) else "image"
-    prepared = [embedder.prepare(Item(str(index), modality, content)) for index, content in enumerate(contents)]
+    prepared = [
+        embedder.prepare(Item(str(index).encode(), modality, content)) for index, content in enumerate(contents)
+    ]
     return np.asarray(embedder.embed(Batch(modality, prepared)).vectors)
 
 
@@ -114,7 +116,7 @@ def test_the_key_is_in_no_log_and_no_error(roboflow, caplog):
     step = EmbedStep(embedder.config)
     roboflow.faults.script(Fault.status_code(401, {"message": f"the key {KEY} is wrong"}))
     with pytest.raises(TerminalError) as raised:
-        step([step.prepare(Item("a", "text", "a"))])
+        step([step.prepare(Item(b"a", "text", "a"))])
     assert "the key [secret] is wrong" in str(raised.value)
     assert KEY not in caplog.text
     assert KEY not in repr(embedder.config) + str(embedder.config.settings()) + embedder.account()
@@ -142,7 +144,7 @@ def test_a_broken_picture_fails_here_and_not_there(multi2vec, roboflow):
         (multi2vec, Multi2VecClipConfig(name="m", inference_url=multi2vec.url)),
         (roboflow, RoboflowClipConfig(base_url=roboflow.url)),
     ):
-        found = EmbedStep(config).prepare(Item("a", "image", broken, "a.jpg"))
+        found = EmbedStep(config).prepare(Item(b"a", "image", broken, "a.jpg"))
         assert isinstance(found, Failure)
         assert "picture" in found.reason
         assert not server.requests
@@ -214,18 +216,18 @@ def test_vectors_of_another_length_than_declared_stop_the_run(multi2vec):
     config = Multi2VecClipConfig(name="m", inference_url=multi2vec.url, dimensions=768)
     step = EmbedStep(config)
     with pytest.raises(TerminalError, match="512 dimensions, not of 768"):
-        step([step.prepare(Item("a", "text", "a"))])
+        step([step.prepare(Item(b"a", "text", "a"))])
     assert len(multi2vec.requests) == 1
 
 
 def test_one_bad_picture_among_many_is_found_at_roboflow(roboflow):
     roboflow.reject = "poison"
     step = EmbedStep(RoboflowClipConfig(base_url=roboflow.url))
-    items = [Item(str(number), "image", picture() + str(number).encode()) for number in range(20)]
-    items[13] = Item("bad", "image", picture() + b"poison")
+    items = [Item(str(number).encode(), "image", picture() + str(number).encode()) for number in range(20)]
+    items[13] = Item(b"bad", "image", picture() + b"poison")
     outcome = step([step.prepare(item) for item in items])
     assert len(outcome.keys) == 19
-    assert [(one.key, one.kind) for one in outcome.failures] == [("bad", "item")]
+    assert [(one.key, one.kind) for one in outcome.failures] == [(b"bad", "item")]
     assert max(len(request.body["image"]) for request in roboflow.requests) == 8
 
 
@@ -233,7 +235,7 @@ def test_a_server_that_takes_fewer_at_a_time_gets_fewer(roboflow):
     message = {"message": "The maximum number of images that can be embedded at once is 2"}
     roboflow.faults.when(lambda request: Fault.status_code(400, message) if len(request.body["image"]) > 2 else None)
     step = EmbedStep(RoboflowClipConfig(base_url=roboflow.url))
-    items = [Item(str(number), "image", picture() + str(number).encode()) for number in range(16)]
+    items = [Item(str(number).encode(), "image", picture() + str(number).encode()) for number in range(16)]
     outcome = step([step.prepare(item) for item in items])
     assert len(outcome.keys) == 16
     assert len(roboflow.requests) == 2 + 8
@@ -253,7 +255,7 @@ def test_a_server_that_takes_fewer_at_a_time_gets_fewer(roboflow):
     ],
 )
 def test_a_text_that_clip_cannot_read_for_certain_is_not_sent(roboflow, text, reads):
-    found = EmbedStep(RoboflowClipConfig(base_url=roboflow.url)).prepare(Item("a", "text", text))
+    found = EmbedStep(RoboflowClipConfig(base_url=roboflow.url)).prepare(Item(b"a", "text", text))
     assert isinstance(found, Failure) is not reads
 
 
@@ -261,8 +263,8 @@ def test_a_longer_text_that_was_sent_fails_alone(roboflow):
     step = EmbedStep(RoboflowClipConfig(base_url=roboflow.url), sleep=lambda _: None)
     roboflow.reject = "counterrevolutionaries"
     texts = ["a dog", "counterrevolutionaries", "a cat"]
-    outcome = step([step.prepare(Item(text, "text", text)) for text in texts])
-    assert outcome.keys == ["a dog", "a cat"]
+    outcome = step([step.prepare(Item(text.encode(), "text", text)) for text in texts])
+    assert outcome.keys == [b"a dog", b"a cat"]
     assert outcome.failures[0].reason == "HTTP 500: Internal error."
 
 

@@ -35,7 +35,7 @@ def step_of(made: Multi2VecClipConfig, clock, sleep=None) -> EmbedStep:
 def embed_many(step: EmbedStep, batches: int, start: int = 0, threads: int = 4):
     """So many batches of four texts by several threads; the outcomes."""
     texts = [[f"text {start + number * 4 + index}" for index in range(4)] for number in range(batches)]
-    prepared = [[step.prepare(Item(text, "text", text)) for text in batch] for batch in texts]
+    prepared = [[step.prepare(Item(text.encode(), "text", text)) for text in batch] for batch in texts]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(step, prepared))
 
@@ -148,9 +148,9 @@ def test_a_500_is_no_sign_that_a_container_is_down(clock):
         first.reject = second.reject = "bad"
         step = step_of(config(first.url, second.url), clock)
         texts = [*(f"good {number}" for number in range(7)), "bad"]
-        outcomes = [step([step.prepare(Item(text, "text", text)) for text in texts]) for _ in range(2)]
+        outcomes = [step([step.prepare(Item(text.encode(), "text", text)) for text in texts]) for _ in range(2)]
         assert [len(outcome.keys) for outcome in outcomes] == [7, 7]
-        assert [failure.key for outcome in outcomes for failure in outcome.failures] == ["bad", "bad"]
+        assert [failure.key for outcome in outcomes for failure in outcome.failures] == [b"bad", b"bad"]
         assert "cannot embed a text with 'bad'" in outcomes[0].failures[0].reason
         assert vectors_sent(first) > 3
         assert vectors_sent(second) > 3

@@ -39,7 +39,9 @@ def embedder_for(server, **settings):
 
 def embed(embedder, *contents, side="document"):
     modality = "text" if isinstance(contents[0], str) else "image"
-    prepared = [embedder.prepare(Item(str(index), modality, content)) for index, content in enumerate(contents)]
+    prepared = [
+        embedder.prepare(Item(str(index).encode(), modality, content)) for index, content in enumerate(contents)
+    ]
     return np.asarray(embedder.embed(Batch(modality, prepared, side)).vectors)
 
 
@@ -140,7 +142,7 @@ def test_pictures_go_inline_as_jpeg_or_png(server):
 
 
 def test_001_reads_no_pictures(server):
-    found = EmbedStep(GeminiConfig(base_url=server.url)).prepare(Item("a", "image", picture()))
+    found = EmbedStep(GeminiConfig(base_url=server.url)).prepare(Item(b"a", "image", picture()))
     assert isinstance(found, Failure)
     assert "reads text" in found.reason
 
@@ -155,7 +157,7 @@ def test_no_more_than_google_takes(server):
         step = EmbedStep(GeminiConfig(name=name, base_url=server.url))
         contents = [f"text {n}" if modality == "text" else picture() + str(n).encode() for n in range(250)]
         server.clear()
-        step([step.prepare(Item(str(n), modality, content)) for n, content in enumerate(contents)])
+        step([step.prepare(Item(str(n).encode(), modality, content)) for n, content in enumerate(contents)])
         sizes = [len(request.body["requests"]) for request in server.requests]
         assert (max(sizes), sum(sizes)) == (most, 250)
 
@@ -163,13 +165,13 @@ def test_no_more_than_google_takes(server):
 def test_short_vectors_of_001_are_brought_to_unit_length(server):
     assert not np.allclose(np.linalg.norm(embed(embedder_for(server), "a", "b"), axis=1), 1)
     step = EmbedStep(GeminiConfig(base_url=server.url))
-    outcome = step([step.prepare(Item("a", "text", "a"))])
+    outcome = step([step.prepare(Item(b"a", "text", "a"))])
     assert np.linalg.norm(outcome.vectors[0]) == pytest.approx(1)
 
 
 def test_usage_is_googles(server):
     step = EmbedStep(GeminiConfig(base_url=server.url))
-    outcome = step([step.prepare(Item(text, "text", text)) for text in ("a" * 40, "b" * 20)])
+    outcome = step([step.prepare(Item(text.encode(), "text", text)) for text in ("a" * 40, "b" * 20)])
     assert outcome.usage.tokens == 15
 
 

@@ -38,4 +38,4 @@ class TestTinyImageBind(EmbedderConformance):
         sounds = [wav(sound(110 + 40 * number, 1 + number % 3)) for number in range(count)]
         turns = (("text", texts), ("image", images), ("audio", sounds))
         mixed = [(turns[number % 3][0], turns[number % 3][1][number]) for number in range(count)]
-        return [Item(content_key(content_hash(content)), kind, content, kind) for kind, content in mixed]
+        return [Item(content_key(kind, content_hash(content)), kind, content, kind) for kind, content in mixed]

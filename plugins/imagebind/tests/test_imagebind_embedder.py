@@ -55,7 +55,9 @@ def embedder_of(weights: Path, **settings: Any) -> ImageBindEmbedder:
 
 
 def vectors(embedder: ImageBindEmbedder, modality: Any, contents: list[Any]) -> np.ndarray[Any, Any]:
-    prepared = [embedder.prepare(Item(str(index), modality, content)) for index, content in enumerate(contents)]
+    prepared = [
+        embedder.prepare(Item(str(index).encode(), modality, content)) for index, content in enumerate(contents)
+    ]
     return np.asarray(embedder.embed(Batch(modality, prepared)).vectors)
 
 
@@ -97,7 +99,7 @@ def test_texts_have_the_models_vectors_for_the_packages_tokens(tiny: Path) -> No
 
 
 def test_a_long_text_keeps_its_end_token(tiny: Path) -> None:
-    ids = embedder_of(tiny).prepare(Item("0", "text", "word " * 200))
+    ids = embedder_of(tiny).prepare(Item(b"0", "text", "word " * 200))
     assert ids.shape == (77,)
     assert ids.argmax() == 76
     assert ids[76] == 49407
@@ -183,7 +185,7 @@ from embeddings_orch.models import Item
 from embeddings_orch.errors import TerminalError
 from embeddings_orch_plugins.imagebind import ImageBindConfig, ImageBindEmbedder
 embedder = ImageBindEmbedder(ImageBindConfig(device="cpu"))
-for call in (lambda: embedder.prepare(Item("0", "text", "a")), embedder._get_model):
+for call in (lambda: embedder.prepare(Item(b"0", "text", "a")), embedder._get_model):
     try:
         call()
     except TerminalError as error:
@@ -230,8 +232,8 @@ def test_a_batch_that_does_not_fit_is_too_large(tiny: Path) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     model.register_forward_pre_hook(small)
-    prepared = [step.prepare(Item(str(index), "text", f"text {index}")) for index in range(5)]
-    assert step(prepared).keys == ["0", "1", "2", "3", "4"]  # type: ignore[arg-type]
+    prepared = [step.prepare(Item(str(index).encode(), "text", f"text {index}")) for index in range(5)]
+    assert step(prepared).keys == [b"0", b"1", b"2", b"3", b"4"]  # type: ignore[arg-type]
     assert isinstance(embedder.classify(MemoryError()), BatchTooLargeError)
 
 

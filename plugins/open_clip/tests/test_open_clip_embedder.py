@@ -36,7 +36,7 @@ def embedder_of(folder: Path, **settings: Any) -> OpenClipEmbedder:
 
 
 def image_vectors(embedder: OpenClipEmbedder, files: list[bytes]) -> Vectors:
-    contents = [embedder.prepare(Item(str(index), "image", file)) for index, file in enumerate(files)]
+    contents = [embedder.prepare(Item(str(index).encode(), "image", file)) for index, file in enumerate(files)]
     return np.asarray(embedder.embed(Batch("image", contents)).vectors)
 
 
@@ -93,7 +93,7 @@ def test_pixels_are_open_clips_but_for_rounding(tinies: dict[str, Path], way: st
     mean, std = (torch.tensor(cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
     for size in SIZES:
         image = picture(*size)
-        ours = embedder.prepare(Item("0", "image", encoded(image, "JPEG", quality=95)))
+        ours = embedder.prepare(Item(b"0", "image", encoded(image, "JPEG", quality=95)))
         upright = Image.open(io.BytesIO(encoded(image, "JPEG", quality=95)))
         assert ours.dtype == torch.uint8
         difference = ((theirs(upright) * std + mean) * 255).round() - ours
@@ -112,15 +112,15 @@ def test_a_jpeg_is_turned_upright(tiny: Path, orientation: int) -> None:
 
     as_png = encoded(decode_image(data))
     embedder = embedder_of(tiny)
-    assert torch.equal(*(embedder.prepare(Item("0", "image", file)) for file in (data, as_png)))
+    assert torch.equal(*(embedder.prepare(Item(b"0", "image", file)) for file in (data, as_png)))
 
 
 def test_pictures_of_other_kinds_go_through_the_cores_decoder(tiny: Path) -> None:
     embedder = embedder_of(tiny)
     red = Image.new("RGBA", (60, 60), (255, 0, 0, 0))
-    transparent = embedder.prepare(Item("0", "image", encoded(red)))
+    transparent = embedder.prepare(Item(b"0", "image", encoded(red)))
     assert transparent.min() == 255  # composited on white
-    cmyk = embedder.prepare(Item("1", "image", encoded(Image.new("CMYK", (60, 60), (0, 255, 255, 0)), "JPEG")))
+    cmyk = embedder.prepare(Item(b"1", "image", encoded(Image.new("CMYK", (60, 60), (0, 255, 255, 0)), "JPEG")))
     assert cmyk[0].min() > 200
     assert cmyk[1:].max() < 60
 
@@ -128,7 +128,7 @@ def test_pictures_of_other_kinds_go_through_the_cores_decoder(tiny: Path) -> Non
 @pytest.mark.parametrize("data", [b"\xff\xd8\xff\xe0 not a JPEG", b"text", encoded(picture(64, 64), "JPEG")[:900]])
 def test_what_cannot_be_decoded_is_the_items_fault(tiny: Path, data: bytes) -> None:
     with pytest.raises(ItemError):
-        embedder_of(tiny).prepare(Item("0", "image", data))
+        embedder_of(tiny).prepare(Item(b"0", "image", data))
 
 
 def test_decoding_in_many_threads_loads_one_model_and_gives_the_same_pixels(
@@ -149,7 +149,7 @@ def test_decoding_in_many_threads_loads_one_model_and_gives_the_same_pixels(
     def prepare(index: int) -> torch.Tensor:
         if index < 8:
             barrier.wait(timeout=30)  # the first eight ask for the model at the same moment
-        pixels: torch.Tensor = embedder.prepare(Item(str(index), "image", files[index]))
+        pixels: torch.Tensor = embedder.prepare(Item(str(index).encode(), "image", files[index]))
         return pixels
 
     with ThreadPoolExecutor(8) as pool:
@@ -190,9 +190,9 @@ def test_a_batch_that_does_not_fit_is_halved(tiny: Path, monkeypatch: pytest.Mon
         return result
 
     monkeypatch.setattr(clip.model, "encode_text", small)
-    prepared = [step.prepare(Item(str(index), "text", f"text {index}")) for index in range(10)]
+    prepared = [step.prepare(Item(str(index).encode(), "text", f"text {index}")) for index in range(10)]
     outcome = step(prepared)  # type: ignore[arg-type]
-    assert outcome.keys == [str(index) for index in range(10)]
+    assert outcome.keys == [str(index).encode() for index in range(10)]
     assert sizes == [10, 5, 3, 2, 3, 2]
 
 
@@ -238,7 +238,7 @@ def test_weights_that_cannot_be_had_are_one_error_with_what_works_offline(
     embedder = OpenClipEmbedder(OpenClipConfig(**settings, cache_dir=str(tmp_path)))
     for _ in range(2):  # the second time without trying again
         with pytest.raises(TerminalError) as caught:
-            embedder.prepare(Item("0", "image", encoded(picture(64, 64))))
+            embedder.prepare(Item(b"0", "image", encoded(picture(64, 64))))
         for part in (what, str(tmp_path), "emoji-s", "local-dir:PATH", "checkpoint file", "cache_dir"):
             assert part in str(caught.value)
 

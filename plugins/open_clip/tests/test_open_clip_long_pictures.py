@@ -19,7 +19,7 @@ from .test_open_clip_embedder import EMOJI_S, distance, embedder_of, image_vecto
 def test_a_line_is_embedded_in_little_memory(tinies: dict[str, Path], way: str, size: tuple[int, int]) -> None:
     # A whole resize of the latter would have 48 x 4,800,000 pixels.
     data = encoded(picture(*size).convert("L"))
-    pixels: Any = embedder_of(tinies[way]).prepare(Item("0", "image", data))
+    pixels: Any = embedder_of(tinies[way]).prepare(Item(b"0", "image", data))
     assert tuple(pixels.shape) == (3, 48, 48)
 
 

@@ -51,7 +51,7 @@ def vectors(embedder: OpenClipEmbedder, modality: Any, count: int = len(TEXTS)) 
     if modality == "text":
         return np.asarray(embedder.embed(Batch("text", TEXTS[:count])).vectors)
     files = [encoded(picture(70 + seed, 90, seed), "JPEG") for seed in range(count)]
-    contents = [embedder.prepare(Item(str(index), "image", file)) for index, file in enumerate(files)]
+    contents = [embedder.prepare(Item(str(index).encode(), "image", file)) for index, file in enumerate(files)]
     return np.asarray(embedder.embed(Batch("image", contents)).vectors)
 
 
@@ -251,7 +251,7 @@ def test_weights_that_are_not_here_are_not_needed_where_a_pin_names_the_export(
     away = {"name": "local-dir:/not/here", "weights_sha256": weights.digest(tinies["longest"])}
     config = OpenClipConfig(**away, device="cpu", backend="onnx")
     assert config.fingerprint() == tiny_export.fingerprint()
-    contents = [OpenClipEmbedder(config).prepare(Item("0", "image", encoded(picture(70, 90), "JPEG")))]
+    contents = [OpenClipEmbedder(config).prepare(Item(b"0", "image", encoded(picture(70, 90), "JPEG")))]
     assert np.allclose(np.asarray(OpenClipEmbedder(config).embed(Batch("image", contents)).vectors), before[:1])
 
 

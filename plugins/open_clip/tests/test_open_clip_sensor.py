@@ -17,7 +17,7 @@ GALLERY = Path(__file__).resolve().parents[3] / "definitions" / "data" / "emoji"
 
 
 def install(name, folder):
-    """Put a model's files into a folder, as of an hour ago."""
+    """Put a model's files into a folder, with a time of an hour ago."""
     folder.mkdir(exist_ok=True)
     for file in (MODELS / name).iterdir():
         shutil.copy(file, folder)
@@ -28,6 +28,8 @@ def install(name, folder):
 @pytest.fixture
 def spec(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # As if a while had passed: the time of a file's entry is that of the copy, and nobody can set it back.
+    monkeypatch.setattr("embeddings_orch.models.weights.SETTLED_SECONDS", float("-inf"))
     (tmp_path / "media").mkdir()
     for name in ("1f436", "1f431", "1f34e"):
         shutil.copy(GALLERY / f"{name}.png", tmp_path / "media")

@@ -35,7 +35,7 @@ def test_the_yaml_examples_embed(number, monkeypatch, tmp_path):
     with OpenAIServer(any_model=True) as server:
         # The same settings, at an address that is there.
         step = EmbedStep(embedding.config.model_copy(update={"base_url": server.url}))
-        outcome = step([step.prepare(Item("key:0", "text", "a dog"))])
+        outcome = step([step.prepare(Item(b"key", "text", "a dog"))])
         assert np.allclose(outcome.vectors[0], server.vector(step.config.name, "a dog", step.config.dimensions))
         assert ("authorization" in server.requests[0].headers) == (step.config.api_key_env is not None)
 

@@ -31,7 +31,7 @@ def server(monkeypatch):
 
 
 def prepared(step: EmbedStep, texts: list[str]) -> list[Prepared]:
-    found = [step.prepare(Item(f"{number}:0", "text", text)) for number, text in enumerate(texts)]
+    found = [step.prepare(Item(str(number).encode(), "text", text)) for number, text in enumerate(texts)]
     assert all(isinstance(one, Prepared) for one in found)
     return found  # type: ignore[return-value]
 
@@ -65,7 +65,7 @@ def test_a_request_has_at_most_300000_tokens(server):
 def test_a_text_that_is_too_long_fails_alone_with_the_servers_words(server):
     step = step_for(server)
     outcome = step(prepared(step, ["a dog", "a" * 4 * 9000, "a cat"]))
-    assert outcome.keys == ["0:0", "2:0"]
+    assert outcome.keys == [b"0", b"2"]
     assert "requested 9000 tokens" in outcome.failures[0].reason
 
 

@@ -51,7 +51,7 @@ def test_another_servers_model_is_bounded_and_no_table_is_asked_for():
     counter = TokenCounter(lambda: asked.append(1))
     embedder = OpenAIEmbedder(OpenAIConfig(name="bge-m3", base_url="http://localhost:7997"), counter)
     assert embedder.tokens("text", "a dog") == 7
-    assert embedder.prepare(Item("key", "text", "a" * 100_000)) == "a" * 100_000
+    assert embedder.prepare(Item(b"key", "text", "a" * 100_000)) == "a" * 100_000
     assert not asked
 
 
@@ -59,9 +59,9 @@ def test_a_text_with_too_many_tokens_is_a_failure_that_says_so():
     step = EmbedStep(OpenAIConfig())
     step._embedder = OpenAIEmbedder(OpenAIConfig(), TokenCounter(small_table))
     fits, too_long, hopeless = " dog" * 8192, " dog" * 8193, "0" * 5_000_000
-    assert isinstance(step.prepare(Item("fits", "text", fits)), Prepared)
+    assert isinstance(step.prepare(Item(b"fits", "text", fits)), Prepared)
     for text in (too_long, hopeless):
-        failure = step.prepare(Item("long", "text", text, "here.txt"))
+        failure = step.prepare(Item(b"long", "text", text, "here.txt"))
         assert isinstance(failure, Failure)
         assert failure.kind == "item"
         assert "more than 8,192 tokens" in failure.reason
@@ -69,7 +69,7 @@ def test_a_text_with_too_many_tokens_is_a_failure_that_says_so():
 
 def test_without_a_table_a_long_text_is_left_to_the_server():
     embedder = OpenAIEmbedder(OpenAIConfig(), TokenCounter(failing))
-    assert embedder.prepare(Item("key", "text", " dog" * 9000)) == " dog" * 9000
+    assert embedder.prepare(Item(b"key", "text", " dog" * 9000)) == " dog" * 9000
 
 
 def test_many_threads_load_one_table():

@@ -93,7 +93,7 @@ def test_little_padding_is_computed(instructor: Path) -> None:
     model, _ = embedder._get_model()
     step = EmbedStep(embedder.config)
     step._embedder = embedder
-    prepared = [step.prepare(Item(str(index), "text", text)) for index, text in enumerate(texts)]
+    prepared = [step.prepare(Item(str(index).encode(), "text", text)) for index, text in enumerate(texts)]
     ours = padded(model, lambda: step(prepared))  # type: ignore[arg-type]
     bare = padded(model, lambda: model.encode(texts, batch_size=8))
     unsorted = padded(model, lambda: [model.encode(texts[start : start + 8]) for start in range(0, 512, 8)])
@@ -104,7 +104,7 @@ def test_little_padding_is_computed(instructor: Path) -> None:
 def test_texts_and_pictures_of_a_clip_have_the_librarys_vectors(clip: Path) -> None:
     embedder, theirs = embedder_of(clip), library(clip)
     files = [encoded(picture(seed, 50 + seed, 40)) for seed in range(5)]
-    prepared = [embedder.prepare(Item("0", "image", file)) for file in files]
+    prepared = [embedder.prepare(Item(b"0", "image", file)) for file in files]
     pictures = embedder.embed(Batch("image", prepared)).vectors
     assert cosines(pictures, theirs.encode([decode_image(file) for file in files])).min() > 0.99999
     assert cosines(embedder.embed(Batch("text", TEXTS)).vectors, theirs.encode(TEXTS)).min() > 0.99999
@@ -113,7 +113,7 @@ def test_texts_and_pictures_of_a_clip_have_the_librarys_vectors(clip: Path) -> N
 @pytest.mark.parametrize("size", [(1, 10_000), (100_000, 1)])
 def test_of_a_line_the_model_is_given_the_middle(clip: Path, size: tuple[int, int]) -> None:
     embedder = embedder_of(clip)
-    prepared = embedder.prepare(Item("0", "image", encoded(picture(0, *size))))
+    prepared = embedder.prepare(Item(b"0", "image", encoded(picture(0, *size))))
     # Whole the latter would be 3,200,000 x 32.
     assert prepared.size == (32, 32)
 
@@ -123,7 +123,7 @@ def test_the_middle_alone_has_the_vector_of_the_whole(clip: Path, monkeypatch: p
     files = [encoded(picture(0, 40, 1000)), encoded(picture(1, 900, 33))]
 
     def vectors() -> Any:
-        return embedder.embed(Batch("image", [embedder.prepare(Item("0", "image", file)) for file in files])).vectors
+        return embedder.embed(Batch("image", [embedder.prepare(Item(b"0", "image", file)) for file in files])).vectors
 
     whole = vectors()
     monkeypatch.setattr(fitting, "MAX_RESIZED", 32 * 32)
@@ -186,7 +186,7 @@ def test_a_text_that_is_a_pictures_path_is_a_text(clip: Path, tmp_path: Path) ->
 
 def test_a_model_of_texts_reads_no_pictures() -> None:
     step = EmbedStep(SentenceTransformersConfig(name=MINILM, device="cpu"))
-    found = step.prepare(Item("0", "image", encoded(picture())))
+    found = step.prepare(Item(b"0", "image", encoded(picture())))
     assert isinstance(found, Failure)
     assert "reads text, not image" in found.reason
     assert step.embedder._model is None  # told without loading it
@@ -200,7 +200,7 @@ def test_a_model_without_the_librarys_files_is_loaded_to_tell_what_it_reads(raw_
 
 def test_a_broken_picture_is_the_items_fault(clip: Path) -> None:
     with pytest.raises(ItemError, match="not a picture"):
-        embedder_of(clip).prepare(Item("0", "image", b"text"))
+        embedder_of(clip).prepare(Item(b"0", "image", b"text"))
 
 
 @pytest.fixture
@@ -412,7 +412,7 @@ def test_errors_of_a_local_model_are_terminal_but_lack_of_memory(clip: Path) -> 
 
 def test_prepared_items_know_a_bound_of_their_tokens(clip: Path) -> None:
     step = EmbedStep(SentenceTransformersConfig(name=str(clip), device="cpu"))
-    prepared = step.prepare(Item("0", "text", "größer"))
+    prepared = step.prepare(Item(b"0", "text", "größer"))
     assert isinstance(prepared, Prepared)
     assert prepared.tokens >= 8
     assert step.limits("text").items == 32 * 32

@@ -22,7 +22,7 @@ def suite_of(config, **options):
             return config
 
         def make_bad_items(self):
-            return [Item(content_key(content_hash("bad")), "text", "bad", "a bad one")]
+            return [Item(content_key("text", content_hash("bad")), "text", "bad", "a bad one")]
 
     for name, value in options.items():
         setattr(Suite, name, value)

@@ -27,11 +27,11 @@ class TestCountingOfTexts(EmbedderConformance):
         return CountingConfig(normalize=False, dim=16, reject="poison")
 
     def make_bad_items(self):
-        return [Item("bad:0", "text", "a poisoned text", "a bad one")]
+        return [Item(b"bad", "text", "a poisoned text", "a bad one")]
 
 
 def test_every_call_is_counted():
     before = len(CountingEmbedder.calls)
     step = TestCounting().step
-    step([step.prepare(Item(f"{number}:0", "text", f"text {number}")) for number in range(3)])
+    step([step.prepare(Item(str(number).encode(), "text", f"text {number}")) for number in range(3)])
     assert CountingEmbedder.calls[before:] == [3]

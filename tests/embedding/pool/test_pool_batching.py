@@ -39,7 +39,7 @@ class Asked:
         self.gate = None
 
     def prepared(self, content, modality="text"):
-        return self.step.prepare(Item(content_key(content_hash(content)), modality, content, "the query"))
+        return self.step.prepare(Item(content_key(modality, content_hash(content)), modality, content, "the query"))
 
     def ask(self, *contents, modality="text", **options):
         return self.batcher.embed([self.prepared(one, modality) for one in contents], **options)
@@ -302,7 +302,7 @@ def stopped():
     batcher = Batcher(step, batch_wait=0.05, clock=clock, pause=clock.pause)
 
     def ask(*texts):
-        batcher.embed([step.prepare(Item(content_key(content_hash(one)), "text", one, "")) for one in texts])
+        batcher.embed([step.prepare(Item(content_key("text", content_hash(one)), "text", one, "")) for one in texts])
 
     yield ask, clock
     batcher.close()
@@ -324,7 +324,7 @@ def lane_after(callers, at=100.0):
 
     def add(name, number=1, now=at):
         texts = [f"{name} {one}" for one in range(number)]
-        lane.add([(step.prepare(Item(text, "text", text)), Future()) for text in texts], now)
+        lane.add([(step.prepare(Item(text.encode(), "text", text)), Future()) for text in texts], now)
 
     limits = step.limits("text")
     for number in range(callers):
@@ -337,7 +337,8 @@ def test_what_comes_while_an_idle_thread_wakes_up_to_leave_is_embedded():
     now, later = [100.0], []
     step = EmbedStep(CountingConfig(name="toy"), side="query")
     first, second = (
-        step.prepare(Item(content_key(content_hash(one)), "text", one, "the query")) for one in ("first", "second")
+        step.prepare(Item(content_key("text", content_hash(one)), "text", one, "the query"))
+        for one in ("first", "second")
     )
 
     def pause(condition, seconds):

@@ -41,7 +41,7 @@ class Commits:
 def contents(count):
     for number in range(count):
         text = f"text {number}"
-        yield Content(content_key(content_hash(text)), "text", f"{number}.txt", text)
+        yield Content(content_key("text", content_hash(text)), "text", f"{number}.txt", content_hash(text), text)
 
 
 def read(content):
@@ -206,7 +206,8 @@ def test_contents_that_cannot_be_read_are_failures_and_the_others_are_embedded(e
 def test_contents_of_several_modalities_go_in_batches_of_one_modality(tmp_path):
     commits = Commits()
     some = [
-        Content(f"{number}:0", "text" if number % 3 else "image", f"{number}", f"text {number}") for number in range(25)
+        Content(str(number).encode(), "text" if number % 3 else "image", f"{number}", "", f"text {number}")
+        for number in range(25)
     ]
 
     LocalRunner(2).run(step(log=str(tmp_path / "log")), some, read, commits)
@@ -217,8 +218,8 @@ def test_contents_of_several_modalities_go_in_batches_of_one_modality(tmp_path):
 
 def test_a_modality_that_the_model_does_not_read_is_a_failure():
     commits = Commits()
-    LocalRunner(2).run(step(), [Content("a:0", "video", "film.mp4", "...")], read, commits)
-    assert commits.failures["a:0"].reason == "counting reads audio, image, text, not video"
+    LocalRunner(2).run(step(), [Content(b"a", "video", "film.mp4", "", "...")], read, commits)
+    assert commits.failures[b"a"].reason == "counting reads audio, image, text, not video"
 
 
 def test_a_terminal_error_commits_what_was_embedded_before(monkeypatch):
@@ -442,7 +443,9 @@ def test_an_outage_in_the_middle_of_a_run_keeps_what_was_embedded(monkeypatch):
     commits = Commits()
     with pytest.raises(UnavailableError, match="HTTP 503: down"):
         LocalRunner(2).run(step, contents(500), read, commits)
-    assert len(commits.vectors) == 30
+    answered = [call for call in embedder.began if int(call[0].split()[1]) < 30]
+    # The outage may be seen while the other thread has not asked for its text yet; what was asked for is kept.
+    assert len(commits.vectors) == len(answered) >= 29
     assert {failure.kind for failure in commits.failures.values()} == {"transient"}
     assert len(embedder.began) < 60
 

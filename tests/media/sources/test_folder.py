@@ -64,7 +64,7 @@ def test_a_catalog_row_says_what_the_file_is(tmp_path):
         "height": 6,
         "caption": None,
         "text": None,
-        STAT_COLUMN: f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}",
+        STAT_COLUMN: f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}",
     }
     assert found.table.schema.names == [*CATALOG_SCHEMA.names, STAT_COLUMN]
     assert FolderSource(FolderConfig(path=tmp_path)).read(row["uri"]) == path.read_bytes()
@@ -264,17 +264,53 @@ def test_files_that_did_not_change_are_not_read_again(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("age", "trusted"), [(-5, False), (0, False), (1.9, False), (2.1, True)])
 def test_the_stat_of_a_file_that_changed_just_now_is_not_trusted(tmp_path, monkeypatch, age, trusted):
     path = picture(tmp_path / "a.png")
-    os.utime(path, (1e9, 1e9))
-    first = scan(tmp_path, now=lambda: 1e9 + age)
+    changed = int(path.stat().st_ctime) + 10  # whole seconds, as some file systems count
+    os.utime(path, (changed, changed))
+    first = scan(tmp_path, now=lambda: changed + age)
     assert bool(first.table[STAT_COLUMN][0].as_py()) is trusted
-    # A second change within the same tick of the clock, of the same size.
+    read = counting(monkeypatch)
+    scan(tmp_path, first.table)
+    assert read == ([] if trusted else ["a.png"])
+
+
+@pytest.mark.parametrize(("age", "trusted"), [(0, False), (0.01, False), (0.1, True)])
+def test_the_stat_of_a_file_whose_entry_changed_just_now_is_not_trusted(tmp_path, age, trusted):
+    path = picture(tmp_path / "a.png")
+    while path.stat().st_ctime_ns % 1_000_000_000 == 0:
+        path.touch()
+    os.utime(path, (1e9, 1e9))
+    first = scan(tmp_path, now=lambda: path.stat().st_ctime + age)
+    assert bool(first.table[STAT_COLUMN][0].as_py()) is trusted
+
+
+def test_other_bytes_of_the_same_size_are_seen_where_the_time_was_set_back(tmp_path, monkeypatch):
+    path = picture(tmp_path / "a.png")
+    before = path.stat()
+    first = scan(tmp_path)
     data = bytearray(path.read_bytes())
     data[-20] ^= 1
-    path.write_bytes(data)
-    os.utime(path, (1e9, 1e9))
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    now = path.stat()
+    assert (now.st_size, now.st_mtime_ns, now.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
     read = counting(monkeypatch)
-    scan(tmp_path, first.table, now=lambda: 2e9)
-    assert read == ([] if trusted else ["a.png"])
+    second = scan(tmp_path, first.table)
+    assert (read, rows(second)["a.png"]["content_hash"]) == (["a.png"], sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("other", ["", "size", "time", "inode"])
+def test_a_stat_without_the_time_of_the_entry_counts_where_the_rest_is_the_same(tmp_path, monkeypatch, other):
+    # As earlier versions of this package kept them.
+    status = picture(tmp_path / "a.png").stat()
+    first = scan(tmp_path)
+    facts = {"size": status.st_size, "time": status.st_mtime_ns, "inode": status.st_ino}
+    old = ":".join(str(value + (name == other)) for name, value in facts.items())
+    table = first.table.set_column(first.table.num_columns - 1, STAT_COLUMN, pa.array([old]))
+    read = counting(monkeypatch)
+    second = scan(tmp_path, table)
+    assert read == (["a.png"] if other else [])
+    assert second.table == first.table  # with its present stat
 
 
 def test_a_renamed_file_in_its_place_is_read(tmp_path, monkeypatch):
@@ -412,7 +448,7 @@ def test_a_pinned_type_keeps_its_column_whatever_one_cell_says(tmp_path):
     for name in ("a.png", "b.png"):
         picture(tmp_path / name)
     write(tmp_path / "metadata.csv", "file_name,year\na.png,1999\nb.png,unknown\n")
-    assert scan(tmp_path).table.schema.field("year").type == pa.string()
+    assert scan(tmp_path).table.schema.field("year").type == pa.large_string()
     found = scan(tmp_path, types={"year": "int"})
     assert found.table["year"].to_pylist() == [1999, None]
     assert problems(found) == [("b.png", "its 'year' is not of type int")]

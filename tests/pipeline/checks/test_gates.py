@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from content_ids import ids_of
 from embeddings_orch.errors import PublishRefusedError
+from embeddings_orch.media.catalog.diff import contents
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.checks.recall import check_recall
 from embeddings_orch.pipeline.checks.run import INDEX_CHECKS, check_index
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.store.base import in_list
 from embeddings_orch_testing.counting import CountingEmbedder
 from galleries import Gallery
 from kept import after
@@ -28,9 +31,9 @@ def rebuilt_with(gallery, vector):
     """The pipeline after a writer exchanged the vector of the first picture and the index was built anew."""
     pipeline = gallery.pipeline()
     vectors = pipeline.store.vectors(pipeline.spec.embeddings["toy"].config.fingerprint())
-    key = next(iter(pipeline.catalog()["content_hash"].to_pylist())) + ":0"
-    vectors.at().delete(f"key = '{key}'")
-    vectors.append([key], np.array([vector], dtype=np.float32))
+    first = ids_of(contents(pipeline.catalog()))[0]
+    vectors.at().delete(in_list("key", [first.key]))
+    vectors.append([first], np.array([vector], dtype=np.float32))
     name = pipeline.catalog()["id"].to_pylist()[0]
     gallery.captions[name]["caption"] = "edited, so that the row is written again"
     gallery.write_captions()

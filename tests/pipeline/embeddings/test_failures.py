@@ -336,3 +336,41 @@ def test_a_useless_vector_is_a_failure_and_not_stored(gallery, monkeypatch, valu
     assert (ran.embedded(), ran.embeddings["toy"].failed) == (11, 1)
     assert reason in reasons(gallery)["p003.png"]
     assert gallery.rows()["p003.png"]["toy"] is None
+
+
+SAME_BYTES = pytest.mark.parametrize("names", [("a.png", "b.txt"), ("b.png", "a.txt")])
+
+
+@SAME_BYTES
+def test_the_same_bytes_as_a_text_and_as_a_broken_picture_are_two_contents(make_gallery, names):
+    gallery = run_twice(make_gallery, names, b"words that are no picture")
+
+    broken, text = names
+    assert list(reasons(gallery)) == [broken]
+    rows = gallery.rows()
+    assert (rows[broken]["toy"], rows[text]["text"]) == (None, "words that are no picture")
+    assert rows[text]["toy"] is not None
+
+
+@SAME_BYTES
+def test_a_good_picture_that_is_called_a_text_too_is_found_as_the_picture(make_gallery, names):
+    gallery = run_twice(make_gallery, names, picture())
+
+    good, called_text = names
+    assert list(reasons(gallery)) == [called_text]
+    assert gallery.rows()[good]["toy"] is not None
+    assert gallery.rows()[called_text]["toy"] is None
+
+
+def run_twice(make_gallery, names, data):
+    """A gallery of files with the same bytes; the second run has nothing to do."""
+    gallery = make_gallery(pictures=0)
+    gallery.model(decode=True)
+    gallery.tolerate_failures()
+    for name in names:
+        gallery.add(name, data)
+    assert gallery.run().embedded() == 1
+    gallery.forget_calls()
+    assert gallery.run().embedded() == 0
+    assert gallery.calls() == []
+    return gallery

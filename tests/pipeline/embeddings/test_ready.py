@@ -225,7 +225,7 @@ def test_a_second_run_writes_nothing(ready):
     assert not any(one.changes for one in ready.plan().values())
     ready.run()
     assert ready.versions() == versions
-    assert not any(name.startswith("vectors.") for name in versions)
+    assert not any(name.startswith("embeddings.") for name in versions)
 
 
 def test_an_edited_vector_changes_its_row_alone(ready_run):

@@ -145,7 +145,7 @@ def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embe
     assert gallery.run().embedded() == 12
 
     added = sorted(set(gallery.versions()) - tables)
-    assert [name.split(".")[0] for name in added] == ["index", "vectors"]
+    assert [name.split(".")[0] for name in added] == ["embeddings", "index"]
     assert published(gallery) != first
     assert gallery.rows()["p000.png"]["toy"] != rows["p000.png"]["toy"]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from content_ids import text_ids
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.pipeline.plan.status import list_failures
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
@@ -198,7 +199,7 @@ def test_vectors_that_cancel_out_give_none_and_are_counted(gallery):
     weigh(gallery, {"media": 1, "caption": 1})
     gallery.tolerate_failures()
     pipeline = gallery.pipeline()
-    from embeddings_orch.models.content import content_hash, content_key
+    from embeddings_orch.models.content import ContentId, content_hash
     from embeddings_orch.pipeline.catalog.scan import scan_media
     from embeddings_orch.pipeline.checks.run import check_index
     from embeddings_orch.pipeline.indexes.build import build_index
@@ -210,7 +211,8 @@ def test_vectors_that_cancel_out_give_none_and_are_counted(gallery):
     opposite = np.stack([-vectors[0], -vectors[1] * np.float32(1 + 1e-7), *vectors[2:]])
     table = pipeline.store.vectors(pipeline.spec.embeddings["toy"].config.fingerprint())
     table.append(
-        [content_key(content_hash(one)) for one in [*contents, *captions]], np.concatenate([vectors, opposite])
+        [ContentId("image", content_hash(picture)) for picture in contents] + text_ids(captions),
+        np.concatenate([vectors, opposite]),
     )
     report = build_index(pipeline, "found")
     assert (report.cancelled, report.without_vector) == (2, 2)

@@ -7,18 +7,18 @@ from functools import partial
 import pytest
 
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.pipeline.claims import Claims
 from embeddings_orch.pipeline.garbage import listing
 from embeddings_orch.pipeline.garbage.collect import collect, indexes_that_lost
 from embeddings_orch.pipeline.garbage.listing import make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.pipeline.published.publish import release
 from embeddings_orch.pipeline.published.rollback import rollback
-from embeddings_orch.pipeline.watch import Watch
 from embeddings_orch.search import Index
+from embeddings_orch.store.claims import Claims
 from embeddings_orch.store.tables.claims import ClaimsTable
 from embeddings_orch.store.tables.published import Pointer
 from embeddings_orch.store.tables.states import StatesTable
+from embeddings_orch.store.watch import Watch
 from kept import after
 
 
@@ -107,7 +107,7 @@ def test_a_run_after_gc_writes_nothing(gallery, monkeypatch):
         gallery.add(f"new{number}.png")
         gallery.run()
     removed = {one.name for one in remove(gallery, apart=timedelta(0)).removed if one.kind == "versions"}
-    assert {"catalog.gallery", "generations", "published", *tables(gallery, "index")} <= removed
+    assert {"items.main.gallery", "index_generations", "pointers", *tables(gallery, "index")} <= removed
     versions = {name: version for name, version in gallery.versions().items() if name != "claims"}
     gallery.forget_calls()
 
@@ -135,7 +135,7 @@ def test_of_earlier_tables_what_was_published_last_stays(gallery):
     report = remove(gallery)
 
     assert ids(gallery) == [b, c, d]
-    assert (len(tables(gallery, "index")), len(tables(gallery, "vectors"))) == (3, 3)
+    assert (len(tables(gallery, "index")), len(tables(gallery, "embeddings"))) == (3, 3)
     assert report.bytes > 0
     assert list(indexes_that_lost(report)) == ["gallery/found"]
     assert make_gc(needs(gallery)).garbage == ()
@@ -222,7 +222,7 @@ def test_an_index_and_an_embedding_that_are_no_longer_declared_go(gallery):
     store = gallery.pipeline().store
     assert store.published.all().keys() == {("gallery", "found")}
     assert store.states.of_pipeline("gallery").keys() == {"toy"}
-    assert (len(tables(gallery, "index")), len(tables(gallery, "vectors"))) == (1, 1)
+    assert (len(tables(gallery, "index")), len(tables(gallery, "embeddings"))) == (1, 1)
     assert search(gallery) == gallery.captions.keys()
     # Declared again it is built anew, and counts its versions from the start.
     gallery.model("other", name="other")
@@ -303,6 +303,7 @@ def test_a_pipeline_is_forgotten_whole(make_gallery):
     other.model(name="theirs")
     other.run()
     store = gallery.pipeline().store
+    store.tombstones("neighbour").add(["gone.png"], 2)
     assert make_gc(needs(gallery)).garbage == ()
 
     with pytest.raises(EmbeddingsOrchError, match="'neighbour' is declared"):
@@ -315,7 +316,7 @@ def test_a_pipeline_is_forgotten_whole(make_gallery):
     assert [name for name, _ in store.states.all()] == ["gallery"]
     assert store.published.all().keys() == {("gallery", "found")}
     assert store.publications.of_pipeline("neighbour") == []
-    assert len(tables(gallery, "vectors")) == 1
+    assert len(tables(gallery, "embeddings")) == 1
     assert search(gallery) == gallery.captions.keys()
 
 

@@ -6,7 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from content_ids import ids_of
 from embeddings_orch.embedding.runners.local import LocalRunner
+from embeddings_orch.media.catalog.diff import contents
 from embeddings_orch.media.sources.folder import FolderSource
 from embeddings_orch.models.content import Failure
 from embeddings_orch.pipeline.catalog.scan import scan_media
@@ -76,7 +78,10 @@ def test_a_build_that_waited_for_the_same_build_takes_what_it_made(gallery, monk
 @pytest.mark.slow
 def test_a_row_that_is_in_the_table_twice_is_once_in_the_next_generation(gallery):
     first = gallery.run().indexes["found"].generation
+    gallery.add("new.png")
     pipeline = gallery.pipeline()
+    scan_media(pipeline)
+    embed(pipeline, "toy")
     table = pipeline.store.index(first.table)
     twice = table.at().search().where("id = 'p003.png'").to_arrow()
     table.at().add(twice)
@@ -86,7 +91,7 @@ def test_a_row_that_is_in_the_table_twice_is_once_in_the_next_generation(gallery
     check_index(pipeline, "found")
 
     assert table.repeated_ids(report.generation.version) == []
-    assert report.generation.rows == table.count(report.generation.version) == 12
+    assert report.generation.rows == table.count(report.generation.version) == 13
     assert publish(pipeline, "found").changed
 
 
@@ -134,22 +139,24 @@ def held(gallery):
     scan_media(gallery.pipeline())
     pipeline = gallery.pipeline()
     fingerprint = pipeline.spec.embeddings["toy"].config.fingerprint()
-    keys = [f"{content}:0" for content in pipeline.catalog()["content_hash"].to_pylist()]
+    ids = ids_of(contents(pipeline.catalog()))
     claims = ClaimsTable(pipeline.store)
-    claims.take(sorted({f"vectors/{fingerprint}/{key[:2]}" for key in keys}), "another machine#1#0", 60)
-    return claims, fingerprint, keys
+    claims.take(
+        sorted({f"vectors/{fingerprint}/{content.key[:1].hex()}" for content in ids}), "another machine#1#0", 60
+    )
+    return claims, fingerprint, ids
 
 
 @pytest.mark.parametrize("failed", [0, 2])
 def test_contents_that_another_run_embeds_are_waited_for_and_not_embedded(gallery, held, failed):
-    claims, fingerprint, keys = held
+    claims, fingerprint, ids = held
     store = gallery.pipeline().store
 
     def work():
         time.sleep(0.5)
-        failures = [Failure(key, "p.png", "broken") for key in keys[:failed]]
+        failures = [Failure(content.key, "p.png", "broken") for content in ids[:failed]]
         store.failures.replace(fingerprint, [], failures)
-        store.vectors(fingerprint).append(keys[failed:], np.ones((12 - failed, 8), np.float32))
+        store.vectors(fingerprint).append(ids[failed:], np.ones((12 - failed, 8), np.float32))
         claims.release("another machine#1#0")
 
     other = threading.Thread(target=work)
@@ -179,7 +186,7 @@ def test_portions_grow_while_they_are_quick_and_cover_everything_once(gallery, m
     scan_media(many.pipeline())
     pipeline, now = many.pipeline(), [0.0]
     from embeddings_orch.media.catalog.diff import contents
-    from embeddings_orch.pipeline.claims import Claims
+    from embeddings_orch.store.claims import Claims
 
     todo = contents(pipeline.catalog())
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from content_ids import ids_of
 from embeddings_orch.errors import SpecError
-from embeddings_orch.media.catalog.diff import input_keys
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.garbage.collect import collect
 from embeddings_orch.pipeline.garbage.listing import make_gc
@@ -33,9 +33,9 @@ def build(gallery, vectors):
     scan_media(pipeline)
     catalog = pipeline.catalog()
     table = pipeline.store.vectors(pipeline.spec.embeddings["toy"].config.fingerprint())
-    keys = dict(zip(catalog["id"].to_pylist(), input_keys(catalog, "media").to_pylist(), strict=True))
+    ids = dict(zip(catalog["id"].to_pylist(), ids_of(catalog), strict=True))
     there = set(table.keys().to_pylist())
-    new = {keys[name]: vector for name, vector in vectors.items() if keys[name] not in there}
+    new = {ids[name]: vector for name, vector in vectors.items() if ids[name].key not in there}
     table.append(list(new), [np.asarray(vector, np.float32) for vector in new.values()])
     return build_index(pipeline, "found")
 

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from content_ids import ids_of
 from embeddings_orch.errors import PublishRefusedError
+from embeddings_orch.media.catalog.diff import contents
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.checks.run import check_embedding, check_index
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.plan.status import make_status
 from embeddings_orch.pipeline.published.publish import publish
+from embeddings_orch.store.base import in_list
 from galleries import Gallery
 from kept import after
 
@@ -104,17 +107,17 @@ def test_vectors_that_a_broken_writer_left_fail_the_checks_on_embeddings(gallery
     vectors = pipeline.store.vectors(pipeline.spec.embeddings["toy"].config.fingerprint())
     table = vectors.at()
     assert all(check.passed for check in check_embedding(pipeline, "toy"))
-    keys = table.to_arrow()["key"].to_pylist()
-    table.delete(f"key IN ('{keys[0]}', '{keys[1]}')")
+    *two, third = ids_of(contents(pipeline.catalog()))[:3]
+    table.delete(in_list("key", [content.key for content in two]))
     # LanceDB itself refuses NaN.
-    vectors.append(keys[:2], np.array([[3.0] * 8, [np.inf] * 8], dtype=np.float32))
+    vectors.append(two, np.array([[3.0] * 8, [np.inf] * 8], dtype=np.float32))
 
     failed = {check.name: check for check in check_embedding(pipeline, "toy") if not check.passed}
 
     assert sorted(failed) == ["finite", "unit_norm"]
     assert failed["finite"].description == "1 of 12 vectors are not finite"
     assert failed["unit_norm"].metadata == {"off_by_more_than_0.001": 1}
-    vectors.at().delete(f"key = '{keys[2]}'")
+    vectors.at().delete(in_list("key", [third.key]))
     coverage = next(check for check in check_embedding(pipeline, "toy") if check.name == "coverage")
     assert not coverage.passed
     assert coverage.description == "11 of 12 contents have a vector, 1 have neither a vector nor a failure"

@@ -9,7 +9,7 @@ from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.plan.status import list_generations
 from embeddings_orch.pipeline.published import publish as publish_module
-from embeddings_orch.pipeline.published.publish import publish, release
+from embeddings_orch.pipeline.published.publish import hash_declaration, publish, release
 from embeddings_orch.pipeline.published.rollback import find, rollback
 from embeddings_orch.search import Index
 from embeddings_orch.store.tables.published import Pointer, PointersTable
@@ -310,6 +310,20 @@ def between(monkeypatch, action):
 
 @pytest.mark.slow
 @after(Gallery.run)
+@pytest.mark.parametrize(
+    ("full_text", "same"),
+    [
+        ({"columns": ["caption"]}, True),
+        ({"columns": ["caption"], "language": "English", "stem": True}, True),
+        ({"columns": ["caption"], "language": "German"}, False),
+    ],
+)
+def test_an_option_of_the_full_text_ends_a_hold_only_where_it_is_another_than_the_default(gallery, full_text, same):
+    before = hash_declaration(gallery.pipeline(), "found")
+    gallery.declare(indexes={"found": {"vectors": ["toy"], "full_text": full_text}})
+    assert (hash_declaration(gallery.pipeline(), "found") == before) is same
+
+
 def test_a_run_that_loses_against_the_same_publish_is_no_error(gallery, monkeypatch):
     gallery.add("new.png")
     newest = build(gallery)

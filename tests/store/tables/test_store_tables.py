@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from content_ids import text_ids, text_keys
 from embeddings_orch.errors import StoreError
 from embeddings_orch.media.base import CATALOG_SCHEMA
+from embeddings_orch.models.analysis import Analysis
 from embeddings_orch.models.content import Failure
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.store import Store
@@ -22,6 +24,7 @@ from embeddings_orch.store.tables.generations import CheckResult, Generation, In
 from embeddings_orch.store.tables.published import Pointer
 from embeddings_orch.store.tables.states import EmbeddingState
 
+K1, K2 = b"1" * 32, b"2" * 32
 BOTH = Inputs.from_weights({"media": 0.7, "caption": 0.3})
 
 
@@ -119,48 +122,48 @@ def test_catalogs_of_two_pipelines_are_apart(store):
 
 def test_vectors_are_taken_in_the_order_asked_for_with_nulls_where_there_are_none(store):
     table = store.vectors("f")
-    table.append(["a", "b"], np.array([[1, 2], [3, 4]], np.float32))
-    table.append(["c"], [np.array([5, 6], np.float32)])
+    table.append(text_ids(["a", "b"]), np.array([[1, 2], [3, 4]], np.float32))
+    table.append(text_ids(["c"]), [np.array([5, 6], np.float32)])
 
-    taken = table.take(pa.array(["c", "missing", "a", None, "c"]))
+    taken = table.take(text_keys("c", "missing", "a", None, "c"))
 
     assert taken.to_pylist() == [[5, 6], None, [1, 2], None, [5, 6]]
-    assert table.take(pa.array([], pa.string())).to_pylist() == []
+    assert table.take(text_keys()).to_pylist() == []
     assert table.dimensions() == 2
 
 
 def test_a_vector_that_two_writers_appended_counts_once(store):
     table = store.vectors("f")
-    table.append(["a", "b"], np.eye(2, dtype=np.float32))
-    table.append(["b", "c"], np.array([[0, 1], [1, 1]], np.float32))
+    table.append(text_ids(["a", "b"]), np.eye(2, dtype=np.float32))
+    table.append(text_ids(["b", "c"]), np.array([[0, 1], [1, 1]], np.float32))
 
-    assert sorted(table.keys().to_pylist()) == ["a", "b", "c"]
-    assert table.take(pa.array(["a", "b", "c"])).to_pylist() == [[1, 0], [0, 1], [1, 1]]
+    assert sorted(table.keys().to_pylist()) == sorted(text_keys("a", "b", "c").to_pylist())
+    assert table.take(text_keys("a", "b", "c")).to_pylist() == [[1, 0], [0, 1], [1, 1]]
 
 
 def test_vectors_are_taken_in_chunks_of_one_version(store):
     table = store.vectors("f")
-    table.append(["a", "b", "c"], np.array([[1], [2], [3]], np.float32))
+    table.append(text_ids(["a", "b", "c"]), np.array([[1], [2], [3]], np.float32))
 
-    chunks = table.chunks(pa.array(["c", "missing", "a", "b", "d"]), 2)
+    chunks = table.chunks(text_keys("c", "missing", "a", "b", "d"), 2)
     first = next(chunks).to_pylist()
-    table.append(["d"], np.array([[4]], np.float32))
+    table.append(text_ids(["d"]), np.array([[4]], np.float32))
 
     assert [first, *(chunk.to_pylist() for chunk in chunks)] == [[[3], None], [[1], [2]], [None]]
-    assert [len(chunk) for chunk in table.chunks(pa.array([], pa.string()), 2)] == [0]
+    assert [len(chunk) for chunk in table.chunks(text_keys(), 2)] == [0]
 
 
 def test_the_vectors_of_some_keys_are_scanned_with_their_duplicates(store):
     table = store.vectors("f")
     for start in range(0, 60, 20):
         keys = [str(number) for number in range(start, start + 20)]
-        table.append(keys, np.arange(start, start + 20, dtype=np.float32)[:, None])
-    table.append(["7"], np.array([[7]], np.float32))
+        table.append(text_ids(keys), np.arange(start, start + 20, dtype=np.float32)[:, None])
+    table.append(text_ids(["7"]), np.array([[7]], np.float32))
 
-    batches = list(table.scan(pa.array(["7", "59", "missing", "20"]), batch_rows=8))
+    batches = list(table.scan(text_keys("7", "59", "missing", "20"), batch_rows=8))
 
     rows = [row for batch in batches for row in batch.to_pylist()]
-    assert rows == [{"key": key, "vector": [float(key)]} for key in ("7", "20", "59", "7")]
+    assert rows == [{"key": text_keys(key)[0].as_py(), "vector": [float(key)]} for key in ("7", "20", "59", "7")]
 
 
 def test_appending_nothing_writes_nothing(store, tmp_path):
@@ -172,7 +175,7 @@ def test_writers_at_the_same_time_lose_nothing(store):
     # Each with a store of its own, as in two processes.
     def append(number):
         keys = [f"{number}-{row}" for row in range(20)]
-        Store(store.uri).vectors("f").append(keys, np.ones((20, 4), np.float32))
+        Store(store.uri).vectors("f").append(text_ids(keys), np.ones((20, 4), np.float32))
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(append, range(12)))
@@ -181,25 +184,25 @@ def test_writers_at_the_same_time_lose_nothing(store):
 
 
 def test_failures_are_replaced_and_forgotten(store):
-    one, two = Failure("k1", "/1", "broken"), Failure("k2", "/2", "it's empty", "transient")
+    one, two = Failure(K1, "/1", "broken"), Failure(K2, "/2", "it's empty", "transient")
     store.failures.replace("f", [], [one, two])
     store.failures.replace("other", [], [one])
-    assert store.failures.of("f") == {"k1": one, "k2": two}
+    assert store.failures.of("f") == {K1: one, K2: two}
 
-    worse = Failure("k1", "/1", "worse")
-    store.failures.replace("f", ["k2"], [worse])
+    worse = Failure(K1, "/1", "worse")
+    store.failures.replace("f", [K2], [worse])
 
-    assert store.failures.of("f") == {"k1": worse}
-    assert store.failures.of("other") == {"k1": one}
+    assert store.failures.of("f") == {K1: worse}
+    assert store.failures.of("other") == {K1: one}
     assert store.failures.count() == 2
 
 
 def test_the_same_failures_again_write_nothing(store):
-    one = Failure("k1", "/1", "broken")
-    store.failures.replace("f", ["unknown"], [one])
+    one = Failure(K1, "/1", "broken")
+    store.failures.replace("f", [bytes(32)], [one])
     before = versions(store)
 
-    store.failures.replace("f", ["unknown"], [one])
+    store.failures.replace("f", [bytes(32)], [one])
     store.failures.replace("f", [], [])
 
     assert versions(store) == before
@@ -219,6 +222,7 @@ def generation(key="g-1", **settings):
 def test_a_generation_comes_back_as_it_was_kept(store):
     kept = generation(
         full_text=("caption",),
+        analysis=Analysis("icu", "German", stop_words=("der", "die")),
         search={"nprobes": 20, "refine_factor": 10},
         checks=(CheckResult("row_parity", True, True, {"rows": 12}, "it's all there"),),
     )
@@ -291,18 +295,20 @@ def test_of_writers_that_publish_at_the_same_time_one_wins(store, first):
 
     assert won.count(True) == 1
     assert store.published.get("p", "i").generation == f"g-{won.index(True) + 1}"
-    assert store.open("published").count_rows() == 1
+    assert store.open("pointers").count_rows() == 1
 
 
 def test_a_state_is_kept_and_the_same_one_writes_nothing(store):
-    state = EmbeddingState("f" * 64, BOTH, {"name": "toy", "dim": 8}, 3, "d", None)
+    state = EmbeddingState("f" * 64, BOTH, {"name": "toy", "dim": 8}, 3, "0d" * 32, None)
     store.states.put("p", "e", state)
     before = versions(store)
     store.states.put("p", "e", state)
     assert store.states.get("p", "e") == state
     assert versions(store) == before
 
-    newer = EmbeddingState("g" * 64, Inputs.ready("made"), {}, 4, "e", 12.5)
+    newer = EmbeddingState(
+        "g" * 64, Inputs.ready("made"), {}, 4, "0e" * 32, 12.5, vectors_version=7, contents=3, covered=2, failed=1
+    )
     store.states.put("p", "e", newer)
 
     assert store.states.get("p", "e") == newer
@@ -310,14 +316,14 @@ def test_a_state_is_kept_and_the_same_one_writes_nothing(store):
 
 
 def test_a_store_of_a_newer_format_is_refused_with_what_to_do(store, tmp_path):
-    store.failures.replace("f", [], [Failure("k", "/k", "broken")])
+    store.failures.replace("f", [], [Failure(K1, "/k", "broken")])
     meta = lancedb.connect(store.uri).open_table("meta")
     meta.update(where="key = 'format'", values={"value": str(FORMAT + 1)})
 
     with pytest.raises(StoreError, match=rf"has format {FORMAT + 1}.*reads up to {FORMAT}: upgrade embeddings-orch"):
         Store(store.uri).catalog("p").read()
     with pytest.raises(StoreError, match="upgrade"):
-        Store(store.uri).vectors("f").append(["a"], np.ones((1, 2), np.float32))
+        Store(store.uri).vectors("f").append(text_ids(["a"]), np.ones((1, 2), np.float32))
 
 
 def test_a_file_where_the_folder_should_be_is_refused(tmp_path):
@@ -328,11 +334,11 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path):
 
 
 def test_a_table_that_is_damaged_is_an_error_and_not_an_empty_one(store):
-    store.failures.replace("f", [], [Failure("k", "/k", "broken")])
-    for file in Path(store.uri).glob("failures.lance/_versions/*"):
+    store.failures.replace("f", [], [Failure(K1, "/k", "broken")])
+    for file in Path(store.uri).glob("embedding_failures.lance/_versions/*"):
         file.write_bytes(b"garbage")
 
-    with pytest.raises(StoreError, match="failures of the store .* cannot be read"):
+    with pytest.raises(StoreError, match="embedding_failures of the store .* cannot be read"):
         Store(store.uri).failures.of("f")
 
 

@@ -48,7 +48,7 @@ class ContentPromises(ConformanceBase):
         for modality in get_args(Modality):
             if modality in self.step.embedder.modalities:
                 continue
-            answer = self.step.prepare(Item("key:0", modality, b"some bytes"))
+            answer = self.step.prepare(Item(b"key", modality, b"some bytes"))
             assert isinstance(answer, Failure), f"{modality} was prepared"
             assert modality in answer.reason, answer.reason
 

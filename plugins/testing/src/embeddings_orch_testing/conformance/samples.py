@@ -29,7 +29,7 @@ LONG_TEXT = "a long text. " * 8000
 
 def item_of(modality: Modality, content: str | bytes) -> Item:
     """An item of a content, with the key that a pipeline gives it."""
-    return Item(content_key(content_hash(content)), modality, content, f"a sample of {modality}")
+    return Item(content_key(modality, content_hash(content)), modality, content, f"a sample of {modality}")
 
 
 @cache

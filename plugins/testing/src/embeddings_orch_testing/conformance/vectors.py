@@ -109,10 +109,10 @@ def _make_batches(prepared: list[Prepared]) -> Iterator[list[Prepared]]:
             left, turn = left[size:], turn + 1
 
 
-def _embed_all(step: EmbedStep, pool: ThreadPoolExecutor, prepared: list[Prepared]) -> dict[str, Vectors]:
+def _embed_all(step: EmbedStep, pool: ThreadPoolExecutor, prepared: list[Prepared]) -> dict[bytes, Vectors]:
     """Unit vectors by key."""
     batches = list(_make_batches(prepared))
-    vectors: dict[str, Vectors] = {}
+    vectors: dict[bytes, Vectors] = {}
     for batch, outcome in zip(batches, pool.map(step, batches), strict=True):
         assert not outcome.failures, f"a sample failed: {outcome.failures[0]}"
         assert outcome.keys == [content.key for content in batch], "the keys are in another order"

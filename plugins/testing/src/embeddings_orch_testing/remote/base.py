@@ -206,7 +206,7 @@ def embed(step: EmbedStep, items: Sequence[Item]) -> Outcome:
     return step(prepare(step, items))
 
 
-def right(suite: RemoteBase, items: Sequence[Item]) -> dict[str, Vectors]:
+def right(suite: RemoteBase, items: Sequence[Item]) -> dict[bytes, Vectors]:
     """The vectors without any fault, by key."""
     suite.calm()
     outcome = embed(suite.step, items)
@@ -214,7 +214,7 @@ def right(suite: RemoteBase, items: Sequence[Item]) -> dict[str, Vectors]:
     return dict(zip(outcome.keys, outcome.vectors, strict=True))
 
 
-def compare(suite: RemoteBase, outcome: Outcome, expected: Mapping[str, Vectors], what: str) -> None:
+def compare(suite: RemoteBase, outcome: Outcome, expected: Mapping[bytes, Vectors], what: str) -> None:
     """Nothing but right vectors came out, whatever is missing."""
     assert len(outcome.keys) == len(outcome.vectors), (
         f"{what}: {len(outcome.vectors)} vectors, {len(outcome.keys)} keys"

@@ -137,7 +137,7 @@ class RefusalPromises(RemoteBase):
 
 def _run(step: EmbedStep, items: list[Item]) -> BaseException | None:
     by_key = {item.key: item for item in items}
-    contents = [Content(item.key, item.modality, item.uri) for item in items]
+    contents = [Content(item.key, item.modality, item.uri, "") for item in items]
     errors: list[BaseException] = []
 
     def run() -> None:

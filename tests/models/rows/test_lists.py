@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.media.catalog.cells import cell_texts
-from embeddings_orch.media.catalog.lists import number_lists
+from embeddings_orch.models.rows.cells import cell_texts
+from embeddings_orch.models.rows.lists import number_lists
 
 LONG, FLOAT = 64, pa.float32()
 

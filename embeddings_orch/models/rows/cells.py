@@ -11,19 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.media.catalog.lists import is_list, number_lists
+from embeddings_orch.models.rows.lists import is_list, number_lists
 
 _LONG = 64
 """Floats from which on a list goes by a hash of them: as text, vectors would take most of the time of a scan."""
 
 
 def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Every value as text, nulls kept: a number as short as it can be written, a time as ISO 8601.
+    """Every value as a large string, nulls kept: a number as short as it can be written, a time as ISO 8601.
 
     A list of 64 floats or more is sha256 of them, as float64.
     """
     column = plain(column)
-    if pa.types.is_string(column.type):
+    if pa.types.is_large_string(column.type):
         return column
     if is_list(column.type) and pa.types.is_floating(column.type.value_type):
         return _float_lists(column)
@@ -32,24 +32,25 @@ def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return _by_value(column, _text)
     if pa.types.is_binary(column.type):
         return _by_value(column, bytes.hex)
-    return column.cast(pa.string())
+    return column.cast(pa.large_string())
 
 
 def tag_cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Every value as ``name=family:length:text``, null as nothing; different rows join differently."""
     texts = cell_texts(column)
-    lengths = pc.binary_length(texts).cast(pa.string())
+    lengths = pc.binary_length(texts).cast(pa.large_string())
     start = f"{name}={_family(plain(column).type)}:"
-    cells = pc.binary_join_element_wise(start, lengths, ":", texts, "", null_handling="emit_null")
-    return pc.fill_null(cells, "")
+    first, colon, nothing = (pa.scalar(part, pa.large_string()) for part in (start, ":", ""))
+    cells = pc.binary_join_element_wise(first, lengths, colon, texts, nothing, null_handling="emit_null")
+    return pc.fill_null(cells, nothing)
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column with dictionaries decoded and the wide variants of strings made plain."""
+    """The column with dictionaries decoded and all kinds of strings made large ones."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type) or pa.types.is_null(column.type):
-        return column.cast(pa.string())
+    if pa.types.is_string(column.type) or pa.types.is_string_view(column.type) or pa.types.is_null(column.type):
+        return column.cast(pa.large_string())
     if pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
         return column.cast(pa.binary())
     return column
@@ -58,7 +59,7 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _family(kind: pa.DataType) -> str:
     # A whole number is the same value as integer and as float, and as text it is another.
     families = {
-        "string": pa.types.is_string,
+        "string": pa.types.is_large_string,
         "bool": pa.types.is_boolean,
         "number": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
         "time": pa.types.is_temporal,
@@ -78,12 +79,12 @@ def _float_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
             # One zero and one NaN, as in the text of a shorter list.
             same = np.where(np.isnan(numbers), np.nan, numbers + 0.0)
             texts.append(f"sha256:{hashlib.sha256(same.tobytes()).hexdigest()}")
-    return pa.chunked_array([pa.array(texts, pa.string())])
+    return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
 def _by_value(column: pa.ChunkedArray, text: Any) -> pa.ChunkedArray:
     values = [None if value is None else text(value) for value in column.to_pylist()]
-    return pa.chunked_array([pa.array(values, pa.string())])
+    return pa.chunked_array([pa.array(values, pa.large_string())])
 
 
 def _text(value: Any) -> str:

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from embeddings_orch.pipeline.claims import Claims, alone, has_ended
-from embeddings_orch.pipeline.watch import Watch
 from embeddings_orch.store import Store
+from embeddings_orch.store.claims import Claims, alone, has_ended
 from embeddings_orch.store.tables.claims import ClaimsTable
+from embeddings_orch.store.watch import Watch
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def store(tmp_path):
 
 @pytest.mark.process
 def test_a_process_that_has_ended_is_known_to_be_gone(store):
-    code = "import sys; from embeddings_orch.store import Store; from embeddings_orch.pipeline.claims import Claims\n"
+    code = "import sys; from embeddings_orch.store import Store; from embeddings_orch.store.claims import Claims\n"
     code += "claims = Claims(Store(sys.argv[1])); claims.take(['a']); print(claims.holder); sys.stdout.flush()\n"
     code += "import os; os._exit(9)"
     ended = subprocess.run([sys.executable, "-c", code, store.uri], capture_output=True, text=True, check=False)

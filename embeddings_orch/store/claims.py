@@ -12,11 +12,14 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.pipeline.watch import HERE, Sight, Watch
-from embeddings_orch.store import Store
 from embeddings_orch.store.tables.claims import ClaimsTable
+from embeddings_orch.store.watch import HERE, Sight, Watch
+
+if TYPE_CHECKING:
+    from embeddings_orch.store.database import LanceDatabase
 
 SECONDS = 60.0
 """How long a claim lasts after it was last extended; a run on another machine that died blocks the others so long.
@@ -44,7 +47,7 @@ class Claims:
 
     def __init__(
         self,
-        store: Store,
+        store: LanceDatabase,
         *,
         seconds: float = SECONDS,
         sleep: Callable[[float], None] = time.sleep,
@@ -52,7 +55,7 @@ class Claims:
         watch: Watch = HERE,
     ) -> None:
         self.table = ClaimsTable(store, clock)
-        self.holder = f"{_machine()}#{os.getpid()}#{secrets.token_hex(4)}"
+        self.holder = f"{_machine()}#{os.getpid()}#{secrets.token_hex(4)}@{store.deployment}"
         self.seconds = seconds
         self._uri = store.uri
         self._sleep = sleep
@@ -88,6 +91,11 @@ class Claims:
             self._extender = threading.Thread(target=self._extend, name="claims", daemon=True)
             self._extender.start()
         return held
+
+    def holds(self, key: str) -> bool:
+        """Whether this one still holds a key: others take over what stood still for too long."""
+        claim = self.table.of([key]).get(key)
+        return claim is not None and claim.holder == self.holder
 
     def release(self) -> None:
         """Give up all that is held."""
@@ -126,7 +134,7 @@ class Claims:
 
 
 @contextmanager
-def alone(store: Store, key: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+def alone(store: LanceDatabase, key: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
     """Work while no other run does the same; waits for the one that does.
 
     A run that stood still for longer than its claim lasts may come to work beside another, so what was written has
@@ -136,6 +144,11 @@ def alone(store: Store, key: str, sleep: Callable[[float], None] = time.sleep) -
         while not claims.take([key]):
             claims.wait([key])
         yield
+
+
+def deployment_of(holder: str) -> str:
+    """The deployment that a holder works for."""
+    return holder.rpartition("@")[2]
 
 
 def has_ended(holder: str) -> bool:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from embeddings_orch.pipeline import watch as watch_module
-from embeddings_orch.pipeline.watch import Watch
+from embeddings_orch.store import watch as watch_module
 from embeddings_orch.store.tables.claims import Claim
+from embeddings_orch.store.watch import Watch
 
 
 class Reads:
