@@ -6,34 +6,12 @@ import time
 import pyarrow as pa
 import pytest
 
+from catalogs import ROWS, catalog
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.base import STAT_COLUMN
 from embeddings_orch.media.catalog.diff import CONTENTS_SCHEMA, contents, diff, input_keys
 from embeddings_orch.models.content import content_hash, content_key
 from embeddings_orch.models.rows.digests import catalog_digest
-
-
-def catalog(rows, **own):
-    """Rows of (id, content, modality, caption, text)."""
-    columns = {name: [None] * len(rows) for name in CATALOG_SCHEMA.names}
-    columns["id"] = [row[0] for row in rows]
-    columns["uri"] = [f"/m/{row[0]}" for row in rows]
-    columns["content_hash"] = [content_hash(row[1]) for row in rows]
-    columns["modality"] = [row[2] for row in rows]
-    columns["caption"] = [row[3] for row in rows]
-    columns["text"] = [row[4] for row in rows]
-    table = pa.table(columns, CATALOG_SCHEMA)
-    for name, values in own.items():
-        table = table.append_column(name, values if isinstance(values, pa.Array) else pa.array(values))
-    return table.append_column(STAT_COLUMN, pa.array(["1:2:3"] * len(rows)))
-
-
-ROWS = [
-    ("a.png", b"A", "image", "red", None),
-    ("b.png", b"B", "image", "red", "a user's text"),
-    ("c.png", b"A", "image", "", None),
-    ("d.txt", "words", "text", None, "words"),
-]
 
 
 def test_a_new_column_changes_only_the_rows_that_have_a_value_in_it():

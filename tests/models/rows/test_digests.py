@@ -8,34 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
-from embeddings_orch.models.content import content_hash
+from catalogs import ROWS, catalog
+from embeddings_orch.media.base import STAT_COLUMN
 from embeddings_orch.models.rows import digests as digests_module
 from embeddings_orch.models.rows.digests import add_digests, catalog_digest, hash_rows, row_digests
 from embeddings_orch.models.rows.sums import DIGEST_COLUMN, DIGEST_FIELD, sum_digests
-
-
-def catalog(rows, **own):
-    """Rows of (id, content, modality, caption, text)."""
-    columns = {name: [None] * len(rows) for name in CATALOG_SCHEMA.names}
-    columns["id"] = [row[0] for row in rows]
-    columns["uri"] = [f"/m/{row[0]}" for row in rows]
-    columns["content_hash"] = [content_hash(row[1]) for row in rows]
-    columns["modality"] = [row[2] for row in rows]
-    columns["caption"] = [row[3] for row in rows]
-    columns["text"] = [row[4] for row in rows]
-    table = pa.table(columns, CATALOG_SCHEMA)
-    for name, values in own.items():
-        table = table.append_column(name, values if isinstance(values, pa.Array) else pa.array(values))
-    return table.append_column(STAT_COLUMN, pa.array(["1:2:3"] * len(rows)))
-
-
-ROWS = [
-    ("a.png", b"A", "image", "red", None),
-    ("b.png", b"B", "image", "red", "a user's text"),
-    ("c.png", b"A", "image", "", None),
-    ("d.txt", "words", "text", None, "words"),
-]
 
 
 def test_digests_ignore_order_and_stat():
