@@ -45,6 +45,7 @@ from embeddings_orch.server.shared.listing import IndexListing
 from embeddings_orch.server.shared.loading import end_within, load_models
 from embeddings_orch.server.shared.served import Served
 from embeddings_orch.server.shared.state import State
+from embeddings_orch.server.shared.stores import StoreHealth
 from embeddings_orch.server.shared.threads import Lanes
 
 _CLOSING = 5.0
@@ -65,14 +66,16 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
     """
     settings = settings or ServeSettings()
     keys = Keys(read_secret(settings.api_key_env, "the server's API key")) if settings.api_key_env else None
+    lanes = Lanes(settings.concurrency, settings.seconds)
     app_state = State(
         served,
         settings,
         Metrics(),
         keys,
-        Lanes(settings.concurrency, settings.seconds),
+        lanes,
         IndexListing(served),
         ByteCache(settings.thumbnail_cache),
+        StoreHealth(served, lanes),
     )
 
     served.listeners.append(lambda report: app_state.metrics.batch(served.model_name(report.fingerprint), report.items))

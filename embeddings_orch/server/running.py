@@ -6,23 +6,23 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.server.connections import SPARE_CONNECTIONS, Connections
+from embeddings_orch.server.protocol import ServerConfig
 from embeddings_orch.server.settings import ServeSettings
 
 _BACKLOG = 2048
-_CONNECTIONS = 500
 _HEADERS = 64 * 1024
-_HEAD_SECONDS = 30.0
-"""Seconds that a request's line and headers may take to arrive: who never sends them would keep a connection."""
+_OTHER_FILES = 1024
+"""Open files beside the connections: those of the store, and of the models."""
 
 _START = 60.0
 
@@ -60,6 +60,7 @@ def address(listening: socket.socket) -> str:
 
 def run(app: FastAPI, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; open requests may end within ``graceful`` seconds, a second signal ends them."""
+    _allow_files(app.state.settings.connections + SPARE_CONNECTIONS + _OTHER_FILES)
     server = _server(app)
 
     def stop(*_: object) -> None:
@@ -104,46 +105,30 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Protocol(H11Protocol):
-    """Closes a connection whose next request does not begin in time; uvicorn does so only between requests."""
+def _allow_files(count: int) -> None:
+    """Let this process have so many files open, if the system lets it; some begin with 256."""
+    if sys.platform == "win32":
+        return
+    import resource
 
-    _late: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            self._stop()
-        elif self._late is None:
-            self._late = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
-
-    def _stop(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        with suppress(OSError, ValueError):
+            limit = count if hard == resource.RLIM_INFINITY else min(count, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _server(app: FastAPI) -> _Server:
-    config = uvicorn.Config(
+    settings: ServeSettings = app.state.settings
+    config = ServerConfig(
         app,
+        Connections(settings.connections, settings.peer_connections),
         access_log=False,  # it shows query strings, and a key may be in one; there is one of our own
         log_config=None,
         ws="none",
-        http=_Protocol,  # httptools takes headers of any size into memory
         h11_max_incomplete_event_size=_HEADERS,
-        limit_concurrency=_CONNECTIONS,
         lifespan="on",
         server_header=False,
-        timeout_graceful_shutdown=app.state.settings.graceful,
+        timeout_graceful_shutdown=settings.graceful,
     )
     return _Server(config)

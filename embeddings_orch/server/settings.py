@@ -27,6 +27,8 @@ class ServeSettings:
         concurrency: searches of one index at a time; eight times as many wait, the others are sent away.
         thumbnail_cache: bytes of thumbnails that are kept in memory.
         seconds: after which a search is given up.
+        connections: open connections, beside some spare ones that are told to come again.
+        peer_connections: open connections of one address, or of one network of IPv6; a proxy is one.
         graceful: seconds that open requests have to end when the server stops.
     """
 
@@ -44,4 +46,6 @@ class ServeSettings:
     concurrency: int = 32
     thumbnail_cache: int = 64 * 2**20
     seconds: float = 60.0
+    connections: int = 500
+    peer_connections: int = 250
     graceful: int = 5

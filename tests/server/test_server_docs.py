@@ -75,7 +75,7 @@ def test_the_options_of_the_page_are_those_of_the_command():
 
 
 def test_the_limits_of_the_page_are_those_of_the_server():
-    from embeddings_orch.server import running
+    from embeddings_orch.server import connections, protocol, running
     from embeddings_orch.server.gate import bodies
     from embeddings_orch.server.gate import limits as most
     from embeddings_orch.server.routes import thumbnails
@@ -84,7 +84,7 @@ def test_the_limits_of_the_page_are_those_of_the_server():
     default = ServeSettings()
     rows = [
         f"{default.max_body // 2**20} MiB, {bodies._BODY_SECONDS:g} seconds; {running._HEADERS // 1024} KiB, "
-        f"{running._HEAD_SECONDS:g} seconds, one header {most.HEADER // 1024} KiB |",
+        f"{protocol.HEAD_SECONDS:g} seconds, one header {most.HEADER // 1024} KiB |",
         f"| a URL | {most.URL // 1024} KiB |",
         f"| {most.JSON_KEYS:,} keys, {most.JSON_VALUES:,} elements, {most.JSON_DEPTH} deep, "
         f"numbers of {most.JSON_NUMBER:,} bytes |",
@@ -104,7 +104,8 @@ def test_the_limits_of_the_page_are_those_of_the_server():
         f"| {default.concurrency}, and {default.concurrency * 8} that wait",
         f"files up to {thumbnails._MAX_FILE // 2**20} MiB",
         f"{default.thumbnail_cache // 2**20} MiB of them",
-        f"| connections | {running._CONNECTIONS} |",
+        f"| connections | {default.connections}, {default.peer_connections} of one address (a network of IPv6 is one), "
+        f"and {connections.SPARE_CONNECTIONS} spare ones |",
     ]
     limits = PAGE[PAGE.index("## Limits") : PAGE.index("## Operation")]
     assert [row for row in rows if row not in limits] == []

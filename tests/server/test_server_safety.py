@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from embeddings_orch.server import running
+from embeddings_orch.server import protocol
 
 KEY = "correct horse battery staple"
 POST = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -413,7 +413,7 @@ def test_an_idle_connection_holds_nothing_up(server):
 
 
 def test_a_request_that_never_begins_is_given_up(server, monkeypatch):
-    monkeypatch.setattr(running, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     answered = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for sent in (b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n", answered + b"GET / HTTP/1.1\r\nHost: "):
         host, port = server.url.removeprefix("http://").split(":")
@@ -426,7 +426,7 @@ def test_a_request_that_never_begins_is_given_up(server, monkeypatch):
 
 
 def test_a_request_that_takes_longer_than_its_head_may_is_answered(make_gallery, served, monkeypatch):
-    monkeypatch.setattr(running, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     gallery = make_gallery()
     gallery.run()
     gallery.model(delay=0.6)

@@ -44,6 +44,18 @@ _MIB = 2**20
     "--max-body", default=20, show_default=True, type=click.IntRange(1, 1024), help="MiB that a request may have."
 )
 @click.option(
+    "--connections",
+    default=500,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Connections it may have open.",
+)
+@click.option(
+    "--peer-connections",
+    type=click.IntRange(1, 10_000),
+    help="Of these, those of one address; default half of them. Behind a proxy, give all.",
+)
+@click.option(
     "--load/--no-load", default=True, help="Load the models at once, or with the first query; default at once."
 )
 @click.option(
@@ -69,6 +81,7 @@ def serve(
     from embeddings_orch.server.settings import ServeSettings
     from embeddings_orch.server.shared.served import Served
 
+    options["peer_connections"] = options["peer_connections"] or max(1, options["connections"] // 2)
     settings = ServeSettings(api_key_env=api_key_env, **{**options, "max_body": options["max_body"] * _MIB})
     served = Served.of(_load_pipelines(file, pipeline), settings.batch_wait)
     _check_model(served, settings.model)

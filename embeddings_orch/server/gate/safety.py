@@ -27,6 +27,10 @@ _HEADERS = {
 }
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _KEY_PARAMETER = "api_key"
+SPARE = "spare"
+"""In a request's state where its connection is one too many."""
+
+_ALWAYS = frozenset({"/health", "/metrics"})
 _READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -69,10 +73,16 @@ class Gate:
         self._by_address = settings.host not in _LOOPBACK
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer with 403 or 401."""
+        """Let a request pass, or answer with 401, 403, or 503."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if scope.get("state", {}).get(SPARE) and scope["path"] not in _ALWAYS:
+            raise HttpProblem(
+                503,
+                "the server has as many connections as it takes; try again in a moment",
+                headers={"Retry-After": "1", "Connection": "close"},
+            )
         _check_sizes(scope)
         query_keys = _take_keys(scope)
         headers = Headers(scope=scope)

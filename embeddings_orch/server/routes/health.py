@@ -7,9 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.server.gate.answers import json_answer
-from embeddings_orch.server.shared.served import Served
 from embeddings_orch.server.shared.state import state
 
 router = APIRouter(tags=["operations"])
@@ -19,7 +17,7 @@ router = APIRouter(tags=["operations"])
 async def health(request: Request) -> Response:
     """200 with `{"status": "ok"}`, else 503; `models` tells those that are loaded at the start. Needs no key."""
     app_state = state(request)
-    broken = await app_state.lanes.run(" health", lambda: unreadable(app_state.served), at_once=2)
+    broken = await app_state.health.broken()
     body: dict[str, Any] = {"status": "error" if broken else "ok", "models": dict(app_state.loading)}
     if broken:
         # Without the reasons: whoever has no key may ask.
@@ -31,14 +29,3 @@ async def health(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Requests, latencies, searches, model batches, thumbnails."""
     return state(request).metrics.answer()
-
-
-def unreadable(served: Served) -> list[str]:
-    """The indexes, as ``pipeline/index``, whose stores cannot be read."""
-    broken: list[str] = []
-    for served_index in served.indexes:
-        try:
-            served_index.pointer()
-        except EmbeddingsOrchError:
-            broken.append(served_index.key)
-    return broken

@@ -13,6 +13,7 @@ from embeddings_orch.server.shared.caches import ByteCache
 from embeddings_orch.server.shared.listing import IndexListing
 from embeddings_orch.server.shared.rows import ItemFiles
 from embeddings_orch.server.shared.served import Served
+from embeddings_orch.server.shared.stores import StoreHealth
 from embeddings_orch.server.shared.threads import Lanes
 
 _FACETS = 8 * 2**20
@@ -26,6 +27,7 @@ class State:
 
     Attributes:
         keys: None where no key is needed.
+        health: of the stores.
         facets: JSON by generation.
         maps: JSON by generation and column.
         thumbnails: pictures by content hash and size.
@@ -40,6 +42,7 @@ class State:
     lanes: Lanes
     listing: IndexListing
     thumbnails: ByteCache
+    health: StoreHealth
     facets: ByteCache = field(default_factory=lambda: ByteCache(_FACETS))
     maps: ByteCache = field(default_factory=lambda: ByteCache(_MAPS))
     rows: ItemFiles = field(default_factory=ItemFiles)
