@@ -30,6 +30,10 @@ class StoreError(EmbeddingsOrchError):
     """The store cannot be opened, is of another format, or lacks what was asked for."""
 
 
+class DiskFullError(StoreError):
+    """The disk that the store is on is full: what is done until there is room is in vain, and may cost money."""
+
+
 class FilterError(StoreError):
     """A search's filter is wrong; without it the search goes well."""
 
@@ -118,5 +122,7 @@ def another_run_may_succeed(error: EmbeddingsOrchError) -> bool:
     """Whether the same run could go well later, without anybody changing anything."""
     if isinstance(error, UnavailableError | PublishConflictError):
         return True
-    asks_somebody = TerminalError | ItemError | PublishRefusedError | PluginError | SpecError | MassDeleteError
+    asks_somebody = (
+        TerminalError | ItemError | PublishRefusedError | PluginError | SpecError | MassDeleteError | DiskFullError
+    )
     return not isinstance(error, asks_somebody)

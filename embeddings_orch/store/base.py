@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
-from embeddings_orch.errors import StoreError
+from embeddings_orch.errors import DiskFullError, StoreError
+from embeddings_orch.store.room import is_full
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +29,19 @@ def store_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        raise StoreError(f"{what} cannot be read or written: {short(error)}") from error
+        raise as_store_error(f"{what} cannot be read or written", error) from error
+
+
+def as_store_error(what: str, error: Exception) -> StoreError:
+    """LanceDB's error as one of ours; that the disk is full is one of its own.
+
+    Args:
+        what: which thing cannot be done.
+        error: why.
+    """
+    if is_full(error):
+        return DiskFullError(f"{what}: the disk is full ({short(error)}); make room and run again")
+    return StoreError(f"{what}: {short(error)}")
 
 
 def guard(method: F) -> F:

@@ -73,11 +73,13 @@ class Claims:
         self._ended.set()
         if self._extender is not None:
             self._extender.join()
-        if error is None:
+        try:
             self.release()
-            return
-        with suppress(StoreError):  # the error that ends the step is the one to show
-            self.release()
+        except StoreError:
+            # The claims stay there, on a full disk for one, and nobody works for them any more.
+            _given_up.add(self.holder)
+            if error is None:  # else the error that ends the step is the one to show
+                raise
 
     def take(self, keys: Sequence[str]) -> set[str]:
         """Claim those of some keys that no living run holds; returns what this one holds now."""
@@ -133,6 +135,10 @@ class Claims:
                 self.table.extend(self.holder, self.seconds)
 
 
+_given_up: set[str] = set()
+"""Holders of this process that have ended and could not take their claims back."""
+
+
 @contextmanager
 def alone(store: LanceDatabase, key: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
     """Work while no other run does the same; waits for the one that does.
@@ -152,7 +158,9 @@ def deployment_of(holder: str) -> str:
 
 
 def has_ended(holder: str) -> bool:
-    """Whether a holder was a process of this machine that has ended."""
+    """Whether a holder was a process of this machine that has ended, or a step of this process that has."""
+    if holder in _given_up:
+        return True
     machine, pid, _ = holder.rsplit("#", 2)
     # Elsewhere than on POSIX, signal 0 is not harmless.
     if machine != _machine() or os.name != "posix":

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import is_missing, short
+from embeddings_orch.store.base import as_store_error, is_missing
 from embeddings_orch.store.claims import Claims
 from embeddings_orch.store.creating import create_table, make_table, mark_key
 from embeddings_orch.store.memory import RowMemory
@@ -81,7 +81,7 @@ class LanceDatabase:
             db = lancedb.connect(self.uri)
             stored_format = _parse_format(read_rows(db, "meta", where=_FORMAT_ROW))
         except (OSError, RuntimeError, ValueError) as error:
-            raise StoreError(f"the store {self.uri} cannot be used: {short(error)}") from error
+            raise as_store_error(f"the store {self.uri} cannot be used", error) from error
         if stored_format is not None and stored_format > FORMAT:
             raise StoreError(
                 f"the store {self.uri} has format {stored_format}, this version reads up to {FORMAT}: "
@@ -151,7 +151,7 @@ class LanceDatabase:
         except (OSError, ValueError, RuntimeError) as error:
             if is_missing(error):
                 return None
-            raise StoreError(f"table {name} of the store {self.uri} cannot be opened: {short(error)}") from error
+            raise as_store_error(f"table {name} of the store {self.uri} cannot be opened", error) from error
 
     def read(
         self,
@@ -171,7 +171,7 @@ class LanceDatabase:
         try:
             return self._read_with(name, lambda db: read_rows(db, name, where=where, columns=columns, version=version))
         except (OSError, ValueError, RuntimeError) as error:
-            raise StoreError(f"table {name} of the store {self.uri} cannot be read: {short(error)}") from error
+            raise as_store_error(f"table {name} of the store {self.uri} cannot be read", error) from error
 
     def read_small(self, name: str, where: str | None = None) -> pa.Table | None:
         """The rows of a table's latest version that match, from memory where nobody wrote to the table since.
@@ -208,8 +208,8 @@ class LanceDatabase:
             # Another process may have made it a moment ago.
             table = self.open(name)
             if table is None:
-                why = short(problem) if problem else "it was removed at once"
-                raise StoreError(f"table {name} cannot be made in the store {self.uri}: {why}") from problem
+                what = f"table {name} cannot be made in the store {self.uri}"
+                raise as_store_error(what, problem) if problem else StoreError(f"{what}: it was removed at once")
             return table
 
     def overwrite(self, name: str, data: pa.Table, *, primary_key: str) -> None:
@@ -219,7 +219,7 @@ class LanceDatabase:
             try:
                 create_table(self._db, name, data=data.cast(mark_key(data.schema, primary_key)), mode="overwrite")
             except (OSError, RuntimeError, ValueError) as error:
-                raise StoreError(f"table {name} of the store {self.uri} cannot be written: {short(error)}") from error
+                raise as_store_error(f"table {name} of the store {self.uri} cannot be written", error) from error
 
     def drop(self, name: str) -> None:
         """Remove a table with all its versions, whole or half removed; nothing where there is none."""
@@ -228,7 +228,7 @@ class LanceDatabase:
             self._db.drop_table(name)
         except (OSError, RuntimeError, ValueError) as error:
             if not is_missing(error):
-                raise StoreError(f"table {name} of the store {self.uri} cannot be removed: {short(error)}") from error
+                raise as_store_error(f"table {name} of the store {self.uri} cannot be removed", error) from error
 
     def bytes(self, name: str) -> int:
         """The bytes of a table's files; on an object store those of the latest version's data."""
@@ -262,7 +262,7 @@ class LanceDatabase:
                 create_table(self._db, "meta", data=meta)
             except (ValueError, RuntimeError, OSError) as error:
                 if self._format() is None:
-                    raise StoreError(f"the store {self.uri} cannot be written: {short(error)}") from error
+                    raise as_store_error(f"the store {self.uri} cannot be written", error) from error
         self._marked = True
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from embeddings_orch.errors import DiskFullError
 from embeddings_orch.store import Store
 from embeddings_orch.store.claims import Claims, alone, has_ended
 from embeddings_orch.store.tables.claims import ClaimsTable
@@ -48,6 +49,25 @@ def test_claims_live_as_long_as_their_step_and_are_given_up_when_it_fails(store)
     with pytest.raises(KeyboardInterrupt):
         work()
     assert table.of(["a"]) == {}
+
+
+@pytest.mark.parametrize("wrong", [None, KeyboardInterrupt])
+def test_claims_that_could_not_be_given_up_keep_no_later_step_of_the_process(store, monkeypatch, wrong):
+    def fail(*_):
+        raise DiskFullError("full")
+
+    def work():
+        with Claims(store) as claims:
+            claims.take(["a"])
+            if wrong:
+                raise wrong
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClaimsTable, "release", fail)
+        with pytest.raises(wrong or DiskFullError):
+            work()
+    with Claims(store) as claims:
+        assert claims.take(["a"]) == {"a"}
 
 
 class Clock:

@@ -84,8 +84,8 @@ class LocalRunner(Runner):
                 for load in loads:
                     load.cancel()
                 flow.salvage()
-                if isinstance(error, TerminalError) and flow.stopped_by is not None:
-                    raise flow.stopped_by from error
+                if isinstance(error, TerminalError) and (first := flow.unwritten or flow.stopped_by) is not None:
+                    raise first from error
                 raise
 
 
@@ -113,6 +113,7 @@ class _Flow:
         self.most_rows = runner.checkpoint_rows if step.config.costs_money() else None
         self.committed_at = runner.clock()
         self.stopped_by: TerminalError | None = None
+        self.unwritten: Exception | None = None
 
     def put(self, loaded: Prepared | Failure) -> None:
         if isinstance(loaded, Failure):
@@ -173,9 +174,18 @@ class _Flow:
     def _checkpoint(self) -> None:
         pending, self.pending, self.pending_bytes = self.pending, Outcome(), 0
         self.committed_at = self.runner.clock()
-        self.writing.append(self.writer.submit(self.commit, pending))
+        self.writing.append(self.writer.submit(self._write, pending))
         while len(self.writing) > 1:
             self.writing.popleft().result()
+
+    def _write(self, pending: Outcome) -> None:
+        try:
+            self.commit(pending)
+        except Exception as error:
+            # Here and now: until the result is looked at, other threads would buy what cannot be kept either.
+            self.unwritten = self.unwritten or error
+            self.step.cancel()
+            raise
 
     def finish(self) -> None:
         for packer in self.filling.values():

@@ -15,10 +15,11 @@ from embeddings_orch.embedding.outcome import Outcome, Usage
 from embeddings_orch.embedding.runners import Content, Runner
 from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError
-from embeddings_orch.models.base import EmbedderConfig
+from embeddings_orch.models.base import EmbedderConfig, embedder_for
 from embeddings_orch.models.content import ContentId, Failure
 from embeddings_orch.models.rows.sums import sum_digests
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.checkpoints import Checkpoints
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta, unchanged_delta
 from embeddings_orch.pipeline.embeddings.portions import Portions
 from embeddings_orch.pipeline.embeddings.reader import ContentReader
@@ -27,6 +28,7 @@ from embeddings_orch.pipeline.progress import Meter
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.store.claims import Claims
 from embeddings_orch.store.tables.states import EmbeddingState
+from embeddings_orch.store.tables.vectors import VectorsTable
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,14 @@ def embed(
     Raises:
         TerminalError: the model or provider cannot work; what it embedded before is kept.
         StoreError: there is no catalog, or the store cannot be used.
+        DiskFullError: the store has no room; what was bought is in the store or in a file that the error names.
     """
     spec = pipeline.spec.embeddings[name]
     config: EmbedderConfig = spec.config
     versions, delta = _compare(pipeline, name, retry_failed=retry_failed)
+    checkpoints = Checkpoints(pipeline.store, delta.fingerprint)
+    if checkpoints.put_back():
+        versions, delta = _compare(pipeline, name, retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
     meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
     grace = pipeline.spec.store.gc_grace
@@ -100,11 +106,12 @@ def embed(
             # Weights replaced on disk since the plan would put another model's vectors into this table.
             if config.fingerprint() != delta.fingerprint:
                 raise TerminalError(f"{meter.step}: the model's files changed during the run; run again")
-            mended = [key for key in outcome.keys if key in delta.failures]
-            if mended or outcome.failures:
-                # Before the vectors: a failure that is forgotten too early costs a try, one kept too long is a lie.
-                pipeline.store.failures.replace(delta.fingerprint, mended, outcome.failures)
-            vectors.append([asked[key] for key in outcome.keys], outcome.vectors)
+            checkpoints.commit(
+                [asked[key] for key in outcome.keys],
+                outcome.vectors,
+                mended=[key for key in outcome.keys if key in delta.failures],
+                failures=outcome.failures,
+            )
             vectors.compact_between(grace)
             portions.wrote(len(outcome.keys))
             usage.add(outcome.usage)
@@ -114,6 +121,7 @@ def embed(
                 asked.pop(key, None)
 
     if delta.todo.num_rows:
+        checkpoints.check_room(delta.todo.num_rows, _dimensions(config, vectors))
         step = step or EmbedStep(config, outlasts=True)
         runner = runner or plugins.load("runners", pipeline.spec.runner_of(name))()
         read = ContentReader(pipeline.spec.media.config)
@@ -160,6 +168,12 @@ def embed(
     )
     _keep_state(pipeline, name, report, versions)
     return report
+
+
+def _dimensions(config: EmbedderConfig, vectors: VectorsTable) -> int | None:
+    """The length of the vectors, None where a model that costs nothing would have to be loaded to know it."""
+    known = vectors.dimensions()
+    return embedder_for(config).dimensions() if known is None and config.costs_money() else known
 
 
 class _Versions(NamedTuple):

@@ -14,13 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.store.base import short
+from embeddings_orch.store.base import as_store_error
 from embeddings_orch.store.claims import Claims
 from embeddings_orch.store.conflicts import retry_conflicts
 from embeddings_orch.store.migrations.copying import Copying
 from embeddings_orch.store.migrations.layout import FORMAT_3, new_name
 from embeddings_orch.store.migrations.old import OldStore
-from embeddings_orch.store.migrations.space import check_space, free_bytes
+from embeddings_orch.store.migrations.space import check_space
+from embeddings_orch.store.room import free_bytes
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def migrate_to_3(
                 except _TakenOverError:
                     _log.info("another process goes on with the migration of the store %s", db.uri)
     except (OSError, RuntimeError, ValueError) as error:
-        raise StoreError(f"the store {db.uri} cannot be migrated to format {FORMAT_3}: {short(error)}") from error
+        raise as_store_error(f"the store {db.uri} cannot be migrated to format {FORMAT_3}", error) from error
 
 
 def is_done(db: Any) -> bool:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.migrations.layout import new_name
 from embeddings_orch.store.migrations.old import OldStore
+from embeddings_orch.store.room import free_bytes
 
 _MARGIN = 1.1
 """Of what the old tables take: a new key has further columns beside it."""
-
-
-def free_bytes(folder: str) -> int:
-    """What the disk that a folder is on has left."""
-    return shutil.disk_usage(folder).free
 
 
 def check_space(store: OldStore, uri: str, free: Callable[[str], int] = free_bytes) -> None:

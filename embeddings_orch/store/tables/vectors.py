@@ -17,6 +17,7 @@ from embeddings_orch.models.keys import KEY, no_keys
 from embeddings_orch.store.base import Database, TableOf, guard, store_errors
 from embeddings_orch.store.conflicts import is_conflict
 from embeddings_orch.store.prune import prune, removable
+from embeddings_orch.store.room import is_full
 from embeddings_orch.store.tidy import count_fragments, should_look, used_since
 
 MOST_FRAGMENTS = 100
@@ -82,20 +83,15 @@ class VectorsTable(TableOf):
     @guard
     def append(self, contents: Sequence[ContentId], vectors: Sequence[Vectors] | Vectors) -> None:
         """Commit vectors of contents, shape (len(contents), dimensions), float32."""
-        if not contents:
-            return
-        matrix = np.ascontiguousarray(np.stack(list(vectors)) if isinstance(vectors, Sequence) else vectors, np.float32)
-        schema = _schema(matrix.shape[1])
-        flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-        columns = [
-            pa.array([content.key for content in contents], KEY),
-            pa.array([content.modality for content in contents]),
-            pa.array([bytes.fromhex(content.sha256) for content in contents], KEY),
-            pa.array([content.part or None for content in contents], pa.string()),
-        ]
+        if contents:
+            self.append_rows(vector_rows(contents, vectors))
+
+    @guard
+    def append_rows(self, rows: pa.Table) -> None:
+        """Commit rows that `vector_rows` made."""
         if self.at() is None:
             self._begin()
-        self.database.create(self.name, schema).add(pa.table([*columns, flat], schema=schema))
+        self.database.create(self.name, rows.schema).add(rows)
 
     @guard
     def compact_between(self, grace: float = 0.0, *, most: int = MOST_FRAGMENTS) -> bool:
@@ -142,7 +138,8 @@ class VectorsTable(TableOf):
         try:
             table.optimize(cleanup_older_than=_NEVER)
         except (OSError, RuntimeError, ValueError) as error:
-            if not is_conflict(error):
+            # What is to be joined is there already, and stays.
+            if not is_conflict(error) and not is_full(error):
                 raise
             return False
         with suppress(StoreError):  # another run's clean-up: one of the two is enough
@@ -201,6 +198,19 @@ def _take_rows(table: Any | None, rows: pa.Array) -> pa.Array:
         result[there] = matrix_of(taken["vector"])[places]
     flat = pa.FixedSizeListArray.from_arrays(pa.array(result.ravel()), dimensions)
     return flat if there.all() else pc.if_else(pa.array(there), flat, pa.scalar(None, flat.type))
+
+
+def vector_rows(contents: Sequence[ContentId], vectors: Sequence[Vectors] | Vectors) -> pa.Table:
+    """Rows of a table of vectors: of at least one content, and vectors, shape (len(contents), dimensions), float32."""
+    matrix = np.ascontiguousarray(np.stack(list(vectors)) if isinstance(vectors, Sequence) else vectors, np.float32)
+    columns = [
+        pa.array([content.key for content in contents], KEY),
+        pa.array([content.modality for content in contents]),
+        pa.array([bytes.fromhex(content.sha256) for content in contents], KEY),
+        pa.array([content.part or None for content in contents], pa.string()),
+        pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1]),
+    ]
+    return pa.table(columns, schema=_schema(matrix.shape[1]))
 
 
 def _schema(dimensions: int) -> pa.Schema:

@@ -53,14 +53,14 @@ def test_a_run_killed_while_vectors_are_committed_leaves_no_failure_of_a_content
     gallery.run()
     assert make_status(gallery.pipeline())["failures"] == 12
     gallery.model(reject="")
-    append = VectorsTable.append
+    append = VectorsTable.append_rows
 
-    def append_and_die(self, keys, vectors):
-        append(self, keys, vectors)
+    def append_and_die(self, rows):
+        append(self, rows)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(VectorsTable, "append", append_and_die)
+        patch.setattr(VectorsTable, "append_rows", append_and_die)
         with pytest.raises(Killed):
             gallery.run(retry_failed=True)
 
