@@ -1,12 +1,13 @@
-"""Commits what a model made; where the disk is full, in smaller parts, and what does not fit is kept elsewhere."""
+"""Commits what a model made; what the store does not take is kept elsewhere, for it may have cost money."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
-from embeddings_orch.errors import DiskFullError
+from embeddings_orch.errors import DiskFullError, StoreError
 from embeddings_orch.models.content import ContentId, Failure, Vectors
 from embeddings_orch.pipeline.embeddings.spool import Spool
 from embeddings_orch.store import Store
@@ -80,7 +81,7 @@ class Checkpoints:
             failures: of other contents.
 
         Raises:
-            DiskFullError: not all of it could be written; vectors that were not are in the spool, if that has room.
+            StoreError: not all of it could be written; vectors that were not are in the spool, if that has room.
         """
         rows = vector_rows(contents, vectors) if contents else None
         try:
@@ -89,13 +90,19 @@ class Checkpoints:
                 self._store.failures.replace(self._fingerprint, mended, failures)
             if rows is not None:
                 self._append(rows)
-        except DiskFullError as error:
+        except StoreError as error:
             if rows is None:
                 raise
-            raise self._keep_elsewhere(rows) from error
+            raise (self._keep_beside(rows) if isinstance(error, DiskFullError) else self._keep(rows, error)) from error
 
-    def _keep_elsewhere(self, rows: pa.Table) -> DiskFullError:
-        """Keep rows where there is room, and say where they are."""
+    def _keep(self, rows: pa.Table, error: StoreError) -> StoreError:
+        """Keep rows that a store did not take, whatever is wrong with it, and say where they are."""
+        if (path := self._spool.keep(rows)) is None:
+            return error
+        return StoreError(f"{error}. {_kept(path)}")
+
+    def _keep_beside(self, rows: pa.Table) -> DiskFullError:
+        """Keep rows for which a disk has no room where there is some, and say where they are."""
         left = rows.slice(self._append_parts(rows))
         lacking = max(self._lacking, left.num_rows)
         needed = lacking * (rows.nbytes // rows.num_rows + _BESIDE)
@@ -107,10 +114,7 @@ class Checkpoints:
             return DiskFullError(
                 f"{full}, and there is no room elsewhere on this machine: {left.num_rows:,} vectors are lost; make room"
             )
-        return DiskFullError(
-            f"{full}. Those that were made already are kept in {path.parent}, and the next run on this machine puts "
-            "them into the store; make room before it"
-        )
+        return DiskFullError(f"{full}; make room, and run again. {_kept(path)}")
 
     def _append(self, rows: pa.Table) -> None:
         self._vectors.append_rows(rows)
@@ -131,3 +135,7 @@ class Checkpoints:
             except DiskFullError:
                 size //= 2
         return kept
+
+
+def _kept(path: Path) -> str:
+    return f"Vectors that were made already are kept in {path.parent}, and the next run on this machine takes them"

@@ -1,4 +1,4 @@
-"""A disk that is full: nothing is bought in vain, and what was bought is paid for once."""
+"""A disk that is full, or takes nothing: nothing is bought in vain, and what was bought is paid for once."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from content_ids import text_ids
 from embeddings_orch.embedding.runners.local import LocalRunner
-from embeddings_orch.errors import DiskFullError, another_run_may_succeed
+from embeddings_orch.errors import DiskFullError, StoreError, another_run_may_succeed
 from embeddings_orch.pipeline import Pipeline
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.embeddings.checkpoints import Checkpoints
@@ -113,6 +113,27 @@ def test_a_disk_with_too_little_room_is_told_before_the_first_call(project, disk
     with pytest.raises(DiskFullError, match=told):
         embed(project, "toy")
     assert paid() == calls
+
+
+def test_a_store_that_becomes_read_only_in_the_middle_of_a_run_costs_nothing_twice(project, disk, monkeypatch):
+    system, remount, read_only = ctypes.CDLL(None), 32, 1  # MS_REMOUNT, MS_RDONLY of mount(2)
+    call = CountingEmbedder.embed
+
+    def protect(self, batch):
+        vectors = call(self, batch)
+        if len(CountingEmbedder.calls) == 10:
+            assert not system.mount(b"tmpfs", bytes(disk), b"tmpfs", remount | read_only, None)
+        return vectors
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CountingEmbedder, "embed", protect)
+        with pytest.raises(StoreError, match="Read-only file system"):
+            embed(project, "toy", runner=LocalRunner(2, checkpoint_bytes=400_000))
+    assert 0 < paid() < TEXTS
+    assert not system.mount(b"tmpfs", bytes(disk), b"tmpfs", remount, None)
+    report = embed(project, "toy")
+    assert paid() == TEXTS
+    assert project.store.vectors(report.fingerprint).total() == TEXTS
 
 
 @pytest.mark.parametrize("count", [10, 700])
