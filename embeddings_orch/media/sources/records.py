@@ -33,7 +33,7 @@ FORMATS: dict[str, Format] = {
 
 GZIP = ".gz"
 DELIMITERS = ",;\t|"
-"""What may stand between the fields of a CSV, where it is not told; of several, what the header has most of."""
+"""What may stand between the fields of a CSV, where it is not told; of several, what makes most names of the header."""
 
 _LONGEST_FIELD, _LONGEST_HEADER = 2**31 - 1, 1_000_000
 
@@ -167,8 +167,14 @@ def _header(names: list[str], name: str) -> list[str]:
 
 
 def _delimiter(text: str) -> str:
-    header = text[:_LONGEST_HEADER].lstrip("\r\n").partition("\n")[0]
-    return max(DELIMITERS, key=header.count)  # of equal ones the first: the comma
+    start = text[:_LONGEST_HEADER].lstrip("\r\n")
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        # Not the characters of the line: a name in quotes may have any, and a quote left over was cut through.
+        names = next(csv.reader(StringIO(start, newline=""), delimiter=delimiter), [])
+        return -sum(name.count('"') for name in names), len(names)
+
+    return max(DELIMITERS, key=fit)  # of equal ones the first: the comma
 
 
 def _read_jsonl(data: bytes, records: Records) -> None:

@@ -51,6 +51,23 @@ def test_a_header_of_one_column_has_no_separator_and_two_of_a_kind_mean_commas(t
     assert scan(tmp_path / "t.csv", id="id;x").table["id"].to_pylist() == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "column"),
+    [
+        ('id,"words; of; it"', "x,y", "words; of; it"),
+        ('id;"words, of, it"', "x;y", "words, of, it"),
+        ('id,"words;\nof;\nit"', "x,y", "words;\nof;\nit"),
+        ('id|"5"", 6"", 7"""', "x|y", '5", 6", 7"'),
+        ("id,words", "x,y;z;z", "words"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_what_is_in_quotes_or_behind_the_header_separates_nothing(tmp_path, header, row, column, end):
+    (tmp_path / "t.csv").write_bytes(f"{header}{end}{row}{end}".encode())
+    (found,) = scan(tmp_path / "t.csv", text=column).table.to_pylist()
+    assert (found["id"], found["text"]) == ("x", row[2:])
+
+
 @pytest.mark.parametrize("name", ["t.json", "t.jsonl", "t.ndjson"])
 @pytest.mark.parametrize("array", [True, False])
 def test_json_is_an_array_or_lines(tmp_path, name, array):
