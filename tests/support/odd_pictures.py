@@ -126,6 +126,9 @@ def halves() -> dict[str, bytes]:
         "half.gif": encoded(smooth(), "GIF")[:-200],
         "half.webp": encoded(smooth(), "WEBP", lossless=True)[:-12],
         "start-alone.png": png[:8],
+        "before.jpg": b"\n" + jpeg,
+        "behind.jpg": jpeg + b"\0\0\0\x18ftypmp42" + bytes(500),
+        "behind.png": png + b"\n<!-- behind -->\n",
         "huge.png": PNG_START + chunk(b"IHDR", huge) + png[33:],
     }
 
@@ -191,10 +194,12 @@ def kinds() -> dict[str, bytes]:
         "palette-and-alpha.gif": encoded(palette, "GIF", transparency=3),
         "colour-key.png": encoded(few, "PNG", transparency=(255, 255, 255)),
         "deep.png": PNG_START + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(deep)) + chunk(b"IEND", b""),
+        "interlaced.png": interlaced(pixels),
         "animated.gif": encoded(few, "GIF", save_all=True, append_images=[other], duration=100),
         "animated.webp": encoded(few, "WEBP", save_all=True, append_images=[other], lossless=True),
         "animated.png": encoded(few, "PNG", save_all=True, append_images=[other]),
         "pages.tif": encoded(few, "TIFF", save_all=True, append_images=[other]),
+        "deflated.tif": encoded(few, "TIFF", compression="tiff_adobe_deflate"),
         "lzw.tif": encoded(few, "TIFF", compression="tiff_lzw"),
         "few.bmp": encoded(few, "BMP"),
         "palette.bmp": encoded(whole, "BMP"),
@@ -207,6 +212,18 @@ def kinds() -> dict[str, bytes]:
         "progressive.jpg": encoded(few, "JPEG", quality=100, subsampling=0, progressive=True),
         "few.ico": encoded(few, "ICO", sizes=[(16, 16)]),
     }
+
+
+def interlaced(pixels: np.ndarray) -> bytes:
+    """A PNG in Adam7's seven passes, which Pillow does not write."""
+    height, width, _ = pixels.shape
+    starts = [(0, 0), (0, 4), (4, 0), (0, 2), (2, 0), (0, 1), (1, 0)]
+    steps = [(8, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 2), (2, 1)]
+    data = b""
+    for (top, left), (down, right) in zip(starts, steps, strict=True):
+        data += b"".join(b"\0" + row.tobytes() for row in pixels[top::down, left::right])
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1)
+    return PNG_START + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def shapes() -> dict[str, bytes]:
@@ -227,5 +244,7 @@ def not_pictures() -> dict[str, bytes]:
         "drawing.png": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>\n',
         "pointer.png": b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"0" * 64),
         "zeros.png": bytes(64),
+        "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>\n',
+        "silence.wav": b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\0\0\0",
         "picture.txt": encoded(smooth(), "PNG"),
     }

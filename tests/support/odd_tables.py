@@ -56,11 +56,19 @@ def separated() -> dict[str, bytes]:
         "long-cell.csv.gz": packed(long),
         "blank-lines.csv": b"\n\nid,text\n\na,red\n\n\nb,green\n\n",
         "quoted-newlines.csv": b'id,text\na,"first\nsecond, ""third"""\nb,"\r\n"\n',
+        "all-quoted.csv": b'"id","text"\r\n"a","red"\r\n',
+        "quoted-header.csv": b'"text; or ""words""; in brief",id\nred,a\n',
+        "quote-within.csv": b'id,text\na,5" pipe\nb,"6"" pipe"\n',
+        "single-quotes.csv": b"id,text\na,'red, green'\nb,'blue'\n",
+        "zeros-behind.csv.gz": packed(plain) + bytes(512),
+        "two-members.csv.gz": packed(b"id,text\n") + packed(b"a,red\n"),
+        "wrong-sum.csv.gz": packed(plain)[:-8] + bytes(4) + packed(plain)[-4:],
+        "gzip-called.csv": packed(plain),
+        "unknown.xlsx": b"PK\3\4",
         "ragged.csv": b"id,text,price\na,red,1\nb,red, green,2\nc,blue\nd,white,4\n",
         "cut.csv": b"id,text,price\na,red,1\nb,gre",
         "open-quote.csv": b'id,text\na,"red\nb,green\n',
         "no-header.csv": b"a,red\nb,green\n",
-        "twice.csv": b"id,text,text\na,red,green\n",
         "latin-1.csv": "id,text\na,grün\n".encode("latin-1"),
         "utf-16.csv": "id,text\na,grün\n".encode("utf-16"),
         "empty.csv": b"",
@@ -85,6 +93,14 @@ def lines() -> dict[str, bytes]:
         "cut.json": b"[" + record + b', {"id": "b", "te',
         "packed.jsonl.gz": packed(record + b"\n"),
         "bad-line.jsonl": record + b'\n{"id": "b", text}\n[1, 2]\n{"id": "d", "text": "a dog"}\n',
+        "mark.jsonl": b"\xef\xbb\xbf" + record + b"\n",
+        "crlf.jsonl": record + b'\r\n{"id": "b", "text": "a dog"}\r\n',
+        "line-sign.jsonl": '{"id": "a", "text": "one\u2028line\x85"}\n'.encode(),
+        "latin-1-line.jsonl": record + b'\n{"id": "b", "text": "gr\xfcn"}\n',
+        "trailing-comma.json": b"[" + record + b",]",
+        "scalars.json": b'[1, "x", null, ' + record + b"]",
+        "empty-array.json": b"[]",
+        "large.jsonl": b'{"id": "a", "text": "x", "n": 9223372036854775808}\n{"id": "b", "text": "y", "n": 1}\n',
         "cut.jsonl": record + b'\n{"id": "b", "te',
         "half-pair.jsonl": record + b'\n{"id": "b", "text": "\\ud800"}\n',
         "deep.jsonl": record + b'\n{"id": "b", "text": ' + b"[" * 5_000 + b"]" * 5_000 + b"}\n",
@@ -144,6 +160,23 @@ def files() -> dict[str, bytes]:
     return {
         "pictures/a picture.png": encoded(smooth(), "PNG"),
         "pictures/%41.txt": b"a text\n",
+        "pictures/half.png": encoded(smooth(), "PNG")[:-30],
+        "pictures/latin-1.txt": b"gr\xfcn",
+        "pictures/empty.txt": b"",
+        "broken-files.csv": (
+            b"id,uri\n"
+            b"good,pictures/a picture.png\n"
+            b"half,pictures/half.png\n"
+            b"latin,pictures/latin-1.txt\n"
+            b"empty,pictures/empty.txt\n"
+            b"nul,pictures/a\0.png\n"
+        ),
+        "uris.jsonl": (
+            b'{"id": "a", "uri": 7}\n'
+            b'{"id": "b", "uri": ["pictures/%41.txt"]}\n'
+            b'{"id": "c", "uri": "pictures/%41.txt\\n"}\n'
+            b'{"id": "d", "uri": "", "text": "a text alone"}\n'
+        ),
         "uris.csv": (
             b"id,uri\n"
             b"relative,pictures/a picture.png\n"

@@ -21,6 +21,9 @@ def make_texts() -> dict[str, bytes]:
         "utf-16-big.txt": b"\xfe\xff" + GREETING.encode("utf-16-be"),
         "utf-16-without-mark.txt": "Köln am Rhein".encode("utf-16-le"),
         "latin-1.txt": "Grüße aus München".encode("latin-1"),
+        "windows.txt": "“quoted” – €".encode("cp1252"),
+        "shift-jis.txt": "東京".encode("shift-jis"),
+        "utf-32.txt": "Köln".encode("utf-32"),
         "cut-character.txt": "zwölf Züge".encode()[:-3] + b"\xc3",
         "lines.txt": b"first line\nsecond line\n",
         "crlf.txt": b"first line\r\nsecond line\r\n",
@@ -107,10 +110,24 @@ def make_names() -> dict[str, bytes]:
 
 
 def make_folders() -> dict[str, bytes]:
-    """Folders that are refused as a whole."""
+    """Folders of which each is a source of its own: some are refused as a whole."""
     text, picture = b"a text\n", encoded(smooth(), "PNG")
     return {
         "nothing-known/notes.xyz": b"?",
+        "hidden/a.txt": text,
+        "hidden/.a.txt": text,
+        "hidden/._b.png": b"\0\5\x16\7",
+        "hidden/.DS_Store": b"\0",
+        "hidden/.cache/c.txt": text,
+        "hidden/Thumbs.db": b"\xd0\xcf",
+        "like-a-picture/folder.png/a.txt": text,
+        "like-a-picture/metadata.csv/b.txt": b"another text\n",
+        "other-types/one/a.txt": b"one\n",
+        "other-types/one/metadata.csv": b"file_name,stars,price,day\na.txt,1,1,2024-01-05\n",
+        "other-types/two/a.txt": b"two\n",
+        "other-types/two/metadata.csv": b"file_name,stars,price,flag\na.txt,many,2.5,true\n",
+        "other-types/three/a.txt": b"three\n",
+        "other-types/three/metadata.jsonl": b'{"file_name": "a.txt", "stars": 3, "price": 7, "flag": false}\n',
         "two-metadata/a.txt": text,
         "two-metadata/metadata.csv": b"file_name,caption\na.txt,one\n",
         "two-metadata/metadata.jsonl": b'{"file_name": "a.txt", "caption": "two"}\n',
