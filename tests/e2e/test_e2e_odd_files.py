@@ -6,6 +6,7 @@ A new case is a file there and a line in the manifest.
 from __future__ import annotations
 
 import math
+from datetime import time, timedelta
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -26,7 +27,7 @@ def media(tmp_path_factory) -> OddRun:
 
 
 def same(value, expected) -> bool:
-    if isinstance(value, Decimal):  # YAML has none
+    if isinstance(value, Decimal | time | timedelta):  # YAML has none
         return str(value) == expected
     if isinstance(value, float) and math.isnan(value):
         return isinstance(expected, float) and math.isnan(expected)

@@ -84,6 +84,7 @@ class OddSource(_Strict):
         passed_over: how many files are none of the items.
         embedded: distinct contents, where they are fewer than the items.
         types: of some columns, as a search shows them.
+        full_text: options of the index's full text, where a query has keywords.
         found: queries.
     """
 
@@ -96,6 +97,7 @@ class OddSource(_Strict):
     passed_over: int = 0
     embedded: int | None = None
     types: dict[str, str] = {}
+    full_text: dict[str, Any] = {}
     found: list[OddQuery] = []
 
 
@@ -218,11 +220,12 @@ def run_source(root: Path, kind: str, name: str, odd: OddSource) -> OddRun:
             gallery.add(file, (ODD / kind / file).read_bytes().replace(b"{here}", here))
         media = {"source": "table", "path": f"media/{name}", **odd.settings}
     by_words = any(query.keyword for query in odd.found)
-    _declare(gallery, media, {"provider": "counting", "decode": True}, ["text"] if by_words else [])
+    full_text: Any = {"columns": ["text"], **odd.full_text} if by_words else []
+    _declare(gallery, media, {"provider": "counting", "decode": True}, full_text)
     return _run(gallery, indexed=bool(odd.found or odd.types))
 
 
-def _declare(gallery: Gallery, media: dict[str, Any], model: dict[str, Any], full_text: list[str]) -> None:
+def _declare(gallery: Gallery, media: dict[str, Any], model: dict[str, Any], full_text: Any) -> None:
     checks = {"max_failed": 1, "min_recall": 0}
     gallery.declare(
         name="odd",
