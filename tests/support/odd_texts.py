@@ -119,7 +119,6 @@ def make_folders() -> dict[str, bytes]:
         "hidden/._b.png": b"\0\5\x16\7",
         "hidden/.DS_Store": b"\0",
         "hidden/.cache/c.txt": text,
-        "hidden/Thumbs.db": b"\xd0\xcf",
         "like-a-picture/folder.png/a.txt": text,
         "like-a-picture/metadata.csv/b.txt": b"another text\n",
         "other-types/one/a.txt": b"one\n",
