@@ -38,22 +38,27 @@ def _read_stop_words(value: Any) -> Any:
 
 
 class FullTextSpec(Spec):
-    """The columns of an index's full text, and how their words are made; what is not given is LanceDB's default."""
+    """The columns of an index's full text, and how their words are made; without options, words of every language."""
 
     columns: tuple[Name, ...] = Field(min_length=1, description="Text columns that keyword search reads.")
     tokenizer: Tokenizer = Field(
-        default="simple",
-        description="What parts a text: simple (at spaces and signs), whitespace, icu (by dictionary, also Chinese, "
-        "Japanese and Thai), icu/split (and at signs within a word), ngram (all pieces of words), raw (nothing).",
+        default="icu",
+        description="What parts a text: icu (words of every language, by dictionary in Chinese, Japanese and Thai), "
+        "icu/split (and at signs within a word), simple (at spaces and signs), whitespace, ngram (all pieces of "
+        "words), raw (nothing); default icu.",
     )
-    language: Language | None = Field(default=None, description="Whose stems and stop words; default English.")
+    language: Language | None = Field(
+        default=None, description="Whose stems, and stop words of simple and whitespace; without it there are neither."
+    )
     stem: bool | None = Field(
-        default=None, description="Whether a word is found by its other forms, runs by running; default true."
+        default=None,
+        description="Whether a word is found by its other forms, runs by running; default true where a language is "
+        "given, which is else English.",
     )
     stop_words: Annotated[bool | tuple[str, ...] | None, BeforeValidator(_read_stop_words)] = Field(
         default=None,
         description="Whether the language's stop words (the, and) are left out, or a list of those to leave out. "
-        "Default true, for simple and whitespace.",
+        "Default true for simple and whitespace where a language is given, which is else English.",
     )
     lower_case: bool = Field(default=True, description="Whether capitals are the same as small letters.")
     ascii_folding: bool = Field(default=True, description="Whether é is the same as e, and ß as ss.")
@@ -124,7 +129,7 @@ def _refusal(tokenizer: str, key: str, value: Any) -> str:
     if tokenizer in MULTILINGUAL and key == "stop_words" and value is True:
         return (
             f"for the tokenizer {tokenizer} LanceDB leaves out the stop words of all languages at once, cat and dog "
-            "among them; leave this out, or list the words"
+            "among them; leave this out, list the words, or choose tokenizer: simple"
         )
     return ""
 

@@ -86,8 +86,10 @@ class IndexSpec(Spec):
 
     @property
     def analysis(self) -> Analysis:
-        """How the words of these are made."""
-        return self.full_text.analysis if isinstance(self.full_text, FullTextSpec) else Analysis()
+        """How the words of these are made; without any it is one for all."""
+        if isinstance(self.full_text, FullTextSpec):
+            return self.full_text.analysis
+        return Analysis.of_options({}) if self.full_text else Analysis()
 
     @field_validator("map")
     @classmethod

@@ -285,7 +285,7 @@ class PipelineSpec(Spec):
             for name in spec.vectors
         }
         identity = {"vectors": vectors, "metric": spec.metric, "full_text": sorted(set(spec.text_columns))}
-        # Only where it is another than the default: the version of a table outlives the options that come to it.
+        # Only what differs from LanceDB's own: the version of a table outlives options and defaults that come to it.
         analysis = spec.analysis.to_data()
         return digest({**identity, "analysis": analysis} if analysis else identity)
 

@@ -92,16 +92,16 @@ def test_generations_as_json(cli, two):
 @pytest.mark.slow
 def test_options_of_the_full_text_are_listed_where_a_generation_has_some(cli, two, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    edit(two, indexes={"found": {"vectors": ["toy"], "full_text": {"columns": ["caption"], "tokenizer": "icu"}}})
+    edit(two, indexes={"found": {"vectors": ["toy"], "full_text": {"columns": ["caption"], "language": "German"}}})
     cli("run", "--file", two)
     for verb in ("generations", "status"):
         header, *rows = cli(verb, "--file", two).stdout.splitlines()
         assert "full text" in header
-        assert "caption (tokenizer icu, stop_words false)" in rows[0]
+        assert "caption (language German)" in rows[0]
         assert "(" not in rows[1]
     assert answer(cli("status", "--file", two, "--json"))["indexes"][0]["generations"][-1]["full_text_options"] == {
-        "tokenizer": "icu", "stop_words": False,
-    }  # fmt: skip
+        "language": "German"
+    }
 
 
 def test_before_the_first_run_nothing_is_listed_and_nothing_is_written(cli, declare, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embeddings_orch.models.analysis import Analysis, describe_full_text_change
+from embeddings_orch.models.analysis import Analysis, describe_full_text, describe_full_text_change, options_of
 
 lengths = st.integers(1, 32)
 analyses = st.builds(
@@ -32,25 +32,86 @@ def test_two_have_the_same_data_only_where_they_are_the_same(one, other):
     assert bool(describe_full_text_change(["a"], one, ["a"], other)) is (one != other)
 
 
-def test_nothing_is_kept_of_the_default():
-    assert Analysis().to_data() == {}
-    assert Analysis.from_data({}) == Analysis.of_options({}) == Analysis()
+def test_what_a_store_does_not_say_means_the_same_for_ever():
+    lancedbs_own = Analysis("simple", "English", True, True, True, True, 40, 3, 3)
+    assert Analysis.from_data({}) == lancedbs_own
+    assert lancedbs_own.to_data() == {}
+    assert Analysis.of_options(lancedbs_own.to_options()) == lancedbs_own
+
+
+def test_a_declaration_without_options_means_words_of_every_language():
+    assert Analysis.of_options({}) == Analysis("icu", "English", False, False, True, True, 160, 3, 3)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"tokenizer": "simple", "language": "English", "stem": True, "stop_words": True},
-        {"max_token_length": 40, "lower_case": True, "ascii_folding": True},
-        {"language": "English"},
+        {"tokenizer": "icu", "stem": False, "stop_words": False},
+        {"max_token_length": 160, "lower_case": True, "ascii_folding": True},
+        {"stop_words": []},
     ],
 )
 def test_a_default_that_is_written_out_is_the_default(options):
-    assert Analysis.of_options(options) == Analysis()
+    analysis = Analysis.of_options(options)
+    assert analysis == Analysis.of_options({})
+    assert analysis.to_options() == {}
+
+
+@pytest.mark.parametrize("tokenizer", ["icu", "icu/split", "simple", "whitespace"])
+def test_a_language_asks_for_its_stems_and_for_its_stop_words_where_there_are_any(tokenizer):
+    without = Analysis.of_options({"tokenizer": tokenizer})
+    german = Analysis.of_options({"tokenizer": tokenizer, "language": "German"})
+    assert (without.stem, without.stop_words) == (False, False)
+    assert (german.stem, german.stop_words) == (True, tokenizer in ("simple", "whitespace"))
+
+
+def test_stems_without_a_language_are_english():
+    assert Analysis.of_options({"stem": True}) == Analysis.of_options({"language": "English"})
+
+
+words = st.lists(st.text("aB", min_size=1), max_size=3)
+word_options = st.fixed_dictionaries(
+    {},
+    optional={
+        "tokenizer": st.sampled_from(["simple", "whitespace", "icu", "icu/split"]),
+        "language": st.sampled_from(["English", "German"]),
+        "stem": st.booleans(),
+        "stop_words": st.booleans() | words,
+        "lower_case": st.booleans(),
+        "ascii_folding": st.booleans(),
+        "max_token_length": st.integers(1, 200),
+    },
+)
+piece_options = st.fixed_dictionaries(
+    {"tokenizer": st.just("ngram")}, optional={"ngram_min_length": st.integers(1, 4), "ngram_max_length": lengths}
+)
+raw_options = st.fixed_dictionaries(
+    {"tokenizer": st.just("raw")}, optional={"max_token_length": st.integers(1, 200), "lower_case": st.booleans()}
+)
+
+
+@given(word_options | piece_options | raw_options)
+def test_what_is_listed_can_be_declared(options):
+    analysis = Analysis.of_options(options)
+    listed = analysis.to_options()
+    assert Analysis.of_options(listed) == analysis
+    assert (listed == {}) is (analysis == Analysis.of_options({}))
+
+
+def test_the_options_that_are_listed_are_few():
+    assert Analysis().to_options() == {"tokenizer": "simple", "language": "English", "max_token_length": 40}
+    for options in ({"language": "German"}, {"tokenizer": "ngram"}, {"stop_words": ["der"]}):
+        assert Analysis.of_options(options).to_options() == options
+
+
+def test_an_index_without_full_text_has_no_options():
+    assert options_of((), Analysis()) == {}
+    assert describe_full_text((), {}) == ""
+    assert describe_full_text(("a", "b"), options_of(("a", "b"), Analysis.of_options({}))) == "a, b"
 
 
 def test_what_changes_nothing_does_not_count():
-    plain = {"stem": False, "stop_words": False}
+    plain = {"stem": False, "stop_words": False, "tokenizer": "simple"}
     assert Analysis.of_options({**plain, "language": "German"}) == Analysis.of_options(plain)
     assert Analysis.of_options({"stop_words": ["The", "the", "a"]}) == Analysis.of_options({"stop_words": ["a", "the"]})
     assert Analysis.of_options({"stop_words": []}) == Analysis.of_options({"stop_words": False})
@@ -92,10 +153,10 @@ def test_every_option_is_one_that_can_change():
 
 
 def test_columns_that_come_and_go_are_told():
-    german = Analysis(language="German")
-    assert describe_full_text_change((), Analysis(), ("a", "b"), german) == "full_text none -> a, b (language German)"
-    assert describe_full_text_change(("a", "b"), german, (), Analysis()) == "full_text a, b -> none"
+    german, english = Analysis.of_options({"language": "German"}), Analysis.of_options({"language": "English"})
+    assert describe_full_text_change((), english, ("a", "b"), german) == "full_text none -> a, b (language German)"
+    assert describe_full_text_change(("a", "b"), german, (), english) == "full_text a, b -> none"
     assert describe_full_text_change(("a", "b"), german, ("b", "a"), german) == ""
-    assert describe_full_text_change(("a",), Analysis(), ("b",), german) == (
+    assert describe_full_text_change(("a",), english, ("b",), german) == (
         "full_text a -> b, full_text: language English -> German"
     )

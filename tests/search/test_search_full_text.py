@@ -1,12 +1,18 @@
 """Search of an index whose full text has options, after a run of the pipeline."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from embeddings_orch.pipeline.garbage.collect import collect
+from embeddings_orch.pipeline.garbage.listing import make_gc
+from embeddings_orch.pipeline.garbage.needs import Needs
 from embeddings_orch.pipeline.plan.plan import make_plan
 from embeddings_orch.pipeline.plan.status import list_generations
+from embeddings_orch.pipeline.published.publish import release
+from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
 from embeddings_orch.store.store import Store
-from galleries import Gallery
 from kept import after
 
 CAPTIONS = ["ein altes Haus", "viele Häuser", "東京都の猫", "to be or not to be", "der Hund"]
@@ -33,9 +39,9 @@ def published(gallery):
     ("options", "query", "before", "now"),
     [
         ({"language": "German"}, "Haus", ["p000.png"], ["p000.png", "p001.png"]),
-        ({"tokenizer": "icu"}, "猫", [], ["p002.png"]),
+        ({"tokenizer": "simple"}, "猫", ["p002.png"], []),
         ({"tokenizer": "ngram", "ngram_min_length": 2}, "京都", [], ["p002.png"]),
-        ({"stop_words": False}, "to be or not to be", [], ["p003.png"]),
+        ({"tokenizer": "simple", "language": "English"}, "to be or not to be", ["p003.png"], []),
         ({"stop_words": ["hund"]}, "Hund", ["p004.png"], []),
     ],
 )
@@ -61,7 +67,7 @@ def test_another_option_is_a_new_generation_of_the_same_vectors(gallery, right, 
 @after(caption)
 def test_a_default_that_is_written_out_builds_nothing(gallery):
     earlier, tables = published(gallery), gallery.versions()
-    declare(gallery, language="English", tokenizer="simple", stop_words=True)
+    declare(gallery, tokenizer="icu", stem=False, stop_words=False)
     assert make_plan(gallery.pipeline()).changes is False
     gallery.run()
     assert (published(gallery), gallery.versions()) == (earlier, tables)
@@ -73,7 +79,7 @@ def test_the_plan_says_what_changes(gallery):
     plan = gallery.plan()
     assert plan["index/found"].reason == (
         "its models, columns or settings changed: a new table "
-        "(full_text: language English -> German, stop_words true -> [der])"
+        "(full_text: language English -> German, stem false -> true, stop_words false -> [der])"
     )
     assert plan["embeddings/toy"].reason == "up to date"
 
@@ -126,9 +132,44 @@ def test_the_list_of_generations_has_the_options_of_each(gallery):
     assert (now["full_text"], now["full_text_options"]) == (["caption"], {"language": "German"})
 
 
-@after(Gallery.run)
-def test_a_generation_of_before_there_were_options_has_the_defaults(gallery):
-    store = Store(gallery.pipeline().spec.store.uri)
-    (row,) = store.open("index_generations").to_arrow().to_pylist()
+LANCEDBS_OWN = {"tokenizer": "simple", "language": "English", "max_token_length": 40}
+
+
+def caption_as_lancedb_would(gallery):
+    declare(gallery, **LANCEDBS_OWN)
+    caption(gallery)
+
+
+@after(caption_as_lancedb_would)
+def test_a_table_that_says_nothing_of_its_words_gives_way_to_words_of_every_language(gallery, right):
+    def find(query):
+        return [hit.id for hit in right.opened(gallery).search(keyword=query)]
+
+    old = published(gallery)
+    (row,) = Store(gallery.pipeline().spec.store.uri).open("index_generations").to_arrow().to_pylist()
     assert "analysis" not in row["settings"]
-    assert published(gallery).analysis.to_data() == {}
+    assert list_generations(gallery.pipeline(), "found")["generations"][0]["full_text_options"] == LANCEDBS_OWN
+    assert (find("猫"), find("to be or not to be")) == ([], [])
+
+    gallery.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["caption"]}})
+    assert gallery.plan()["index/found"].reason == (
+        "its models, columns or settings changed: a new table (full_text: tokenizer simple -> icu, stem true -> false, "
+        "stop_words true -> false, max_token_length 40 -> 160)"
+    )
+    gallery.forget_calls()
+    gallery.run()
+    assert gallery.calls() == [], "something was embedded"
+    assert (find("猫"), find("to be or not to be")) == (["p002.png"], ["p003.png"])
+
+    report = rollback(gallery.pipeline(), "found")
+    assert (report.generation.id, report.held) == (old.id, True)
+    gallery.run()
+    assert (published(gallery).id, find("猫")) == (old.id, [])
+    asked = Needs(gallery.pipeline(), clock=lambda: datetime.now(UTC) + timedelta(hours=2))
+    collect(asked, make_gc(asked))
+    release(gallery.pipeline(), "found")
+    assert find("猫") == ["p002.png"]
+    declare(gallery, **LANCEDBS_OWN)
+    gallery.run()
+    assert published(gallery).id == old.id, "it is built again"
+    assert gallery.calls() == []

@@ -36,40 +36,49 @@ def version_of(full_text):
     return spec_of(full_text).index_version("found")
 
 
+LANCEDBS_OWN = {"tokenizer": "simple", "language": "English", "max_token_length": 40}
+
+
 @pytest.mark.parametrize(
-    ("columns", "version"),
+    ("full_text", "version"),
     [
-        (["caption", "title"], "e3e7809649e440719942ddb7b4e527a536cfbac8a7b0a593f463d0c8dd727371"),
+        (["caption", "title"], "13852ed10adca5142cbd732c2743d2ada45399a05e2cf3e3d6c056ccf92ae4d8"),
+        # What tables that say nothing of their options were built with.
+        (
+            {"columns": ["caption", "title"], **LANCEDBS_OWN},
+            "e3e7809649e440719942ddb7b4e527a536cfbac8a7b0a593f463d0c8dd727371",
+        ),
         ([], "ad06796db4d2dfa3b80af99e26df839523280ec8aa4b3c5d8a31fe1bf9758b99"),
     ],
 )
-def test_a_declaration_without_options_keeps_its_version_for_ever(columns, version):
-    assert version_of(columns) == version
+def test_what_is_declared_keeps_its_version_for_ever(full_text, version):
+    assert version_of(full_text) == version
 
 
 def test_a_mapping_without_options_is_the_list():
     as_list, as_mapping = spec_of(["caption", "title"]), spec_of({"columns": ["title", "caption"]})
     assert as_list.index_version("found") == as_mapping.index_version("found")
     assert as_mapping.indexes["found"].text_columns == ("title", "caption")
-    assert as_mapping.indexes["found"].analysis == as_list.indexes["found"].analysis == Analysis()
+    assert as_mapping.indexes["found"].analysis == as_list.indexes["found"].analysis == Analysis.of_options({})
 
 
 def test_a_default_that_is_written_out_keeps_the_version():
-    written = {"tokenizer": "simple", "language": "English", "stem": True, "stop_words": True, "max_token_length": 40}
+    written = {"tokenizer": "icu", "stem": False, "stop_words": False, "max_token_length": 160}
     assert version_of({"columns": ["caption"], **written}) == version_of(["caption"])
 
 
 SETTINGS = [
     {},
     {"language": "German"},
-    {"stem": False},
-    {"stop_words": False},
+    {"stem": True},
     {"stop_words": ["the"]},
     {"lower_case": False},
     {"ascii_folding": False},
     {"max_token_length": 80},
     {"tokenizer": "whitespace"},
-    {"tokenizer": "icu"},
+    {"tokenizer": "simple"},
+    {"tokenizer": "simple", "stop_words": True},
+    {"tokenizer": "simple", "language": "English"},
     {"tokenizer": "icu/split"},
     {"tokenizer": "raw"},
     {"tokenizer": "ngram"},
@@ -160,6 +169,12 @@ def refused(tmp_path: Path, full_text: str) -> list[str]:
 def test_what_is_wrong_is_told_with_its_line(tmp_path, full_text, said):
     (message,) = refused(tmp_path, full_text)
     assert message.startswith(said)
+
+
+def test_stop_words_of_the_default_tokenizer_are_refused_with_the_one_that_has_them(tmp_path):
+    (message,) = refused(tmp_path, "{ columns: [caption],\nstop_words: true }")
+    assert message.startswith("9: T.stop_words: for the tokenizer icu LanceDB leaves out the stop words of all")
+    assert message.endswith("leave this out, list the words, or choose tokenizer: simple (given: True)")
 
 
 WORDS = "makes no words, which this is about; leave it out, or choose simple, whitespace, icu or icu/split"

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from embeddings_orch.cli.output.terminal import count_of_contents, plain_console, plain_table
-from embeddings_orch.models.analysis import Analysis, describe_full_text
+from embeddings_orch.models.analysis import describe_full_text
 from embeddings_orch.pipeline.garbage.collect import GcReport
 from embeddings_orch.pipeline.garbage.listing import GcPlan
 from embeddings_orch.pipeline.published.publish import PublishReport
@@ -87,7 +87,7 @@ def _has_options(generations: Sequence[dict[str, Any]]) -> bool:
 
 
 def _full_text(generation: dict[str, Any]) -> Text:
-    return Text(describe_full_text(generation["full_text"], Analysis.from_data(generation["full_text_options"])))
+    return Text(describe_full_text(generation["full_text"], generation["full_text_options"]))
 
 
 def _checks(row: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import is_there, read_contents
+from embeddings_orch.models.analysis import options_of
 from embeddings_orch.models.keys import key_array
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import without_vector
@@ -108,7 +109,7 @@ def _index(pipeline: Pipeline, index: str) -> dict[str, Any]:
                 "checks": {check.name: check.passed for check in generation.checks},
                 "models": {model.column: model.fingerprint for model in generation.models},
                 "full_text": list(generation.full_text),
-                "full_text_options": generation.analysis.to_data(),
+                "full_text_options": options_of(generation.full_text, generation.analysis),
             }
             for generation in pipeline.store.generations.of(pipeline.spec.name, index)
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embeddings_orch.errors import EmbeddingsOrchError, PublishConflictError, PublishRefusedError
+from embeddings_orch.models.analysis import options_of
 from embeddings_orch.models.identity import digest
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.indexes.delta import current_table
@@ -190,11 +191,12 @@ def hash_declaration(pipeline: Pipeline, index: str) -> str:
     spec = pipeline.spec.indexes[index]
     # Without defaults: a later version of this package may declare more of them.
     settings = spec.model_dump(mode="json", exclude_defaults=True, exclude={"map"})
-    # Options of the full text that are the default change nothing, also where they are written out.
+    # Options of the full text that are the default change nothing, also where they are written out, nor does a default
+    # that becomes another one: a hold outlives it.
     if spec.text_columns:
         settings["full_text"] = list(spec.text_columns)
-    if analysis := spec.analysis.to_data():
-        settings["analysis"] = analysis
+    if options := options_of(spec.text_columns, spec.analysis):
+        settings["analysis"] = options
     vectors = {
         name: [_fingerprint(pipeline, name), str(pipeline.spec.embeddings[name].inputs)] for name in spec.vectors
     }

@@ -10,6 +10,7 @@ from typing import Any
 from cachetools import TTLCache
 
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.models.analysis import options_of
 from embeddings_orch.policy.secrets import redact
 from embeddings_orch.server.gate.observed import record
 from embeddings_orch.server.shared.caches import FreshCache
@@ -38,15 +39,16 @@ class IndexListing:
         )
 
     def _index(self, served_index: ServedIndex) -> dict[str, Any]:
+        spec = served_index.spec.indexes[served_index.index.name]
         entry: dict[str, Any] = {
             "pipeline": served_index.index.pipeline,
             "index": served_index.index.name,
             "published": None,
             "held": False,
             "rows": 0,
-            "metric": served_index.spec.indexes[served_index.index.name].metric,
-            "full_text": list(served_index.spec.indexes[served_index.index.name].text_columns),
-            "full_text_options": served_index.spec.indexes[served_index.index.name].analysis.to_data(),
+            "metric": spec.metric,
+            "full_text": list(spec.text_columns),
+            "full_text_options": options_of(spec.text_columns, spec.analysis),
             "models": [],
             "columns": [],
             "generations": [],
@@ -89,7 +91,7 @@ class IndexListing:
                     rows=generation.rows,
                     metric=generation.metric,
                     full_text=list(generation.full_text),
-                    full_text_options=generation.analysis.to_data(),
+                    full_text_options=options_of(generation.full_text, generation.analysis),
                     models=models,
                     columns=self._columns_of(served_index, generation),
                 )

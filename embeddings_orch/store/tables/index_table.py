@@ -28,7 +28,7 @@ MOST_SEGMENTS = 8
 """Segments of an approximate index: a query asks each, and takes three times as long of thirty as of one."""
 
 _DELETED_AT_ONCE = 5000
-_DEFAULT = Analysis()
+_DEFAULT = Analysis.of_options({})
 
 
 class IndexTable(TableOf):
