@@ -22,6 +22,7 @@ from embeddings_orch.errors import (
     UnavailableError,
 )
 from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, EmbedResult, config_from, embedder_for
+from embeddings_orch.models.base64_text import decode_base64
 from embeddings_orch.models.content import Failure, Item, Modality, Side, Vectors, content_hash, content_key
 from embeddings_orch.models.http_errors import error_from_status, message_in, parse_duration, retry_after_in
 from embeddings_orch.models.identity import Role, identity, operational, role_of
@@ -58,6 +59,7 @@ __all__ = [
     "config_from",
     "content_hash",
     "content_key",
+    "decode_base64",
     "DEVICE",
     "Embedder",
     "embedder_for",

@@ -88,13 +88,6 @@ def test_texts_and_pictures_have_the_models_vectors(server, gallery, local):
         np.testing.assert_allclose(answer["embeddings"], rows, atol=1e-6)
 
 
-def test_a_data_uri_is_a_picture(server, gallery):
-    plain = given(gallery)
-    uri = {"type": "BASE64", "value": f"data:image/png;base64,{plain['value']}"}
-    answers = [server.http.post("/clip/embed_image", json={"image": one}).json()["embeddings"] for one in (plain, uri)]
-    assert answers[0] == answers[1]
-
-
 def test_similarities_are_those_of_compare(server, gallery, local):
     path = gallery.media / "p003.png"
     texts = ["a dog", "a boat", "red"]

@@ -138,9 +138,7 @@ def _picture(value: str, app_state: State, param: str) -> bytes:
     try:
         if value.startswith(("http://", "https://")):
             return picture_at(value, app_state.settings, param=param)
-        return picture_of(
-            value.partition(";base64,")[2] if value.startswith("data:") else value, app_state.settings, param=param
-        )
+        return picture_of(value, app_state.settings, param=param)
     except HttpProblem as problem:
         # OpenAI's refusal of an input; its clients know no 415.
         raise HttpProblem(400, str(problem), param=param) from problem
@@ -151,7 +149,7 @@ def _kind(entry: Any, param: str) -> tuple[Modality, str]:
         ((kind, value),) = entry.items()
     else:
         value = entry
-        kind = "image" if isinstance(entry, str) and entry.startswith("data:image/") else "text"
+        kind = "image" if isinstance(entry, str) and entry[:11].lower() == "data:image/" else "text"
     if kind not in ("text", "image") or not isinstance(value, str):
         raise HttpProblem(400, f"{param} is no text, and no {{text: ...}} or {{image: base64}} either", param=param)
     if not value:

@@ -157,8 +157,7 @@ def _picture(prompt: Prompt, app_state: State, param: str) -> bytes:
         if kind == "url":
             return picture_at(value, app_state.settings, param=param)
         if kind == "base64":
-            encoded = value.partition(";base64,")[2] if value.startswith("data:") else value
-            return picture_of(encoded, app_state.settings, param=param)
+            return picture_of(value, app_state.settings, param=param)
         raise HttpProblem(400, f"pictures of the type {kind[:40]!r} are refused; send base64")
     except HttpProblem as problem:
         status = 400 if problem.status == 415 else problem.status

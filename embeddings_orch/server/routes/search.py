@@ -50,7 +50,7 @@ class Strict(BaseModel):
 class ImageQuery(Strict):
     """A picture: the file itself, or where it is on the public web."""
 
-    base64: str | None = Field(None, description="The file's bytes in base64, without a data: prefix.")
+    base64: str | None = Field(None, description="The file's bytes in base64, bare or as a data URI.")
     url: ItemId | None = Field(None, description="http(s), where the server allows URLs.")
 
     @model_validator(mode="after")

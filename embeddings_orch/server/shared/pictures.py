@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from embeddings_orch.media.decoding.pictures import image_size
+from embeddings_orch.models.base64_text import decode_base64
 from embeddings_orch.search.urls import fetch
 from embeddings_orch.server.gate.problems import HttpProblem
 from embeddings_orch.server.settings import ServeSettings
@@ -15,14 +13,14 @@ LARGE = 2**22
 
 
 def picture_of(encoded: str, settings: ServeSettings, *, param: str = "image.base64") -> bytes:
-    """A picture that came as base64.
+    """A picture that came as base64, bare or as a data URI; the same from all routes.
 
     Raises:
         HttpProblem: 400 it is no base64, 413 it has too many pixels, 415 it is no picture.
     """
     try:
-        data = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = decode_base64(encoded)
+    except ValueError as error:
         raise HttpProblem(400, f"{param} is not base64: {error}", param=param) from error
     return check_picture(data, settings, param=param)
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 import numpy as np
 
-from embeddings_orch.models import EmbedResult, ResponseError, SuspectError, Vectors, message_in, vectors_from
+from embeddings_orch.models import (
+    EmbedResult,
+    ResponseError,
+    SuspectError,
+    Vectors,
+    decode_base64,
+    message_in,
+    vectors_from,
+)
 
 
 def result_of(body: bytes, count: int) -> EmbedResult:
@@ -42,7 +49,7 @@ def _numbers(embedding: Any, index: int) -> Vectors:
     try:
         if isinstance(embedding, str):
             # Little-endian float32, whatever the machine.
-            row = np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
+            row = np.frombuffer(decode_base64(embedding), dtype="<f4")
         else:
             row = np.asarray(embedding)
     except ValueError as error:
