@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 
 import pytest
+
+from odd_ids import ODD_IDS, odd_gallery
 
 
 def ids(result):
@@ -39,6 +42,23 @@ def test_what_is_like_an_item_is_not_the_item(cli, published):
     assert ids(cli("search", "--like", "green.png", "--file", file, "--json")) == near[1:]
     result = cli("search", "--like", "nothing.png", "--file", file, status=1)
     assert "there is no item 'nothing.png' in the index" in result.stderr
+
+
+@pytest.mark.slow
+def test_ids_of_any_characters_are_listed_on_a_line_each_and_asked_for(cli, make_gallery):
+    asked = [item for item in ODD_IDS if "\0" not in item]  # which no command line can have
+    gallery = odd_gallery(make_gallery, asked)
+    gallery.run()
+    listed = cli("search", "--keyword", "item", "--limit", 50, "--file", gallery.file).stdout
+    shown = [re.split(r"  +", line, maxsplit=2)[2].split("  ")[0] for line in listed.splitlines()[1:-1]]
+    assert "\x1b" not in listed
+    assert len(shown) == len(asked)
+    assert {"line\\nbreak", "\\nfirst", "cr\\r\\nlf", "tab\\there", "\\x1b[31mred", "x\\u2028y", "emoji 🐈‍⬛"} <= {
+        *shown
+    }
+    for item in ("line\nbreak", "..", "'single' \"double\"", "\x1b[31mred"):
+        found = ids(cli("search", "--like", item, "--limit", 50, "--file", gallery.file, "--json"))
+        assert {*found} == {*asked} - {item}
 
 
 def test_pages_follow_each_other(cli, published):

@@ -1,6 +1,10 @@
 """The map of all points, and two generations side by side."""
 
+from urllib.parse import urlencode
+
 import pytest
+
+from odd_ids import odd_gallery
 
 pytestmark = pytest.mark.browser
 
@@ -232,3 +236,22 @@ def test_another_generation_says_that_it_is_not_published(visit, server):
     assert f"generation={old['id']}" in page.page.url
     page.page.go_back()
     page.page.locator(".pill", has_text="not published").wait_for(state="detached")
+
+
+def test_an_item_of_any_id_has_its_picture_its_details_and_more_like_it(visit, served, make_gallery):
+    gallery = odd_gallery(make_gallery, ["..", "line\nbreak", "a/../b?c#d&%2F", "plain"])
+    gallery.run()
+    page = visit(served(gallery))
+    page.status("4 items")
+    page.page.wait_for_function(
+        "() => [...document.querySelectorAll('.tile img')].filter((one) => one.naturalWidth).length === 4"
+    )
+    for number, item in enumerate(["..", "line\nbreak", "a/../b?c#d&%2F"]):
+        page.go(f"/?{urlencode({'item': item})}")
+        page.page.get_by_role("complementary", name=f"item {number}", exact=True).wait_for()
+        assert page.page.locator("#detail dd").first.text_content().startswith(item)
+        page.page.wait_for_function("() => document.querySelector('#detail img')?.naturalWidth > 0")
+        page.page.locator("#detail").get_by_role("button", name="More like this").click()
+        page.page.wait_for_function("() => document.querySelectorAll('#results .tile').length === 3")
+        page.page.reload()
+        page.page.locator(".query-chip", has_text=f"Like item {number}").wait_for()

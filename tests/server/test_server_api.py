@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 import time
-from urllib.parse import quote
 
 import pytest
 
@@ -161,19 +160,6 @@ def test_an_item_is_told_by_its_id(http, words):
     missing = http.get("/v1/indexes/gallery/found/items/p999.png")
     assert (missing.status_code, missing.json()["error"]["param"]) == (404, "id")
     assert http.get("/v1/indexes/gallery/other/items/p007.png").status_code == 404
-
-
-def test_ids_may_have_any_characters(make_gallery, served):
-    gallery = make_gallery(pictures=1)
-    names = ["a folder/ü & 100%?.png", "it's.png", "a#b.png", "x..png"]
-    for name in names:
-        gallery.add(name, caption=name)
-    gallery.run()
-    http = served(gallery).http
-    for name in names:
-        for what in ("items", "thumbnails"):
-            answer = http.get(f"/v1/indexes/gallery/found/{what}/{quote(name, safe='/')}")
-            assert answer.status_code == 200, (name, answer.text)
 
 
 def test_what_is_not_published_is_listed_and_told_with_the_command(make_gallery, served):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from embeddings_orch.cli.output.terminal import count_of_contents, plain_console, plain_table
+from embeddings_orch.cli.output.terminal import count_of_contents, plain_console, plain_table, show_controls
 from embeddings_orch.models.analysis import describe_full_text
 from embeddings_orch.pipeline.garbage.collect import GcReport
 from embeddings_orch.pipeline.garbage.listing import GcPlan
@@ -42,7 +42,7 @@ def status_table(overview: dict[str, Any]) -> None:
     console.print(table)
     console.print(f"{overview['pipeline']}: {count_of_contents(overview['failures'])} failed", highlight=False)
     for row in overview["failed"]:
-        text = f"    {row['embedding']}: {row['uri']}: {row['reason']}"
+        text = show_controls(f"    {row['embedding']}: {row['uri']}: {row['reason']}")
         console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
     if overview["failures"] > len(overview["failed"]):
         console.print(
@@ -164,8 +164,8 @@ def failures_table(pipeline: str, failed: Sequence[dict[str, Any]]) -> None:
     console = plain_console()
     table = plain_table("embedding", "item", "kind", "when", "reason")
     for row in failed[:_LISTED]:
-        item = Text(row["id"] or row["uri"])
-        table.add_row(row["embedding"], item, row["kind"], row["at"][:19], Text(row["reason"]))
+        item, reason = (Text(show_controls(text)) for text in (row["id"] or row["uri"], row["reason"]))
+        table.add_row(row["embedding"], item, row["kind"], row["at"][:19], reason)
     if failed:
         console.print(table)
     if len(failed) > _LISTED:

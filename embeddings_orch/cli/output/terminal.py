@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from embeddings_orch.search import Results
 
 _PLAIN_WIDTH = 200
+_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 _COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
 
 
@@ -44,6 +46,11 @@ def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     return table
+
+
+def show_controls(text: str) -> str:
+    """A text on one line: line breaks and other controls as Python writes them, which a terminal would obey."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def count_of_contents(count: int) -> str:
@@ -142,7 +149,8 @@ def hits_table(results: Results, limit: int | None = None) -> None:
     digits = 4 if results.hits and abs(results.hits[0].score) < 0.1 else 3
     for place, hit in enumerate(results.hits[:limit], 1):
         caption = hit.metadata.get("caption") or hit.metadata.get("text") or ""
-        table.add_row(str(place), f"{hit.score:.{digits}f}", Text(hit.id), Text(str(caption)[:80]))
+        words = Text(show_controls(" ".join(str(caption)[:80].split())))
+        table.add_row(str(place), f"{hit.score:.{digits}f}", Text(show_controls(hit.id)), words)
     console = plain_console()
     console.print(table if results.hits else "no hits")
     console.print(f"{results.index}, generation {results.generation}", style="dim", highlight=False)

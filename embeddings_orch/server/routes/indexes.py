@@ -10,6 +10,7 @@ from starlette.responses import Response
 from embeddings_orch.server.gate.answers import json_answer
 from embeddings_orch.server.gate.limits import ItemId, ShortName
 from embeddings_orch.server.routes.facets import facets_json
+from embeddings_orch.server.shared.item_paths import AT_END
 from embeddings_orch.server.shared.rows import read_row
 from embeddings_orch.server.shared.state import state
 
@@ -42,7 +43,8 @@ async def facets(
     return Response(await app_state.lanes.run(" facets", read, at_once=4), media_type="application/json")
 
 
-@router.get(_INDEX + "/items/{id:path}", summary="One item")
+@router.get(_INDEX + "/items", summary="One item, by the parameter id")
+@router.get(_INDEX + "/items" + AT_END, summary="One item")
 async def item(
     request: Request, *, pipeline: ShortName, index: ShortName, id: ItemId, generation: ShortName | None = None
 ) -> Response:

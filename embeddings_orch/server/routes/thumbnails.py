@@ -14,19 +14,22 @@ from embeddings_orch.media.decoding.pictures import decode_image
 from embeddings_orch.models.content import content_hash
 from embeddings_orch.server.gate.limits import ItemId, ShortName
 from embeddings_orch.server.gate.problems import HttpProblem
+from embeddings_orch.server.shared.item_paths import AT_END
 from embeddings_orch.server.shared.rows import ItemFile
 from embeddings_orch.server.shared.served import ServedIndex
 from embeddings_orch.server.shared.state import state
 
 router = APIRouter(tags=["indexes"])
 
+_PATH = "/v1/indexes/{pipeline}/{index}/thumbnails"
 SIZES = (64, 96, 128, 192, 256, 384, 512)
 _MAX_FILE = 64 * 2**20
 _EXACT = 96
 _FORMAT = "WEBP" if features.check_module("webp") else "PNG"
 
 
-@router.get("/v1/indexes/{pipeline}/{index}/thumbnails/{id:path}", summary="A small picture of an item")
+@router.get(_PATH, summary="A small picture of an item, by the parameter id")
+@router.get(_PATH + AT_END, summary="A small picture of an item")
 async def thumbnail(
     request: Request,
     *,

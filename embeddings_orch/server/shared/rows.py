@@ -104,8 +104,8 @@ def read_row(
 
 
 def _sayable(item: str) -> bool:
-    """Whether SQL can say it: no half of a surrogate pair, no NUL."""
-    return "\0" not in item and not any("\ud800" <= character <= "\udfff" for character in item)
+    """Whether SQL can say it: it has no half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in item)
 
 
 def _place(row: Mapping[str, Any]) -> ItemFile:

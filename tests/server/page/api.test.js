@@ -42,7 +42,8 @@ describe("the address of", () => {
     ["the indexes", () => api.indexes(), "/v1/indexes"],
     ["facets of what is published", () => api.facets("emoji/found", null), "/v1/indexes/emoji/found/facets"],
     ["facets of a generation", () => api.facets("emoji/found", "g 1"), "/v1/indexes/emoji/found/facets?generation=g+1"],
-    ["an item", () => api.item("emoji/found", null, "a b/c?d#é.png"), "/v1/indexes/emoji/found/items/a%20b/c%3Fd%23%C3%A9.png"],
+    ["an item", () => api.item("emoji/found", null, "a b/c?d#é.png"), "/v1/indexes/emoji/found/items?id=a+b%2Fc%3Fd%23%C3%A9.png"],
+    ["an item with dots and a line break", () => api.item("emoji/found", "g-1", "../a\nb"), "/v1/indexes/emoji/found/items?id=..%2Fa%0Ab&generation=g-1"],
     ["a map", () => api.map("emoji/found", "g1", "clip"), "/v1/indexes/emoji/found/map?column=clip&generation=g1"],
     ["values", () => api.values("emoji/found", "g1", "two words"), "/v1/indexes/emoji/found/values?column=two+words&generation=g1"],
   ];
@@ -54,7 +55,7 @@ describe("the address of", () => {
     });
   }
 
-  test("a thumbnail", () => assert.equal(api.thumbnail("emoji/found", null, "a/b.png", 192), "/v1/indexes/emoji/found/thumbnails/a/b.png?size=192"));
+  test("a thumbnail", () => assert.equal(api.thumbnail("emoji/found", null, "a/b.png", 192), "/v1/indexes/emoji/found/thumbnails?id=a%2Fb.png&size=192"));
 });
 
 test("a search is sent as JSON, and can be given up", async () => {

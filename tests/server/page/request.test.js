@@ -116,6 +116,6 @@ test("readers are those that read it, and those that do not tell", () => {
 test("hits are shown with what their score means, and pictures of the generation that was searched", () => {
   const { meaning, addressOf } = how(index(), "g1", "words");
   assert.equal(meaning, MEANING.words);
-  assert.equal(addressOf("a/b c.png")(192), "/v1/indexes/emoji/found/thumbnails/a/b%20c.png?size=192&generation=g1");
+  assert.equal(addressOf("a/b c.png")(192), "/v1/indexes/emoji/found/thumbnails?id=a%2Fb+c.png&size=192&generation=g1");
   assert.equal(how(index(), "g1", "look").meaning, null);
 });

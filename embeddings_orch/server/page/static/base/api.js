@@ -117,13 +117,14 @@ export const search = (body, signal) => json("/v1/search", post(body, signal));
 export const facets = (index, generation, signal) => json(`/v1/indexes/${inPath(index)}/facets${query({ generation })}`, { signal });
 
 /**
+ * An item, by its id as a parameter: of a path a browser would take dots for folders.
  * @param {string} index
  * @param {string | null} generation
  * @param {string} id
  * @param {AbortSignal} [signal]
  * @returns {Promise<Hit>}
  */
-export const item = (index, generation, id, signal) => json(`/v1/indexes/${inPath(index)}/items/${inPath(id)}${query({ generation })}`, { signal });
+export const item = (index, generation, id, signal) => json(`/v1/indexes/${inPath(index)}/items${query({ id, generation })}`, { signal });
 
 /**
  * @param {string} index
@@ -151,7 +152,7 @@ export const values = (index, generation, column, signal) => json(`/v1/indexes/$
  * @param {string} id
  * @param {number} size
  */
-export const thumbnail = (index, generation, id, size) => `/v1/indexes/${inPath(index)}/thumbnails/${inPath(id)}${query({ size, generation })}`;
+export const thumbnail = (index, generation, id, size) => `/v1/indexes/${inPath(index)}/thumbnails${query({ id, size, generation })}`;
 
 /**
  * Begins a session with a key; false where it is the wrong one.
