@@ -10,6 +10,7 @@ import lancedb
 import numpy as np
 import pytest
 from lancedb.pydantic import LanceModel
+from lancedb.query import PhraseQuery
 from lancedb.table import LanceTable
 from PIL import Image
 
@@ -95,6 +96,20 @@ def test_a_builder_can_still_choose_another_distance(two):
     row = table.search("a dog").distance_type("l2").limit(1).to_list()[0]
     query = CountingEmbedder(CountingConfig(name="toy"))._vector(b"a dog")
     assert row["_distance"] == pytest.approx(float(((query - np.array(row["toy"])) ** 2).sum()), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_phrases_are_found_in_every_language(make_gallery):
+    gallery = make_gallery(pictures=4)
+    captions = ("東京タワーの夜景", "夜景と東京", "The Who live", "who is the one")
+    for name, caption in zip(sorted(gallery.captions), captions, strict=True):
+        gallery.captions[name] = {"caption": caption}
+    gallery.write_captions()
+    gallery.run()
+    table = open_table(store_of(gallery), "found")
+    assert sorted(found(table.search("夜景", query_type="fts"))) == ["p000.png", "p001.png"]
+    assert found(table.search(PhraseQuery("東京タワー", "caption"), query_type="fts")) == ["p000.png"]
+    assert found(table.search(PhraseQuery("the who", "caption"), query_type="fts")) == ["p002.png"]
 
 
 @pytest.mark.slow
