@@ -142,6 +142,20 @@ def test_floats_are_read_as_well_where_a_server_knows_no_base64(server):
     assert server.requests[0].body["encoding_format"] == "base64"
 
 
+@pytest.mark.parametrize("write", [lambda text: f"{text[:9]}\r\n{text[9:]}\n", lambda text: text.rstrip("=")])
+def test_base64_is_read_however_a_server_writes_it(server, write):
+    def written(body):
+        for one in body["data"]:
+            assert one["embedding"].endswith("=")
+            one["embedding"] = write(one["embedding"])
+        return body
+
+    step = step_for(server)
+    plain = step(prepared(step, ["a dog"])).vectors[0]
+    server.faults.always(Fault.change_answer(written))
+    assert np.array_equal(step(prepared(step, ["a dog"])).vectors[0], plain)
+
+
 def test_dimensions_are_sent_only_where_configured(server):
     for dimensions in (None, 64):
         step = step_for(server, dimensions=dimensions)
