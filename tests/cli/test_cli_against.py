@@ -148,8 +148,8 @@ def test_inputs_metrics_and_text_columns_are_told(repository, against):
 
 
 def test_options_of_the_full_text_are_told(repository, against):
-    repository.declare(indexes={"found": {"vectors": ["toy"], "full_text": {"columns": ["caption"], "stem": False}}})
-    assert assets(against())["index/found"] == ("changed", "a new table: full_text none -> caption (stem false)")
+    repository.declare(indexes={"found": {"vectors": ["toy"], "full_text": {"columns": ["caption"], "stem": True}}})
+    assert assets(against())["index/found"] == ("changed", "a new table: full_text none -> caption (language English)")
 
 
 def test_added_removed_and_renamed_assets_are_told(repository, against):
