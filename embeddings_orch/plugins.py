@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires, version
 from typing import Any, Literal
 
 from embeddings_orch.errors import PluginError
 
 Group = Literal["embedders", "sources", "runners", "rerankers"]
 GROUPS: tuple[Group, ...] = ("embedders", "sources", "runners", "rerankers")
+
+
+_NAME, _SEPARATOR = re.compile(r"[A-Za-z0-9._-]+"), re.compile(r"[-_.]+")
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,23 @@ def load(group: Group, name: str) -> Any:
             f"the {kind} {name!r} of {owner} {version} cannot be imported "
             f"({type(error).__name__}: {error}). Reinstall it: pip install --force-reinstall {owner}"
         ) from error
+
+
+@cache
+def installed_versions(group: Group, name: str) -> dict[str, str]:
+    """The versions of what a plugin works with, by distribution: its own, what that requires, the core and Pillow.
+
+    Only what is installed is listed, and none of it is imported. A process asks once, as its modules stay as they are.
+    """
+    points = _entry_points(group).get(name, ())
+    owners = [point.dist.name for point in points if point.dist is not None]
+    required = [_NAME.match(line) for owner in owners for line in requires(owner) or []]
+    wanted = {"embeddings-orch", "pillow", *owners, *(match.group() for match in required if match)}
+    versions: dict[str, str] = {}
+    for distribution in sorted({_SEPARATOR.sub("-", name).lower() for name in wanted}):
+        with suppress(PackageNotFoundError):
+            versions[distribution] = version(distribution)
+    return versions
 
 
 def suggestion(wrong: str, allowed: Iterable[str]) -> str:

@@ -77,6 +77,23 @@ def resolve_device(device: str) -> torch.device:
     return chosen
 
 
+def describe_device(device: str) -> str | None:
+    """The kind of device that a setting means here: ``cpu``, or its type and hardware, ``cuda NVIDIA H200``.
+
+    Returns:
+        None where this machine does not have it, or no torch to tell.
+    """
+    try:
+        chosen = resolve_device(device)
+    except (ImportError, TerminalError):
+        return None
+    if chosen.type != "cuda":
+        return chosen.type
+    import torch
+
+    return f"cuda {torch.cuda.get_device_name(chosen)}"
+
+
 def torch_dtype(precision: Precision) -> torch.dtype:
     """The dtype of a number format."""
     import torch

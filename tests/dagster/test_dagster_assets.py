@@ -10,7 +10,7 @@ from PIL import Image
 from embeddings_orch import PipelineSpec, build_pipeline
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.pipeline.checks import recall as recall_check
-from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
+from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS, INDEX_GATES
 from embeddings_orch.spec.yaml_file import load_pipeline
 from kept_run import KeptRun
 
@@ -226,10 +226,10 @@ def test_asset_checks_are_recorded_with_their_numbers(runs):
     assert evaluations[INDEX, "recall_at_10"].metadata["recall"].value == 1.0
 
 
-def test_only_the_indexs_checks_block(runs):
+def test_only_the_indexs_gates_block(runs):
     specs = [spec for checks in runs.definitions().asset_checks for spec in checks.check_specs]
     assert {spec.asset_key.to_user_string() for spec in specs if spec.blocking} == {INDEX}
-    assert sorted(spec.name for spec in specs if spec.blocking) == sorted(INDEX_CHECKS)
+    assert sorted(spec.name for spec in specs if spec.blocking) == sorted(INDEX_GATES)
     assert all(spec.description for spec in specs)
 
 

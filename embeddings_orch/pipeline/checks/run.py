@@ -6,20 +6,30 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from embeddings_orch.embedding.pool.pool import shared_pool
 from embeddings_orch.errors import StoreError
 from embeddings_orch.pipeline.checks.embeddings import EMBEDDING_CHECKS, check_embedding
 from embeddings_orch.pipeline.checks.golden import check_golden
 from embeddings_orch.pipeline.checks.indexes import check_parity, check_vectors
 from embeddings_orch.pipeline.checks.model_change import ModelChange, check_model_change
 from embeddings_orch.pipeline.checks.recall import check_recall
+from embeddings_orch.pipeline.checks.reproducible import REPRODUCIBLE, check_reproducible
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import vectors_of
 from embeddings_orch.pipeline.indexes.delta import current_generation, wanted_digests
 from embeddings_orch.store.tables.generations import CheckResult, Generation
 
-__all__ = ["EMBEDDING_CHECKS", "INDEX_CHECKS", "IndexChecks", "check_embedding", "check_index", "inspect_index"]
+__all__ = [
+    "EMBEDDING_CHECKS",
+    "INDEX_CHECKS",
+    "INDEX_GATES",
+    "IndexChecks",
+    "check_embedding",
+    "check_index",
+    "inspect_index",
+]
 
-INDEX_CHECKS = (
+INDEX_GATES = (
     "row_parity",
     "failed_share",
     "finite",
@@ -29,6 +39,9 @@ INDEX_CHECKS = (
     "golden",
     "model_change",
 )
+"""The checks that block."""
+
+INDEX_CHECKS = (*INDEX_GATES, REPRODUCIBLE)
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class IndexChecks:
     """What the checks of one generation found.
 
     Attributes:
-        results: one for each of `INDEX_CHECKS`, in their order; all are blocking.
+        results: one for each of `INDEX_CHECKS`, in their order.
         change: how the models differ from the published generation's, None where they do not or cannot be compared.
     """
 
@@ -50,8 +63,13 @@ def check_index(pipeline: Pipeline, index: str) -> list[CheckResult]:
     return inspect_index(pipeline, index).results
 
 
-def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
+def inspect_index(pipeline: Pipeline, index: str, *, anew: bool = False) -> IndexChecks:
     """Check the newest generation of an index and keep the results with it; publishing asks for them.
+
+    Args:
+        pipeline: whose index.
+        index: the index.
+        anew: embed contents again though nothing has changed since they came out right.
 
     Raises:
         StoreError: no generation was built, or it cannot be read.
@@ -69,13 +87,13 @@ def inspect_index(pipeline: Pipeline, index: str) -> IndexChecks:
         return {*catalog["id"].to_pylist(), *table.digests(generation.version)}
 
     changed, change = check_model_change(pipeline, index, generation)
-    results = [
-        parity,
-        *check_vectors(pipeline, generation, limits.max_failed),
-        check_recall(table, generation, limits.min_recall),
-        check_golden(pipeline, index, generation, ids),
-        changed,
-    ]
+    vectors = check_vectors(pipeline, generation, limits.max_failed)
+    recall = check_recall(table, generation, limits.min_recall)
+    with shared_pool().lease() as lease:
+        # What it loads is there for the golden queries.
+        reproducible = check_reproducible(pipeline, generation, lease, anew=anew)
+        golden = check_golden(pipeline, index, generation, ids)
+    results = [parity, *vectors, recall, golden, changed, reproducible]
     proven = tuple(_keep_proof(generation, result) for result in results)
     if proven != generation.checks:
         pipeline.store.generations.put(replace(generation, checks=proven))

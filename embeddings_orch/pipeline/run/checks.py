@@ -15,11 +15,16 @@ from embeddings_orch.spec.keys import AssetKey, AssetKind
 from embeddings_orch.store.tables.generations import CheckResult
 
 CHECKS: Mapping[AssetKind, Sequence[str]] = {"embeddings": EMBEDDING_CHECKS, "index": INDEX_CHECKS}
-"""The checks of an asset by its kind; those of an index are blocking."""
+"""The checks of an asset by its kind."""
 
 
-def check_asset(pipeline: Pipeline, asset: AssetKey) -> list[CheckEvaluation]:
+def check_asset(pipeline: Pipeline, asset: AssetKey, *, anew: bool = False) -> list[CheckEvaluation]:
     """The evaluations of all checks of an embedding or an index; those of an index are kept with the generation.
+
+    Args:
+        pipeline: whose asset.
+        asset: its key.
+        anew: of an index, embed contents again though nothing has changed since they came out right.
 
     Raises:
         StoreError: the asset was never made, or cannot be read.
@@ -27,7 +32,7 @@ def check_asset(pipeline: Pipeline, asset: AssetKey) -> list[CheckEvaluation]:
     """
     if asset.kind == "embeddings":
         return [_evaluation(asset, result, {}) for result in check_embedding(pipeline, asset.name)]
-    checked = inspect_index(pipeline, asset.name)
+    checked = inspect_index(pipeline, asset.name, anew=anew)
     extra: dict[str, Mapping[str, Value]] = {"golden": _golden(checked.results)}
     if checked.change is not None:
         extra["model_change"] = _change(pipeline, checked.change)
@@ -36,7 +41,7 @@ def check_asset(pipeline: Pipeline, asset: AssetKey) -> list[CheckEvaluation]:
 
 def _evaluation(asset: AssetKey, result: CheckResult, extra: Mapping[str, Value]) -> CheckEvaluation:
     """A result with metadata for people, in addition to what is stored or in place of it."""
-    # What golden queries were declared is a digest, of use only to the next check.
+    # What a result holds for is digests, of use only to the next check.
     stored = {name: value for name, value in result.metadata.items() if name not in {"declared", *extra}}
     return CheckEvaluation(
         asset=asset,

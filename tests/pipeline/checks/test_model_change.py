@@ -59,7 +59,8 @@ def built(gallery):
 
 
 def result_of(checked):
-    return checked.results[-1]
+    (result,) = (result for result in checked.results if result.name == "model_change")
+    return result
 
 
 def matrix(gallery, generation, column):
