@@ -64,8 +64,12 @@ def index_checks(pipeline: Pipeline, name: str) -> dg.AssetChecksDefinition:
 def _check(context: dg.AssetCheckExecutionContext, pipeline: Pipeline, asset: AssetKey) -> list[dg.AssetCheckResult]:
     """The results of the checks that were asked for: the UI can execute one alone."""
     names = {check.name for check in context.selected_asset_check_keys}
+    # Somebody who executes checks without the asset wants them looked at, and not looked up.
+    alone = asset_key(asset) not in context.job_def.asset_layer.selected_asset_keys
     with fail_with_reason():
-        evaluations = check(pipeline, asset, names=names, listener=log_to(context), interruptions=INTERRUPTIONS)
+        evaluations = check(
+            pipeline, asset, names=names, anew=alone, listener=log_to(context), interruptions=INTERRUPTIONS
+        )
         return [
             dg.AssetCheckResult(
                 asset_key=asset_key(asset),

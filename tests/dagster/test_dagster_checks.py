@@ -5,12 +5,15 @@ import json
 import dagster as dg
 import pytest
 
+from drifting import drifting
 from embeddings_orch import build_pipeline
 from embeddings_orch.pipeline.checks.run import INDEX_CHECKS
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.spec.yaml_file import load_pipeline
 from galleries import Gallery
+
+__all__ = ["drifting"]
 
 INDEX = dg.AssetKey(["gallery", "index", "found"])
 
@@ -112,6 +115,25 @@ def test_a_check_that_is_executed_alone_on_a_new_generation_stores_all(run):
     generation = pipeline.store.generations.of("gallery", "found")[-1]
     assert tuple(check.name for check in generation.checks) == INDEX_CHECKS
     assert generation.passed
+
+
+@pytest.mark.slow
+def test_a_local_model_is_asked_again_where_the_check_is_executed_alone(run, drifting, monkeypatch):
+    monkeypatch.setattr("embeddings_orch.pipeline.checks.reproducible.describe_device", lambda device: "cpu")
+    run.gallery.declare(embeddings={"toy": {"provider": "drifting"}})
+    assert run()["reproducible"].passed
+    drifting.asked.clear()
+    assert run()["reproducible"].passed
+    assert drifting.asked == []
+    drifting.drift = 1.0
+
+    evaluation = run("reproducible")["reproducible"]
+
+    assert len(drifting.asked) == 8
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert evaluation.metadata["cosine"].value == pytest.approx(0.7071, abs=1e-4)
+    assert evaluation.metadata["agreed"].value["toy"]["devices"] == ["cpu"]
+    assert "declared" not in evaluation.metadata
 
 
 @pytest.mark.slow

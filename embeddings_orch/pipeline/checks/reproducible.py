@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embeddings_orch.embedding.pool.pool import Lease
+from embeddings_orch.embedding.pool.pool import Lease, shared_pool
 from embeddings_orch.errors import StoreError
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.identity import digest
@@ -92,7 +92,9 @@ class Finding:
         )
 
 
-def check_reproducible(pipeline: Pipeline, generation: Generation, lease: Lease, *, anew: bool = False) -> CheckResult:
+def check_reproducible(
+    pipeline: Pipeline, generation: Generation, lease: Lease | None = None, *, anew: bool = False
+) -> CheckResult:
     """Embed a few contents again where a model is local, and compare; a vector that comes out otherwise warns.
 
     A result that passed stays while no vector is added and the libraries are the same.
@@ -100,7 +102,7 @@ def check_reproducible(pipeline: Pipeline, generation: Generation, lease: Lease,
     Args:
         pipeline: whose generation.
         generation: the newest of an index.
-        lease: on the models, which others may use after it.
+        lease: keeps the models for others, who ask for them next; without one each is released again.
         anew: though there is such a result.
 
     Raises:
@@ -142,13 +144,17 @@ def _conclude(findings: list[Finding], kept: dict[str, Any]) -> CheckResult:
     )
 
 
-def _find(pipeline: Pipeline, model: IndexedModel, before: Agreement | None, lease: Lease) -> Finding:
+def _find(pipeline: Pipeline, model: IndexedModel, before: Agreement | None, lease: Lease | None) -> Finding:
     config: EmbedderConfig = pipeline.spec.embeddings[model.column].config
     if reason := _why_not(config, model):
         return Finding(model.column, skipped=reason)
     vectors = pipeline.store.vectors(model.fingerprint)
     try:
-        with lease.holding(config, model.fingerprint) as pooled, pooled.bulk() as step:
+        with (
+            shared_pool().lease() as own,
+            (lease or own).holding(config, model.fingerprint) as pooled,
+            pooled.bulk() as step,
+        ):
             repeats = repeat_sample(pipeline, model.column, vectors, step)
     except StoreError:
         raise
@@ -199,16 +205,16 @@ def _advise(config: EmbedderConfig, before: Agreement | None, libraries: dict[st
         names = sorted(name for name in {*before.libraries, *libraries} if _differ(name, before.libraries, libraries))
         edits = ", ".join(f"{name} {before.libraries.get(name)} -> {libraries.get(name)}" for name in names)
         changed = f"since they last agreed: {edits}" if edits else "the libraries are those with which they last agreed"
-    pins = [name for name in ("revision", "weights_sha256") if name in identity and identity[name] is None]
-    if pins:
-        weights = "the fingerprint has the weights' name and not their hash, so they may be others"
-        change = " or ".join(pins)
+    if identity.get("weights_sha256") is None:
+        weights = "the fingerprint has their name and not their hash, so they may be others"
+        unset = [name for name in ("weights_sha256", "revision") if name in identity and identity[name] is None]
+        change = f"set {' or '.join(unset)}" if unset else "change the model's settings"
     else:
-        weights = "the weights are those of the fingerprint"
-        change = "a setting of the fingerprint"
+        weights = "the fingerprint has their hash"
+        change = "declare another precision or model"
     return (
-        f"Look at the libraries ({changed}) and the weights ({weights}). Bring back what made the vectors; or set "
-        f"{change} to embed everything anew"
+        f"Look at the libraries ({changed}) and the weights ({weights}). Bring back what made the vectors, or "
+        f"{change}, which embeds everything anew"
     )
 
 

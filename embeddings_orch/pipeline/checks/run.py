@@ -90,8 +90,8 @@ def inspect_index(pipeline: Pipeline, index: str, *, anew: bool = False) -> Inde
     vectors = check_vectors(pipeline, generation, limits.max_failed)
     recall = check_recall(table, generation, limits.min_recall)
     with shared_pool().lease() as lease:
-        # What it loads is there for the golden queries.
-        reproducible = check_reproducible(pipeline, generation, lease, anew=anew)
+        # Golden queries need the models again; without them no two are in memory at a time.
+        reproducible = check_reproducible(pipeline, generation, lease if limits.golden else None, anew=anew)
         golden = check_golden(pipeline, index, generation, ids)
     results = [parity, *vectors, recall, golden, changed, reproducible]
     proven = tuple(_keep_proof(generation, result) for result in results)

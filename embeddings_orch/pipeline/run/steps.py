@@ -90,6 +90,7 @@ def check(
     asset: AssetKey,
     *,
     names: Collection[str] | None = None,
+    anew: bool = False,
     listener: EventListener | None = None,
     interruptions: Interruptions = KeyboardInterrupt,
 ) -> list[CheckEvaluation]:
@@ -99,6 +100,7 @@ def check(
         pipeline: whose asset.
         asset: an embedding or an index.
         names: the checks that were asked for, all where none is given.
+        anew: see `embeddings_orch.pipeline.run.checks.check_asset`.
         listener: of this step, beside those of the process.
         interruptions: what Ctrl-C or a signal raises.
 
@@ -106,7 +108,7 @@ def check(
         EmbeddingsOrchError: it cannot be checked.
     """
     with _step_told(StepKey(asset, "checks"), listener, interruptions) as fail:
-        evaluations = check_asset(pipeline, asset)
+        evaluations = check_asset(pipeline, asset, anew=anew)
         evaluations = [evaluation for evaluation in evaluations if names is None or evaluation.check in names]
         for evaluation in evaluations:
             tell(evaluation, listener)

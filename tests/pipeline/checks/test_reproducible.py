@@ -100,7 +100,8 @@ def test_what_a_model_makes_otherwise_since_warns_with_what_was_added_and_stops_
     worst = f"the worst {result.metadata['uri']} with cosine 0.7071; 0.999 is wanted on the same device. "
     assert worst in result.description
     assert "since they last agreed: torch 2.15 -> 2.16" in result.description
-    assert "set weights_sha256 to embed everything anew" in result.description
+    assert "the fingerprint has their name and not their hash, so they may be others" in result.description
+    assert "or set weights_sha256, which embeds everything anew" in result.description
 
 
 def test_a_warning_stays_until_the_vectors_come_out_as_they_were(local, drifting, machine):
