@@ -12,8 +12,12 @@ import yaml
 from click.testing import CliRunner
 
 import warm
+from drifting import drifting
 from embeddings_orch.cli import main
+from galleries import png
 from homes import make_home
+
+__all__ = ["drifting"]
 
 ROW = [
     *("generation", "rows", "created_at", "passed", "checks", "models", "full_text", "full_text_options"),
@@ -246,3 +250,24 @@ def test_failures_are_listed_with_how_to_try_them_again(cli, declare, tmp_path):
     (tmp_path / "media" / "broken.png").unlink()
     cli("run", "--file", file)
     assert cli("failures", "--file", file).stdout == "photos: 0 contents failed\n"
+
+
+@pytest.mark.slow
+def test_a_model_that_makes_other_vectors_is_a_warning_of_the_run_and_of_the_generation(
+    cli, declare, drifting, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("embeddings_orch.pipeline.checks.reproducible.describe_device", lambda device: "cpu")
+    toy = {"provider": "drifting"}
+    file, report = declare(tmp_path / "project", embeddings={"toy": toy}), tmp_path / "report.json"
+    cli("run", "--file", file)
+    drifting.drift = 1.0
+    (file.parent / "media" / "new.png").write_bytes(png("new"))
+
+    said = cli("run", "--file", file, "--report", report).stderr
+
+    assert "warning: photos/index/found reproducible: toy: 5 of 6 contents embedded again came out otherwise" in said
+    (check,) = (one for one in json.loads(report.read_text())["checks"] if one["check"] == "reproducible")
+    assert (check["passed"], check["severity"]) == (False, "WARN")
+    assert "passed, with a warning (reproducible)" in " ".join(cli("generations", "--file", file).stdout.split())
+    (_, row) = answer(cli("generations", "--file", file, "--json"))["generations"]
+    assert (row["passed"], row["published"], row["checks"]["reproducible"]) == (True, True, False)

@@ -300,8 +300,8 @@ def test_a_check_that_blocks_is_the_reason_of_a_failed_run(cli, declare, tmp_pat
 
     from embeddings_orch.pipeline.run import checks
 
-    def failing(*arguments):
-        found = checked(*arguments)
+    def failing(*arguments, **options):
+        found = checked(*arguments, **options)
         first, *others = found.results
         return replace(found, results=[replace(first, passed=False, description="3 rows are missing"), *others])
 

@@ -94,7 +94,9 @@ def _checks(row: dict[str, Any]) -> str:
     failed = [name for name, passed in row["checks"].items() if not passed]
     if row["passed"] is None:
         return "not run"
-    return "passed" if not failed else f"{'passed' if row['passed'] else 'failed'} ({', '.join(failed)})"
+    if not failed:
+        return "passed"
+    return f"{'passed, with a warning' if row['passed'] else 'failed'} ({', '.join(failed)})"
 
 
 def _release(index: str) -> str:

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
 from embeddings_orch.pipeline.events import (
     CheckEvaluation,
     Materialization,
@@ -48,9 +49,10 @@ def test_every_step_tells_its_start_what_it_made_and_its_end_in_the_order_of_the
     outcome, events = run(gallery)
     assert (outcome.success, outcome.errors, outcome.interrupted) == (True, [], False)
     kinds = [type(event) for event in events if not isinstance(event, Progress)]
-    checked = [StepStart, *[CheckEvaluation] * 5, StepSuccess]
+    checked = [StepStart, *[CheckEvaluation] * len(EMBEDDING_CHECKS), StepSuccess]
     made = [StepStart, Materialization, StepSuccess]
-    assert kinds == [*made, *made, *checked, *made, StepStart, *[CheckEvaluation] * 8, StepSuccess, *made]
+    gated = [StepStart, *[CheckEvaluation] * len(INDEX_CHECKS), StepSuccess]
+    assert kinds == [*made, *made, *checked, *made, *gated, *made]
     assert [str(event.step) for event in events if isinstance(event, StepStart)] == [
         *(MEDIA, TOY, f"{TOY}, checks", FOUND, f"{FOUND}, checks", POINTER)
     ]
@@ -254,5 +256,13 @@ def test_a_run_in_another_thread_is_no_part_of_the_outcome(gallery, make_gallery
     with listen(begin_another):
         outcome = execute_steps(gallery.pipeline().spec, selection=[MEDIA, TOY])
     steps = ["raw_media", "embeddings/toy", "embeddings/toy, checks"]
-    assert (list(statuses(outcome)), outcome.assets[1]["embedded"], len(outcome.checks)) == (steps, 12, 5)
-    assert (len(others[1].steps), others[1].assets[1]["embedded"], len(others[1].checks)) == (6, 3, 13)
+    assert (list(statuses(outcome)), outcome.assets[1]["embedded"], len(outcome.checks)) == (
+        steps,
+        12,
+        len(EMBEDDING_CHECKS),
+    )
+    assert (len(others[1].steps), others[1].assets[1]["embedded"], len(others[1].checks)) == (
+        6,
+        3,
+        len(EMBEDDING_CHECKS + INDEX_CHECKS),
+    )
