@@ -66,6 +66,13 @@ class EmbedderConfig(BaseModel):
         """Whether a content that is embedded again is paid for again; by default where a price is set."""
         return self.prices.known
 
+    def runs_here(self) -> bool:
+        """Whether the model runs on the machine that asks it, so that a few contents may be embedded again to compare.
+
+        By default it is not known to.
+        """
+        return False
+
     def identity(self) -> dict[str, Any]:
         """The plain values that the fingerprint covers; a provider may add more (a weights file's hash)."""
         fields = type(self).model_fields

@@ -35,6 +35,10 @@ class LocalModelConfig(EmbedderConfig):
     )
     device: str = operational("auto", description="auto (cuda, else mps, else cpu), or a torch device: cpu, cuda:1.")
 
+    def runs_here(self) -> bool:
+        """Always."""
+        return True
+
     @field_validator("weights_sha256", mode="before")
     @classmethod
     def _hex(cls, value: Any) -> Any:

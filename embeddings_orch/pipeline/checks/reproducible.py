@@ -184,8 +184,8 @@ def _why_not(config: EmbedderConfig, model: IndexedModel) -> str:
         return "the vectors are ready-made"
     if isinstance(config, RemoteConfig):
         return "the model is remote"
-    if not isinstance(config, LocalModelConfig):
-        return "nothing says that the model is local"
+    if not config.runs_here():
+        return "nothing says that the model runs here"
     return "the model has a price" if config.costs_money() else ""
 
 
@@ -204,7 +204,9 @@ def _advise(config: EmbedderConfig, before: Agreement | None, libraries: dict[st
     else:
         names = sorted(name for name in {*before.libraries, *libraries} if _differ(name, before.libraries, libraries))
         edits = ", ".join(f"{name} {before.libraries.get(name)} -> {libraries.get(name)}" for name in names)
-        changed = f"since they last agreed: {edits}" if edits else "the libraries are those with which they last agreed"
+        changed = (
+            f"since the vectors last agreed: {edits}" if edits else "they are those with which the vectors last agreed"
+        )
     if identity.get("weights_sha256") is None:
         weights = "the fingerprint has their name and not their hash, so they may be others"
         unset = [name for name in ("weights_sha256", "revision") if name in identity and identity[name] is None]

@@ -69,7 +69,7 @@ def test_pictures_that_are_resized_otherwise_are_noticed(pipeline, monkeypatch):
     result = check(pipeline)
     assert (result.passed, result.metadata["uri"].endswith(".png")) == (False, True)
     assert result.description.startswith("clip: 4 of 8 contents embedded again came out otherwise")
-    assert "the libraries are those with which they last agreed" in result.description
+    assert "they are those with which the vectors last agreed" in result.description
     assert "the fingerprint has their hash" in result.description
 
 

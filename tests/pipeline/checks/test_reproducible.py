@@ -10,6 +10,7 @@ from embeddings_orch.models.keys import key_array
 from embeddings_orch.pipeline.checks.repeats import sample
 from embeddings_orch.pipeline.checks.run import inspect_index
 from embeddings_orch.store.tables.vectors import matrix_of
+from embeddings_orch_testing.counting import CountingConfig
 
 __all__ = ["drifting"]
 
@@ -33,12 +34,16 @@ def machine(monkeypatch):
 
 
 @pytest.fixture
-def local(gallery, drifting, machine):
+def local(once, drifting, machine):
     """A gallery of 12 pictures that a local model has embedded; what it was asked so far is forgotten."""
-    declare(gallery)
-    gallery.run()
+    gallery = once(run_local)
     drifting.asked.clear()
     return gallery
+
+
+def run_local(gallery):
+    declare(gallery)
+    gallery.run()
 
 
 def declare(gallery, **settings):
@@ -99,7 +104,7 @@ def test_what_a_model_makes_otherwise_since_warns_with_what_was_added_and_stops_
     assert str(local.media / "p0") in result.metadata["uri"]
     worst = f"the worst {result.metadata['uri']} with cosine 0.7071; 0.999 is wanted on the same device. "
     assert worst in result.description
-    assert "since they last agreed: torch 2.15 -> 2.16" in result.description
+    assert "since the vectors last agreed: torch 2.15 -> 2.16" in result.description
     assert "the fingerprint has their name and not their hash, so they may be others" in result.description
     assert "or set weights_sha256, which embeds everything anew" in result.description
 
@@ -166,7 +171,7 @@ def test_a_vector_that_was_damaged_in_the_store_is_found_among_the_oldest(local)
     assert not result.passed
     assert result.metadata["uri"] == str(local.media / "p000.png")
     assert result.description.startswith("toy: 1 of 8 contents embedded again came out otherwise, the worst ")
-    assert "the libraries are those with which they last agreed" in result.description
+    assert "they are those with which the vectors last agreed" in result.description
 
 
 def test_contents_that_changed_or_are_gone_since_are_passed_over(local, drifting):
@@ -199,7 +204,7 @@ def test_a_model_that_cannot_be_had_is_not_tried_and_stops_nothing(local, drifti
     ("model", "why"),
     [
         ({"provider": "distant"}, "the model is remote"),
-        ({"provider": "counting"}, "nothing says that the model is local"),
+        ({"provider": "counting"}, "nothing says that the model runs here"),
         ({"provider": "drifting", "prices": {"per_image": 0.1}}, "the model has a price"),
     ],
 )
@@ -208,6 +213,13 @@ def test_what_may_cost_money_is_not_embedded_again(gallery, drifting, machine, m
     gallery.run()
     assert check_anew(gallery).description == f"toy: not tried: {why}"
     assert len(drifting.asked) == (0 if model["provider"] == "counting" else 12)
+
+
+def test_a_model_without_torch_is_embedded_again_where_its_config_says_that_it_runs_here(gallery, machine, monkeypatch):
+    monkeypatch.setattr(CountingConfig, "runs_here", lambda config: True)
+    gallery.run()
+    result = check_anew(gallery)
+    assert (result.passed, result.metadata["compared"], result.metadata["wanted"]) == (True, 8, 0.99)
 
 
 def test_of_several_inputs_each_modality_is_embedded_again(gallery, drifting, machine):
@@ -231,7 +243,7 @@ def test_the_worst_of_several_embeddings_comes_first(gallery, drifting, machine)
     result = check_anew(gallery)
     assert (result.passed, result.metadata["embedding"]) == (False, "toy")
     assert result.description.startswith("toy: 8 of 8 contents")
-    assert result.description.endswith("; counted: not tried: nothing says that the model is local")
+    assert result.description.endswith("; counted: not tried: nothing says that the model runs here")
 
 
 def test_a_sample_has_the_oldest_and_others_that_the_seed_draws(local):
