@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from embeddings_orch.dagster.runs.local import execute
+from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
 from embeddings_orch.pipeline.events import StepStart, listen
 from embeddings_orch.pipeline.run.here import execute_steps
 from embeddings_orch.pipeline.run.settings import RunSettings
@@ -128,5 +129,5 @@ def test_a_run_in_another_thread_is_no_part_of_the_outcome(gallery, dagster_home
 
     with listen(begin_another):
         outcome = execute(load_declared(file=gallery.file)[0])
-    assert (len(outcome.steps), len(outcome.checks)) == (6, 13)
+    assert (len(outcome.steps), len(outcome.checks)) == (6, len(EMBEDDING_CHECKS + INDEX_CHECKS))
     assert [asset.get("embedded") for asset in outcome.assets] == [None, 12, None, None]
