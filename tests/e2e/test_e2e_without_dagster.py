@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from embeddings_orch.pipeline.checks.run import EMBEDDING_CHECKS, INDEX_CHECKS
 from galleries import Gallery, laid_out
 from small_venvs import make_venv
 
@@ -99,7 +100,7 @@ def test_every_command_works_from_the_first_run_to_a_rollback_and_gc(command):
         True,
         ["gallery/raw_media", "gallery/embeddings/toy", "gallery/index/found", "gallery/published/found"],
     )
-    assert (first["assets"][1]["embedded"], len(first["checks"])) == (12, 13)
+    assert (first["assets"][1]["embedded"], len(first["checks"])) == (12, len(EMBEDDING_CHECKS + INDEX_CHECKS))
     assert command("plan", "--json").data["changes"] is False
 
     gallery.add("new.png", caption="a new picture")
