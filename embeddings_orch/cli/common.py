@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -92,17 +91,11 @@ json_option = click.option(
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
+    # Here, because numpy and Arrow would take most of the time that a command needs to start.
+    from embeddings_orch.models.rows.jsonable import to_jsonable
+
     # ASCII, and null for what JSON has no number for: so that any parser behind any pipe reads it.
-    click.echo(json.dumps(finite(value), allow_nan=False, default=str))
-
-
-def finite(value: Any) -> Any:
-    """A value with None in place of every number that JSON cannot say."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
+    click.echo(json.dumps(to_jsonable(value), allow_nan=False))
 
 
 @dataclass(frozen=True)

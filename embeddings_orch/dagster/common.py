@@ -11,6 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from embeddings_orch.errors import EmbeddingsOrchError, another_run_may_succeed
+from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.pipeline.events import EventListener, Progress, RunEvent, StepWarning
 from embeddings_orch.pipeline.values import MarkdownValue, PictureValue, SchemaValue, TableValue, Value
 from embeddings_orch.spec.keys import AssetKey
@@ -86,7 +87,7 @@ def _table_schema(schema: pa.Schema) -> dg.TableSchema:
     columns = [
         dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
         for field in schema
-        if not field.name.startswith("_")
+        if is_data(field.name)
     ]
     return dg.TableSchema(columns)
 

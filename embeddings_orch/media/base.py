@@ -28,12 +28,6 @@ CATALOG_SCHEMA = pa.schema(
 (or of the text) that a model would be given for ``input: media``; ``size`` is in bytes, the others in pixels.
 Texts are large strings, because those of a whole catalog may have more than the 2 GiB of one array of other strings."""
 
-STAT_COLUMN = "_stat"
-"""``size:mtime_ns:ctime_ns:inode`` of a local file whose hash can be trusted while it stays, else empty. Not data."""
-
-PART_COLUMN = "_part"
-"""Which part of an item a row is; null for the whole item."""
-
 
 class SourceConfig(BaseModel):
     """Base of a source's settings."""
@@ -48,16 +42,18 @@ SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)
 
 @dataclass(frozen=True)
 class Problem:
-    """A row or file that is not in the catalog, and why.
+    """A row, file or column that is not in the catalog, or not as it was, and why.
 
     Attributes:
         hides: the beginning of ids that the scan could not see because of it, empty for all; None where it hides none.
             What the last catalog has of them is kept.
+        kept: nothing is left out: what it is about has another name, or is there as text. It counts as no failure.
     """
 
     where: str
     reason: str
     hides: str | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class Scan:
 
     Attributes:
         table: `CATALOG_SCHEMA`, then the source's own columns, then `STAT_COLUMN`; sorted by id, ids unique.
-        problems: rows and files left out, each with its reason.
+        problems: rows and files left out, and what is kept otherwise, each with its reason.
         ignored: files passed over because no modality is known for them, or sounds that were not asked for.
     """
 

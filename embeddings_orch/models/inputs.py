@@ -64,7 +64,12 @@ class Inputs:
 
     def __str__(self) -> str:
         if self.vectors:
-            return f"ready-made {self.vectors}"
+            return f"ready-made {_say(self.vectors)}"
         if len(self.weights) == 1:
-            return self.weights[0][0]
-        return " + ".join(f"{weight:.{_DIGITS}g} {name}" for name, weight in self.weights)
+            return _say(self.weights[0][0])
+        return " + ".join(f"{weight:.{_DIGITS}g} {_say(name)}" for name, weight in self.weights)
+
+
+def _say(name: str) -> str:
+    """A column's name, quoted where it could be read as another text: no column has a backtick in its name."""
+    return name if name.isascii() and name.isidentifier() else f"`{name}`"

@@ -14,6 +14,7 @@ from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.media.roots import absolute_uri
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Modality, Vectors
+from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.search.arguments import takes
 from embeddings_orch.search.models import QueryModels, check_vector, read_vectors
 from embeddings_orch.search.opening import find_index
@@ -203,7 +204,7 @@ class Index:
     def _results(self, generation: Generation, reader: IndexReader, ranked: list[Candidate]) -> Results:
         schema = reader.schema
         vectors = {model.column for model in generation.models}
-        names = [name for name in schema.names if name not in vectors and not name.startswith("_")]
+        names = [name for name in schema.names if name not in vectors and is_data(name)]
         rows = reader.take([candidate.row for candidate in ranked], names)
         hits, root = [], self.root(generation)
         for candidate in ranked:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.media.catalog.names import free_name
 
 if TYPE_CHECKING:
     # Optional, and without types of its own.
@@ -78,12 +79,14 @@ class Results:
         """A row a hit: ``id``, ``uri``, ``score``, ``distance`` and the columns of the metadata with their types.
 
         A column of the catalog that is called ``score`` or ``distance`` becomes ``metadata_score`` or
-        ``metadata_distance``.
+        ``metadata_distance``, or the next name that is free: ``metadata_score_2``.
         """
         fields = self.columns
         columns = [pa.array([getattr(hit, field.name) for hit in self.hits], field.type) for field in _OWN]
         columns += [pa.array([hit.metadata.get(field.name) for hit in self.hits], field.type) for field in fields]
-        named = [field.with_name(f"metadata_{field.name}") if field.name in _OWN.names else field for field in fields]
+        taken = {field.name for field in fields}
+        renamed = {name: free_name(f"metadata_{name}", taken) for name in taken.intersection(_OWN.names)}
+        named = [field.with_name(renamed.get(field.name, field.name)) for field in fields]
         return pa.table(columns, schema=pa.schema([*_OWN, *named]))
 
     def to_pandas(self) -> DataFrame:

@@ -10,6 +10,9 @@ NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that Dagster, LanceDB and SQL all take as it is."""
 
+ColumnName = Annotated[str, StringConstraints(min_length=1)]
+"""The name of a column of the media: whatever the catalog calls it."""
+
 
 class Spec(BaseModel):
     """Base of what stands in a declaration."""

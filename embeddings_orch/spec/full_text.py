@@ -17,7 +17,7 @@ from embeddings_orch.models.analysis import (
     Language,
     Tokenizer,
 )
-from embeddings_orch.spec.base import Name, Spec
+from embeddings_orch.spec.base import ColumnName, Spec
 
 _MODEL_BASED = ("jieba", "lindera")
 _WORDS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[Annotated[str, StringConstraints(strict=True)], ...])
@@ -40,7 +40,7 @@ def _read_stop_words(value: Any) -> Any:
 class FullTextSpec(Spec):
     """The columns of an index's full text, and how their words are made; without options, words of every language."""
 
-    columns: tuple[Name, ...] = Field(min_length=1, description="Text columns that keyword search reads.")
+    columns: tuple[ColumnName, ...] = Field(min_length=1, description="Text columns that keyword search reads.")
     tokenizer: Tokenizer = Field(
         default="icu",
         description="What parts a text: icu (words of every language, by dictionary in Chinese, Japanese and Thai), "
@@ -134,7 +134,7 @@ def _refusal(tokenizer: str, key: str, value: Any) -> str:
     return ""
 
 
-_NAMES: TypeAdapter[tuple[Name, ...]] = TypeAdapter(tuple[Name, ...])
+_NAMES: TypeAdapter[tuple[ColumnName, ...]] = TypeAdapter(tuple[ColumnName, ...])
 
 
 def _read_full_text(value: Any) -> Any:
@@ -148,5 +148,5 @@ def _read_full_text(value: Any) -> Any:
     return _NAMES.validate_python(value)
 
 
-FullText: TypeAlias = Annotated[tuple[Name, ...] | FullTextSpec, BeforeValidator(_read_full_text)]
+FullText: TypeAlias = Annotated[tuple[ColumnName, ...] | FullTextSpec, BeforeValidator(_read_full_text)]
 """``[caption]``, or ``{columns: [caption], language: German}``."""

@@ -7,11 +7,11 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from embeddings_orch.spec.base import NAME_PATTERN, Name
+from embeddings_orch.spec.base import ColumnName
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
-_WEIGHTS: TypeAdapter[dict[str, float]] = TypeAdapter(Annotated[dict[Name, Weight], Field(min_length=1)])
+_NAME: TypeAdapter[str] = TypeAdapter(ColumnName)
+_WEIGHTS: TypeAdapter[dict[str, float]] = TypeAdapter(Annotated[dict[ColumnName, Weight], Field(min_length=1)])
 
 
 def _input(value: Any) -> str | dict[str, float]:
@@ -27,10 +27,10 @@ Input: TypeAlias = Annotated[str | dict[str, float], BeforeValidator(_input)]
 
 INPUT_SCHEMA: dict[str, Any] = {
     "anyOf": [
-        {"type": "string", "pattern": NAME_PATTERN},
+        {"type": "string", "minLength": 1},
         {
             "type": "object",
-            "propertyNames": {"pattern": NAME_PATTERN},
+            "propertyNames": {"minLength": 1},
             "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
             "minProperties": 1,
         },

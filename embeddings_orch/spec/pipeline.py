@@ -29,7 +29,7 @@ from embeddings_orch.models.identity import digest
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.models.paths import local_path
 from embeddings_orch.spec.auto import AutoSpec
-from embeddings_orch.spec.base import NAME_PATTERN, Name, Spec
+from embeddings_orch.spec.base import ColumnName, Name, Spec
 from embeddings_orch.spec.index import IndexSpec
 from embeddings_orch.spec.inputs import INPUT_SCHEMA, Input
 
@@ -146,10 +146,10 @@ class EmbeddingSpec(_PluginSpec):
         "an item's vector: {media: 0.7, caption: 0.3}.",
         json_schema_extra=INPUT_SCHEMA,
     )
-    vectors: Name | None = Field(
+    vectors: ColumnName | None = Field(
         default=None,
         description="In place of input: a column of the media with vectors of this model. They are taken as they are.",
-        json_schema_extra={"type": "string", "pattern": NAME_PATTERN},
+        json_schema_extra={"type": "string", "minLength": 1},
     )
     runner: RunnerName | None = Field(
         default=None,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 import pyarrow as pa
 
 from embeddings_orch.errors import DiskFullError, StoreError
+from embeddings_orch.store.boxes import dense
 from embeddings_orch.store.room import is_full
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -211,4 +212,4 @@ def merge(table: Any, rows: pa.Table, deleted: Iterable[str], key: str = "id") -
     if deleted:
         builder = builder.when_not_matched_by_source_delete(in_list(key, deleted))
     # Rows without a vector are meant; LanceDB refuses them otherwise.
-    builder.execute(rows, on_bad_vectors="null")
+    builder.execute(dense(rows), on_bad_vectors="null")

@@ -13,9 +13,9 @@ _IN = "list"
 
 
 def box(table: pa.Table) -> pa.Table:
-    """A table with each list of numbers in a struct."""
+    """A table with each list of numbers in a struct, and each struct that looks like such a one."""
     for place, field in enumerate(table.schema):
-        if _is_numbers(field.type):
+        if _is_numbers(field.type) or _is_box(field.type):
             box = pa.struct([pa.field(_IN, field.type)])
             chunks = [pa.StructArray.from_arrays([chunk], fields=list(box)) for chunk in table.column(place).chunks]
             table = table.set_column(place, field.with_type(box), pa.chunked_array(chunks, box))
@@ -30,6 +30,15 @@ def unbox(table: pa.Table) -> pa.Table:
             chunks = [chunk.flatten()[0] for chunk in table.column(place).chunks]
             inner = field.type.field(0).type
             table = table.set_column(place, field.with_type(inner), pa.chunked_array(chunks, inner))
+    return table
+
+
+def dense(table: pa.Table) -> pa.Table:
+    """A table whose structs are no slices of others: of those LanceDB 0.40 writes other rows' values, or breaks off."""
+    for place, field in enumerate(table.schema):
+        if types.is_struct(field.type):
+            column = table.column(place)
+            table = table.set_column(place, field, column.take(pa.array(range(len(column)), pa.int64())))
     return table
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.base import as_store_error, is_missing
+from embeddings_orch.store.boxes import dense
 from embeddings_orch.store.claims import Claims
 from embeddings_orch.store.creating import create_table, make_table, mark_key
 from embeddings_orch.store.memory import RowMemory
@@ -217,7 +218,8 @@ class LanceDatabase:
         with self._lock:
             self._mark_format()
             try:
-                create_table(self._db, name, data=data.cast(mark_key(data.schema, primary_key)), mode="overwrite")
+                rows = dense(data.cast(mark_key(data.schema, primary_key)))
+                create_table(self._db, name, data=rows, mode="overwrite")
             except (OSError, RuntimeError, ValueError) as error:
                 raise as_store_error(f"table {name} of the store {self.uri} cannot be written", error) from error
 

@@ -125,7 +125,7 @@ def test_markdown_after_a_run_says_that_nothing_is_to_do(cli, published):
 def test_markdown_shows_text_as_it_is():
     wild = "a|b\nc `d` <script> @team #12 *x* & [y](z)"
     row = AssetPlan("p/embeddings/a|b", 1, 0, 0, 0, 0, "", wild, Estimate(1, 4, 2.5, 61.4))
-    problems = [Problem(f"row {number}", wild) for number in range(12)]
+    problems = [Problem(f"row {number}", wild) for number in range(12)] + [Problem("t.csv", "renamed", kept=True)]
     shown = plan_markdown([Planned("p", Plan("p", [row], problems))])
     rows = table(shown)
     assert list(rows) == ["p/embeddings/a\0b", "total"]
@@ -134,5 +134,6 @@ def test_markdown_shows_text_as_it_is():
     )
     assert (rows["total"]["cost"], rows["total"]["time"]) == ("$2.5000", "61 s")
     assert "<summary>12 media rows or files are left out</summary>" in shown
-    assert shown.count("\n- ") == 11
+    assert "<summary>1 columns kept otherwise</summary>\n\n- t.csv: renamed\n" in shown
+    assert shown.count("\n- ") == 12
     assert "- and 2 more" in shown

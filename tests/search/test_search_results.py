@@ -20,7 +20,9 @@ from kept import after
 
 
 def test_arrow_has_a_row_a_hit_with_the_catalogs_types(gallery, right):
-    gallery.captions = {name: {**row, "shelf": "3", "score": "0.5"} for name, row in gallery.captions.items()}
+    gallery.captions = {
+        name: {**row, "shelf": "3", "score": "0.5", "metadata_score": "7"} for name, row in gallery.captions.items()
+    }
     gallery.write_captions()
     gallery.run()
     index = right.opened(gallery)
@@ -32,7 +34,8 @@ def test_arrow_has_a_row_a_hit_with_the_catalogs_types(gallery, right):
     assert table["id"].to_pylist() == [hit.id for hit in results]
     assert table["score"].to_pylist() == [hit.score for hit in results.hits]
     assert table["caption"].to_pylist() == [hit.metadata["caption"] for hit in results]
-    assert table["metadata_score"].to_pylist() == [0.5] * 4
+    assert table["metadata_score_2"].to_pylist() == [0.5] * 4
+    assert table["metadata_score"].to_pylist() == [7] * 4
     assert (table.schema.field("width").type, table.schema.field("shelf").type) == (pa.int32(), pa.int64())
     empty = index.search("a dog", where="caption = 'nothing'")
     assert (len(empty), empty.to_arrow().schema) == (0, table.schema)

@@ -66,7 +66,14 @@ def test_the_whole_declaration_is_read(file):
     [
         ("  name: photos", "  nam: photos", 3, "nam", "name", "auto, description, embeddings, indexes, media, name"),
         ("  media:", "  medium:", 4, "medium", "media", "auto, description"),
-        ("    path: media", "    path: media\n    includes: ['*']", 7, "media.includes", "include", "exclude, include"),
+        (
+            "    path: media",
+            "    path: media\n    includes: ['*']",
+            7,
+            "media.includes",
+            "include",
+            "columns, exclude, include",
+        ),
         ("dim: 4", "dimm: 4", 10, "embeddings.clip.dimm", "dim", "batch_size, broken, concurrency"),
         ("max_retries", "max_retrys", 11, "embeddings.clip.retry.max_retrys", "max_retries", "deadline, initial_wait"),
         ("metric", "metrik", 15, "indexes.photo_search.metrik", "metric", "checks, full_text, keep_generations"),

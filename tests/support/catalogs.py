@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.models.content import content_hash
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 
 
 def catalog(rows, **own):

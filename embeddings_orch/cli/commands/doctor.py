@@ -103,6 +103,7 @@ def _media(pipeline: Pipeline) -> str:
         scan = pipeline.source.scan(None if stored is None else pipeline.absolute(stored), progress)
     except _EnoughError:
         return f"the first {seen:,} items in {time.monotonic() - started:.1f} s; plan looks at all"
-    left_out = f", {len(scan.problems):,} left out" if scan.problems else ""
+    count = sum(not problem.kept for problem in scan.problems)
+    left_out = f", {count:,} left out" if count else ""
     items = f"{scan.table.num_rows:,} items" if scan.table.num_rows else "none yet"
     return f"{items} in {time.monotonic() - started:.1f} s{left_out}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from embeddings_orch.media.base import Problem
 from embeddings_orch.pipeline.plan.against import Difference
 from embeddings_orch.pipeline.plan.plan import AssetPlan, Estimate, Plan
 
@@ -64,12 +65,16 @@ def _plan(plan: Plan) -> Iterator[str]:
         total = _Total.of(estimates)
         rows.append(["**total**", "", "", "", "", "", f"{total.tokens:,}", total.cost, total.time, ""])
     yield _table(_COLUMNS, rows, right=_COLUMNS[1:-1])
-    if plan.problems:
-        lines = [f"- {_text(problem.where)}: {_text(problem.reason)}" for problem in plan.problems[:_LISTED]]
-        if len(plan.problems) > _LISTED:
-            lines.append(f"- and {len(plan.problems) - _LISTED:,} more")
-        title = f"{len(plan.problems):,} media rows or files are left out"
-        yield "\n".join(["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>"])
+    for kept, title in ((False, "media rows or files are left out"), (True, "columns kept otherwise")):
+        if problems := [problem for problem in plan.problems if problem.kept is kept]:
+            yield _details(f"{len(problems):,} {title}", problems)
+
+
+def _details(title: str, problems: Sequence[Problem]) -> str:
+    lines = [f"- {_text(problem.where)}: {_text(problem.reason)}" for problem in problems[:_LISTED]]
+    if len(problems) > _LISTED:
+        lines.append(f"- and {len(problems) - _LISTED:,} more")
+    return "\n".join(["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>"])
 
 
 def _row(asset: AssetPlan) -> list[str]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from embeddings_orch.cli.common import finite
 from embeddings_orch.errors import EmbeddingsOrchError
+from embeddings_orch.models.rows.jsonable import to_jsonable
 from embeddings_orch.pipeline.run.outcome import RunOutcome, Step
 
 SUFFIXES = (".xml", ".json")
@@ -55,7 +55,7 @@ def write(path: Path, outcomes: Sequence[RunOutcome], *, together: bool) -> None
     else:
         objects = [outcome.to_report() for outcome in outcomes]
         value = {"pipelines": objects} if together else objects[0]
-        text = json.dumps(finite(value), allow_nan=False, default=str, indent=2) + "\n"
+        text = json.dumps(to_jsonable(value), allow_nan=False, indent=2) + "\n"
     try:
         # Replaced whole: whoever collects reports meanwhile reads the former one or this one.
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

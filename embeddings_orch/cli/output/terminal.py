@@ -32,9 +32,9 @@ def plain_console() -> Console:
 
 
 def problems(problems: Sequence[Problem]) -> None:
-    """Warn of rows and files that are left out."""
+    """Warn of rows and files that are left out, and of what is kept otherwise."""
     for problem in problems[:10]:
-        click.secho("left out: ", fg="yellow", nl=False, err=True)
+        click.secho("note: " if problem.kept else "left out: ", fg="yellow", nl=False, err=True)
         click.echo(f"{problem.where}: {problem.reason}", err=True)
     if len(problems) > 10:
         click.echo(f"and {len(problems) - 10:,} more", err=True)

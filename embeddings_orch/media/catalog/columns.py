@@ -1,15 +1,15 @@
 """The columns of a catalog: the user's with their types, and all of them put together.
 
-The type of a column without types of its own (CSV, JSON) is the first of these that every value fits: bool,
-int, float, list, string. CSV cells fit bool as ``true`` and ``false`` in any case; int and float as plain
-decimal numbers without leading zeros or plus sign, of no more digits than the type holds exactly; so a single
-``00123`` keeps a column text. An empty cell is null and fits all. One cell that fits less changes the type of
-its column; ``types`` in the source's settings pins it, and then that cell alone is null and a problem.
+The type of a column without types of its own (CSV, JSON) is the first of these that every value fits: bool, int,
+float, list, string. Objects, and lists that hold lists or objects, are JSON texts. CSV cells fit bool as ``true`` and
+``false`` in any case; int and float as plain decimal numbers without leading zeros or plus sign, of no more digits
+than the type holds exactly; so a single ``00123`` keeps a column text. An empty cell is null and fits all. One cell
+that fits less changes the type of its column; ``types`` in the source's settings pins it, and then that cell alone is
+null and a problem.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.base import CATALOG_SCHEMA
+from embeddings_orch.models.rows.cells import cell_text
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 from embeddings_orch.plugins import suggestion
 
 ColumnType = Literal["bool", "int", "float", "string"]
@@ -29,7 +31,6 @@ _ARROW: dict[str, pa.DataType] = {
     "float": pa.float64(),
     "string": pa.large_string(),
 }
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CELLS = {
     "bool": re.compile(r"true|false", re.IGNORECASE),
     "int": re.compile(r"-?(?:0|[1-9][0-9]{0,18})"),
@@ -52,21 +53,6 @@ class Cells:
     untyped: bool
 
 
-def check_name(name: str, where: str) -> None:
-    """Refuse a column that the catalog cannot take.
-
-    Raises:
-        SourceError: with the file and the column.
-    """
-    if not name:
-        raise SourceError(f"{where}: a column has no name (pandas writes one unless told index=False)")
-    if not _NAME.fullmatch(name):
-        raise SourceError(f"{where}: the column {name!r} cannot be used; rename it to letters, digits and underscores")
-    same = next((column for column in CATALOG_SCHEMA.names if column == name.lower()), None)
-    if same is not None:
-        raise SourceError(f"{where}: the column {name!r} collides with the catalog's own {same!r}; rename or drop it")
-
-
 def check_pinned(types: Iterable[str], columns: Iterable[str], where: str) -> None:
     """Refuse types of columns that do not exist.
 
@@ -81,20 +67,12 @@ def check_pinned(types: Iterable[str], columns: Iterable[str], where: str) -> No
             )
 
 
-def make_column(
-    name: str, parts: Sequence[Cells], size: int, *, where: str, pinned: ColumnType | None = None
-) -> tuple[pa.Array, list[int]]:
+def make_column(parts: Sequence[Cells], size: int, *, pinned: ColumnType | None = None) -> tuple[pa.Array, list[int]]:
     """One column of the catalog, null where no part has a value.
 
     Returns:
         The column, and the positions whose values do not fit the pinned type; they are null.
-
-    Raises:
-        SourceError: it holds objects or nested lists.
     """
-    for part in parts:
-        if not part.untyped:
-            _check_nesting(part.values, name, where)
     kind = pinned or _kind(parts)
     misfits: list[int] = []
     values: list[Any] = [None] * size
@@ -111,23 +89,6 @@ def make_column(
         values = [value and [item if item is None else _convert(item, inner) for item in value] for value in values]
         return pa.array(values, pa.list_(pa.string() if inner == "string" else _ARROW[inner])), misfits
     return pa.array(values, _ARROW[kind]), misfits
-
-
-def convert_column(name: str, column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """A column of a file with types, in the types that a catalog has (times to the microsecond).
-
-    Raises:
-        SourceError: it holds objects, nested lists or bytes.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        inner = _scalar(kind.value_type, name, where)
-        inner = pa.string() if pa.types.is_large_string(inner) else inner
-        return column.cast(pa.list_(inner), safe=not pa.types.is_temporal(inner))
-    scalar = _scalar(kind, name, where)
-    return column.cast(scalar, safe=not pa.types.is_temporal(scalar))
 
 
 def catalog_table(columns: Mapping[str, Any], user_columns: Mapping[str, Any], stats: Sequence[str]) -> pa.Table:
@@ -171,7 +132,11 @@ def _fits(value: Any, kind: str) -> bool:
         return kind == "bool"
     if isinstance(value, int):
         return (kind == "int" and _INT64_MIN <= value <= _INT64_MAX) or (kind == "float" and abs(value) <= 2**53)
-    return (kind == "float" and isinstance(value, float)) or (kind == "list" and isinstance(value, list))
+    return (kind == "float" and isinstance(value, float)) or (kind == "list" and _is_plain_list(value))
+
+
+def _is_plain_list(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(item, list | dict) for item in value)
 
 
 def _convert(value: Any, kind: str) -> Any:
@@ -181,35 +146,4 @@ def _convert(value: Any, kind: str) -> Any:
         return int(value)
     if kind == "float":
         return float(value)
-    return value if kind == "list" or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _check_nesting(values: Sequence[Any], name: str, where: str) -> None:
-    for value in values:
-        nested = isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
-        if nested or isinstance(value, dict):
-            raise _nested_error(name, where, "nested lists" if nested else "objects")
-
-
-def _nested_error(name: str, where: str, what: str) -> SourceError:
-    return SourceError(f"{where}: the column {name!r} holds {what}; only plain values and lists of them can be kept")
-
-
-def _scalar(kind: pa.DataType, name: str, where: str) -> pa.DataType:
-    types = pa.types
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
-        return pa.large_string()
-    if types.is_timestamp(kind):
-        # LanceDB compares times of another zone by what a clock on the wall there shows.
-        return pa.timestamp("us", kind.tz and "UTC")
-    if types.is_date(kind):
-        return pa.date32()
-    if types.is_float16(kind):
-        return pa.float32()
-    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return kind
-    if types.is_time(kind):
-        return pa.time64("us")
-    raise _nested_error(name, where, str(kind))
+    return value if kind == "list" else cell_text(value)

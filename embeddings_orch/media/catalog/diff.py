@@ -14,7 +14,9 @@ from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.models.content import ContentKind
 from embeddings_orch.models.keys import KEY, content_keys
 from embeddings_orch.models.rows.cells import cell_texts
-from embeddings_orch.models.rows.digests import hash_texts, is_data, known_digests, row_digests
+from embeddings_orch.models.rows.digests import hash_texts, known_digests, row_digests
+from embeddings_orch.models.rows.lists import is_numbers
+from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.plugins import suggestion
 
 MEDIA = "media"
@@ -170,8 +172,11 @@ def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
         hint = suggestion(name, [MEDIA, *allowed])
         raise SourceError(f"the media have no column {name!r} to embed as text{hint}")
     column = table[name]
-    if pa.types.is_nested(column.type):
-        raise SourceError(f"the column {name!r} cannot be embedded: it holds {column.type}, not text")
+    if is_numbers(column.type):
+        raise SourceError(
+            f"the column {name!r} cannot be embedded as text: it holds {column.type}; if these are vectors: "
+            "`vectors` in place of `input`"
+        )
     return column
 
 

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from embeddings_orch.media.base import CATALOG_SCHEMA, PART_COLUMN, STAT_COLUMN
+from embeddings_orch.media.base import CATALOG_SCHEMA, Problem
+from embeddings_orch.media.catalog.choice import ColumnChoice
+from embeddings_orch.media.catalog.own import keep_columns
 from embeddings_orch.media.roots import relative_uris
+from embeddings_orch.models.rows.notes import PART_COLUMN, STAT_COLUMN
 
 
-def to_stored(listed: pa.Table, root: str) -> pa.Table:
-    """A source's table with relative uris, large texts, times with a zone in UTC, and whole items.
+def to_stored(listed: pa.Table, root: str, where: str) -> tuple[pa.Table, list[Problem]]:
+    """A source's table with relative uris, whole items, and the user's columns as `keep_columns` gives them.
 
     Args:
         listed: as a source gives it.
         root: of the source.
+        where: what the source is called, for messages.
 
     Returns:
-        The columns in their order, with `PART_COLUMN` before the stat; without digests.
+        The columns in their order, with `PART_COLUMN` before the stat; without digests. And what is told of columns
+        that the source has not kept so itself.
     """
     listed = relative_uris(root, listed)
-    fields = [field.with_type(_stored_type(field)) for field in listed.schema]
-    table = listed.cast(pa.schema(fields))
-    return table.add_column(
-        table.num_columns - 1, pa.field(PART_COLUMN, pa.string()), pa.nulls(table.num_rows, pa.string())
-    )
+    own_places = [place for place, name in enumerate(listed.column_names) if name not in _NOT_OWN]
+    own = keep_columns(listed.select(own_places), ColumnChoice(), where)
+    fields = [listed.schema.field(field.name).with_type(field.type) for field in CATALOG_SCHEMA]
+    columns = [listed[field.name].cast(field.type) for field in CATALOG_SCHEMA]
+    for name, values in own.columns.items():
+        fields.append(pa.field(name, values.type))
+        columns.append(values)
+    fields += [pa.field(PART_COLUMN, pa.string()), listed.schema.field(STAT_COLUMN)]
+    columns += [pa.nulls(listed.num_rows, pa.string()), listed[STAT_COLUMN]]
+    return pa.table(columns, schema=pa.schema(fields)), own.problems
 
 
-def _stored_type(field: pa.Field) -> pa.DataType:
-    if field.name in CATALOG_SCHEMA.names:
-        return CATALOG_SCHEMA.field(field.name).type
-    if field.name == STAT_COLUMN:
-        return field.type
-    if pa.types.is_string(field.type):
-        return pa.large_string()
-    if pa.types.is_timestamp(field.type) and field.type.tz:
-        return pa.timestamp(field.type.unit, "UTC")
-    return field.type
+_NOT_OWN = frozenset({*CATALOG_SCHEMA.names, STAT_COLUMN})

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from pydantic import BeforeValidator, ValidationInfo
 
 from embeddings_orch.errors import ItemError
-from embeddings_orch.media.base import STAT_COLUMN
 from embeddings_orch.media.decoding.pictures import decode_text, stream_size
 from embeddings_orch.models.content import Modality, content_hash
 from embeddings_orch.models.paths import local_path
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 
 
 def _local(value: Any, info: ValidationInfo) -> Any:

@@ -12,7 +12,8 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import Listing, Problem, Scan, Source, SourceConfig
+from embeddings_orch.media.base import Listing, Problem, Scan, Source
+from embeddings_orch.media.catalog.choice import ColumnsConfig
 from embeddings_orch.media.catalog.columns import ColumnType, catalog_table
 from embeddings_orch.media.decoding.kinds import kind_of
 from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, stat_of
@@ -21,7 +22,7 @@ from embeddings_orch.media.sources.patterns import Patterns, check_pattern
 from embeddings_orch.media.sources.walk import walk
 
 
-class FolderConfig(SourceConfig):
+class FolderConfig(ColumnsConfig):
     """Settings of the source ``folder``.
 
     Example:
@@ -92,7 +93,13 @@ class FolderSource(Source[FolderConfig]):
             else:
                 files.append(file)
                 facts.append(fact)
-        metadata = read_metadata(root, below.metadata, [file.id for file in files], self.config.types)
+        metadata = read_metadata(
+            root,
+            below.metadata,
+            [file.id for file in files],
+            types=self.config.types,
+            choice=self.config.columns,
+        )
         table = _table(files, facts, metadata.columns)
         # The order in which a folder is listed is the file system's.
         problems.sort(key=lambda problem: problem.where)

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import Problem
-from embeddings_orch.media.catalog.columns import Cells, ColumnType, check_name, check_pinned, make_column
+from embeddings_orch.media.catalog.choice import ColumnChoice, FileColumns, name_columns
+from embeddings_orch.media.catalog.columns import Cells, ColumnType, check_pinned, make_column
 from embeddings_orch.media.sources.records import FORMATS, Records, read_records
 from embeddings_orch.plugins import suggestion
 
@@ -41,7 +42,14 @@ def metadata_names(name: str) -> frozenset[str]:
     return frozenset({name, f"{stem}.csv", f"{stem}.jsonl"}) if name else frozenset()
 
 
-def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: Mapping[str, ColumnType]) -> Metadata:
+def read_metadata(
+    root: Path,
+    paths: Sequence[str],
+    ids: Sequence[str],
+    *,
+    types: Mapping[str, ColumnType],
+    choice: ColumnChoice,
+) -> Metadata:
     """Read all metadata files of a folder.
 
     Args:
@@ -49,34 +57,43 @@ def read_metadata(root: Path, paths: Sequence[str], ids: Sequence[str], types: M
         paths: its metadata files, relative to it.
         ids: the items of the catalog.
         types: of columns whose type is not to be told from their values.
+        choice: the columns that are kept, and their names.
 
     Raises:
-        SourceError: a file is malformed, lacks ``file_name``, or has a column that the catalog cannot take.
+        SourceError: a file is malformed, or lacks ``file_name``; a setting names a column that there is not.
     """
     metadata = Metadata()
     rows = _Rows(root, ids, metadata.problems)
     parts: dict[str, list[Cells]] = {}
-    read: dict[str, Records] = {}
+    files: dict[str, str] = {}
+    places: dict[str, int] = {}
+    twice: dict[str, str] = {}
     ordered = sorted(paths, key=lambda path: (path.count("/"), path))
-    for folder, files in Counter(posixpath.dirname(path) for path in ordered).items():
-        if files > 1:
-            raise SourceError(f"{root / folder} has {files} metadata files; keep one of them")
+    for folder, count in Counter(posixpath.dirname(path) for path in ordered).items():
+        if count > 1:
+            raise SourceError(f"{root / folder} has {count} metadata files; keep one of them")
     for path in ordered:
         records = _records(root / path)
         metadata.problems += [replace(problem, hides=None) for problem in records.problems]
         resolved, positions = rows.resolve(records, posixpath.dirname(path))
-        for name in records.columns:
+        for place, name in enumerate(records.columns, 1):
             if name != FILE_NAME:
                 values = records.values(name)
                 cells = Cells(positions, [values[row] for row in resolved], records.untyped)
                 parts.setdefault(name, []).append(cells)
-                read.setdefault(name, records)
+                files.setdefault(name, records.name)
+                places.setdefault(name, place)
+                twice |= {name: records.twice[name]} if name in records.twice else {}
     check_pinned(types, parts, str(root))
+    names = name_columns(FileColumns(places, twice, OWN_TEXTS), choice, str(root))
+    metadata.problems += [names.problem(name, files[name]) for name in names.reasons]
     for name, cells_of in parts.items():
         pinned: ColumnType | None = "string" if name in OWN_TEXTS else types.get(name)
-        column, misfits = make_column(name, cells_of, len(ids), where=read[name].name, pinned=pinned)
-        metadata.columns[name] = column
-        metadata.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
+        new = names.names.get(name, name if name in OWN_TEXTS and name not in choice.exclude else None)
+        if new is not None:
+            column, misfits = make_column(cells_of, len(ids), pinned=pinned)
+            metadata.columns[new] = column
+            metadata.problems += [Problem(ids[row], f"its {name!r} is not of type {pinned}") for row in misfits]
     return metadata
 
 
@@ -89,9 +106,6 @@ def _records(path: Path) -> Records:
     if FILE_NAME not in records.columns and records.numbers:
         hint = suggestion(FILE_NAME, records.columns)
         raise SourceError(f"{path} has no column {FILE_NAME!r}, which names the file of each row{hint}")
-    for name in records.columns:
-        if name not in (FILE_NAME, *OWN_TEXTS):
-            check_name(name, str(path))
     return records
 
 
@@ -112,8 +126,8 @@ class _Rows:
         """The rows that speak of an item, and the items' positions."""
         rows: list[int] = []
         positions: list[int] = []
-        for row, file_name in enumerate(records.values(FILE_NAME)):
-            if not isinstance(file_name, str) or not file_name:
+        for row, file_name in enumerate(records.texts(FILE_NAME).texts):
+            if file_name is None:
                 self._problems.append(Problem(records.where(row), f"it has no {FILE_NAME}"))
                 continue
             item = posixpath.normpath(posixpath.join(folder, file_name))

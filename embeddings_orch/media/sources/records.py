@@ -6,19 +6,24 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embeddings_orch.errors import ItemError, SourceError
 from embeddings_orch.media.base import Problem
+from embeddings_orch.media.catalog.choice import FileColumns
+from embeddings_orch.media.catalog.names import distinct_names
+from embeddings_orch.media.catalog.typed import is_bytes, keep_column
 from embeddings_orch.media.decoding.pictures import decode_text
 from embeddings_orch.media.sources.files import reason
+from embeddings_orch.models.rows.cells import cell_text, cell_texts
 
 Format = Literal["csv", "json", "jsonl", "parquet"]
 FORMATS: dict[str, Format] = {
@@ -38,6 +43,18 @@ DELIMITERS = ",;\t|"
 _LONGEST_FIELD, _LONGEST_HEADER = 2**31 - 1, 1_000_000
 
 
+@dataclass(frozen=True)
+class CellTexts:
+    """The texts of a column.
+
+    Attributes:
+        wrong: of rows whose value has no text, why.
+    """
+
+    texts: Sequence[str | None]
+    wrong: Mapping[int, str] = field(default_factory=dict)
+
+
 @dataclass
 class Records:
     """The rows that could be read.
@@ -46,6 +63,7 @@ class Records:
         name: the file, for messages.
         untyped: the values are cells of a CSV, whose types are still to be told.
         columns: values by column; an Arrow column where the file has types of its own.
+        twice: of a column that the header did not name so, the name that it has twice.
         numbers: of each row, counted from 1 without the header.
         lines: of each row, counted from 1; empty for Parquet.
         problems: rows that could not be read.
@@ -55,19 +73,40 @@ class Records:
     name: str
     untyped: bool = False
     columns: dict[str, Sequence[Any] | pa.ChunkedArray] = field(default_factory=dict)
+    twice: dict[str, str] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     cut: bool = False
 
-    def values(self, column: str) -> list[Any]:
-        """A column as Python values, an empty CSV cell as None; all None where there is no such."""
+    def values(self, column: str) -> Sequence[Any] | pa.ChunkedArray:
+        """A column, an empty CSV cell as None; all None where there is no such."""
         values = self.columns.get(column)
         if values is None:
             return [None] * len(self.numbers)
-        if isinstance(values, pa.ChunkedArray):
-            return list(values.to_pylist())
-        return [value or None for value in values] if self.untyped else list(values)
+        return [value or None for value in values] if self.untyped else values
+
+    def texts(self, column: str) -> CellTexts:
+        """A column as texts, an empty one as None."""
+        values = self.values(column)
+        if self.untyped:
+            return CellTexts(list(values))
+        if not isinstance(values, pa.ChunkedArray):
+            return CellTexts([cell_text(value) or None for value in values])
+        kept = keep_column(column, values)
+        if kept.values is None:
+            return CellTexts([None] * len(self.numbers), dict.fromkeys(range(len(self.numbers)), kept.reason))
+        wrong = dict.fromkeys(kept.misfits, kept.why_null(column))
+        texts = cell_texts(kept.values)
+        if is_bytes(kept.values.type):
+            unreadable = pc.and_(pc.is_null(texts), pc.is_valid(kept.values))
+            rows = pc.indices_nonzero(unreadable).to_pylist()
+            wrong |= dict.fromkeys(rows, f"its {column!r} holds bytes that are no text in UTF-8")
+        return CellTexts([text or None for text in texts.to_pylist()], wrong)
+
+    def names(self, roles: Collection[str]) -> FileColumns:
+        """The names of the columns, of which some are no user's."""
+        return FileColumns({name: place for place, name in enumerate(self.columns, 1)}, self.twice, roles)
 
     def where(self, row: int) -> str:
         """Where a row stands, for messages."""
@@ -138,7 +177,7 @@ def _read_csv(data: bytes, records: Records, delimiter: str | None) -> None:
             if not row:
                 continue
             if header is None:
-                header = _header(row, records.name)
+                header, records.twice = distinct_names(row)
                 continue
             number += 1
             if ragged := len(row) != len(header):
@@ -157,13 +196,6 @@ def _read_csv(data: bytes, records: Records, delimiter: str | None) -> None:
         raise SourceError(f"{records.name} is empty: it needs a line of column names")
     columns = zip(*rows, strict=True) if rows else ((),) * len(header)
     records.columns = dict(zip(header, columns, strict=True))
-
-
-def _header(names: list[str], name: str) -> list[str]:
-    if len(set(names)) != len(names):
-        twice = next(column for column in names if names.count(column) > 1)
-        raise SourceError(f"{name}: two columns are named {twice!r}")
-    return names
 
 
 def _delimiter(text: str) -> str:
@@ -232,9 +264,10 @@ def _sound(value: Any, *, escapes: bool) -> dict[str, Any]:
 def _read_parquet(path: Path, records: Records) -> None:
     try:
         with path.open("rb") as file:
-            table = pq.read_table(file)
+            # Not read_table, which refuses a name that two columns have.
+            table = pq.ParquetFile(file).read()
     except (pa.ArrowException, ValueError) as error:
         raise SourceError(f"{records.name}: not a Parquet file that can be read ({error})") from error
-    _header(table.column_names, records.name)
-    records.columns = {name: table[name] for name in table.column_names}
+    names, records.twice = distinct_names(table.column_names)
+    records.columns = dict(zip(names, table.columns, strict=True))
     records.numbers = list(range(1, table.num_rows + 1))

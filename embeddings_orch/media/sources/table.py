@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,25 +14,19 @@ from cachetools import LRUCache
 from pydantic import Field
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import Listing, Problem, Scan, Source, SourceConfig
-from embeddings_orch.media.catalog.columns import (
-    Cells,
-    ColumnType,
-    catalog_table,
-    check_name,
-    check_pinned,
-    convert_column,
-    make_column,
-)
+from embeddings_orch.media.base import Listing, Problem, Scan, Source
+from embeddings_orch.media.catalog.choice import ColumnsConfig, check_choice, name_columns
+from embeddings_orch.media.catalog.columns import Cells, ColumnType, catalog_table, check_pinned, make_column
+from embeddings_orch.media.catalog.typed import keep_column
 from embeddings_orch.media.decoding.kinds import KINDS, kind_of
-from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, settled_stat_of, stat_of
+from embeddings_orch.media.sources.files import Facts, FileFacts, LocalPath, reason, settled_stat_of, stat_of
 from embeddings_orch.media.sources.records import FORMATS, Format, Records, format_of, read_records
-from embeddings_orch.media.sources.uris import local_file
+from embeddings_orch.media.sources.rows import Roles, RowItem, TableRows, list_rows
 from embeddings_orch.models.content import content_hash
 from embeddings_orch.plugins import suggestion
 
 
-class TableConfig(SourceConfig):
+class TableConfig(ColumnsConfig):
     """Settings of the source ``table``.
 
     Example:
@@ -65,22 +57,6 @@ _NAMED: LRUCache[tuple[str, str], tuple[str, Mapping[str, str]]] = LRUCache(16)
 """Of the tables that were listed last: the stat of the file, and the paths that it names."""
 
 
-@dataclass
-class _Item:
-    id: str
-    row: int
-    text: str | None
-    caption: str | None
-    file: File | None
-    facts: Facts | None = None
-
-
-@dataclass
-class _Listing:
-    items: list[_Item] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-
 class TableSource(Source[TableConfig]):
     """Lists the rows of a table; the other columns ride along."""
 
@@ -95,11 +71,11 @@ class TableSource(Source[TableConfig]):
         """List all rows that have an id, and a path or a text.
 
         Raises:
-            SourceError: the table cannot be read, or has columns that a catalog cannot take.
+            SourceError: the table cannot be read, or lacks what the settings name.
         """
         started = self._now()
         records = self._records()
-        listing = self._list_records(records)
+        listing = self._list_rows(records)
         files = [item.file for item in listing.items if item.file is not None]
         facts_of_files = iter(FileFacts(previous, started).look(files, progress))
         items = []
@@ -111,10 +87,13 @@ class TableSource(Source[TableConfig]):
                 why = f"there is no file {uri}" if missing else f"{uri} cannot be read: {reason(facts)}"
                 listing.problems.append(Problem(records.where(item.row), why, None if missing else item.id))
             else:
-                item.facts = facts
-                items.append(item)
-        user_columns = self._own_columns(records, items, listing.problems)
+                items.append((item, facts))
+        user_columns = self._user_columns(records, [item.row for item, _ in items], listing.problems)
         return Scan(self._table(items, user_columns), records.problems + listing.problems)
+
+    @property
+    def _roles(self) -> frozenset[str]:
+        return frozenset({self.config.id, self.config.uri, self.config.text, self.config.caption})
 
     @property
     def root(self) -> str:
@@ -142,7 +121,7 @@ class TableSource(Source[TableConfig]):
             known = _NAMED.get(key)
         if stat and known is not None and known[0] == stat:
             return known[1]
-        items = self._list_records(self._records()).items
+        items = self._list_rows(self._records()).items
         files = {item.id: item.file.path for item in items if item.file is not None}
         with _LOCK:
             _NAMED[key] = (stat, files)
@@ -168,10 +147,12 @@ class TableSource(Source[TableConfig]):
             known = ", ".join(FORMATS)
             raise SourceError(f"{self._path}: its extension tells no format ({known}); set `format`")
         records = read_records(self._path, file_format, delimiter=config.delimiter)
-        names = list(records.columns)
-        if not names and not records.numbers:
+        if not records.columns and not records.numbers:
             # JSON Lines without a line, where columns cannot be told.
             return records
+        check_choice(config.columns, records.columns, str(self._path))
+        check_pinned(config.types, records.columns, str(self._path))
+        names = [name for name in records.columns if name not in config.columns.exclude]
         needed = {"id": config.id}
         # A column that the settings name must be there; of the usual names any may be missing.
         needed |= {key: getattr(config, key) for key in ("uri", "text", "caption") if key in config.model_fields_set}
@@ -182,63 +163,35 @@ class TableSource(Source[TableConfig]):
         if config.uri not in names and config.text not in names:
             both = f"{config.uri!r} nor {config.text!r}"
             raise SourceError(f"{self._path} has neither a column {both}{suggestion(config.uri, names)}")
-        for name in self._own_names(records):
-            check_name(name, str(self._path))
-        check_pinned(config.types, names, str(self._path))
         return records
 
-    def _own_names(self, records: Records) -> list[str]:
+    def _list_rows(self, records: Records) -> TableRows:
         config = self.config
-        return [name for name in records.columns if name not in (config.id, config.uri, config.text, config.caption)]
+        roles = Roles(config.id, config.uri, config.text, config.caption, config.columns.exclude)
+        return list_rows(records, roles, self._path.parent)
 
-    def _list_records(self, records: Records) -> _Listing:
-        config = self.config
-        listing = _Listing()
-        seen: dict[str, int] = {}
-        columns = [records.values(name) for name in (config.id, config.uri, config.text, config.caption)]
-        for row, (raw_id, uri, text, caption) in enumerate(zip(*columns, strict=True)):
-            key = _text(raw_id)
-            try:
-                if key is None:
-                    raise ValueError(f"it has no {config.id!r}")
-                if key in seen:
-                    first = records.where(seen[key])
-                    raise ValueError(f"the id {key!r} was given before, in {first}; the first one counts")
-                file = None if uri is None or uri == "" else self._file(key, uri)
-                if file is None and not _text(text):
-                    raise ValueError(f"it has neither {config.uri!r} nor {config.text!r}")
-            except ValueError as error:
-                listing.problems.append(Problem(records.where(row), str(error)))
-                continue
-            seen[key] = row
-            listing.items.append(_Item(key, row, _text(text), _text(caption), file))
-        return listing
-
-    def _file(self, key: str, uri: Any) -> File:
-        path = local_file(uri, self._path.parent)
-        kind = kind_of(path)
-        if kind is None:
-            raise ValueError(f"{uri}: the extension is none of {', '.join(sorted(KINDS))}")
-        return File(key, path, kind.modality)
-
-    def _own_columns(self, records: Records, items: Sequence[_Item], problems: list[Problem]) -> dict[str, Any]:
-        rows = [item.row for item in items]
+    def _user_columns(self, records: Records, rows: Sequence[int], problems: list[Problem]) -> dict[str, Any]:
+        names = name_columns(records.names(self._roles), self.config.columns, records.name)
+        problems += [names.problem(name, records.name) for name in names.reasons]
         user_columns: dict[str, Any] = {}
-        for name in self._own_names(records):
-            values = records.columns[name]
+        for name, new in names.names.items():
+            values = records.values(name)
             if isinstance(values, pa.ChunkedArray):
-                user_columns[name] = convert_column(name, values, records.name).take(pa.array(rows, pa.int64()))
-                continue
-            every = records.values(name)
-            cells = Cells(range(len(rows)), [every[row] for row in rows], records.untyped)
-            pinned = self.config.types.get(name)
-            user_columns[name], misfits = make_column(name, [cells], len(rows), where=records.name, pinned=pinned)
-            why = f"its {name!r} is not of type {pinned}"
+                kept = keep_column(name, values).take(rows)
+                column, misfits, why = kept.values, kept.misfits, kept.why_null(name)
+                problems += kept.problems(records.name)
+            else:
+                cells = Cells(range(len(rows)), [values[row] for row in rows], records.untyped)
+                pinned = self.config.types.get(name)
+                column, misfits = make_column([cells], len(rows), pinned=pinned)
+                why = f"its {name!r} is not of type {pinned}"
             problems += [Problem(records.where(rows[position]), why) for position in misfits]
+            if column is not None:
+                user_columns[new] = column
         return user_columns
 
-    def _table(self, items: Sequence[_Item], user_columns: dict[str, Any]) -> pa.Table:
-        facts = [item.facts for item in items if item.facts is not None]
+    def _table(self, looked_at: Sequence[tuple[RowItem, Facts]], user_columns: dict[str, Any]) -> pa.Table:
+        items, facts = [item for item, _ in looked_at], [fact for _, fact in looked_at]
         kinds = [kind_of(item.file.path) if item.file else KINDS[".txt"] for item in items]
         columns = {
             "id": [item.id for item in items],
@@ -261,9 +214,3 @@ class TableSource(Source[TableConfig]):
 
 def _text_facts(text: str) -> Facts:
     return Facts(content_hash(text), len(text.encode()), None, None, text, "")
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

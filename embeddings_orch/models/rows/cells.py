@@ -1,109 +1,84 @@
-"""A column's values as text, the same whatever the width of its type, for digests and for models."""
+"""A cell's one text: what it is as an id, a path, a caption, or the text that a model reads.
+
+The same value has the same text whatever its type: 7, 7.0 and 7.00 are ``7``. Numbers are as short as they can be
+written, decimals without an exponent; times are ISO 8601; bytes are the text that they are in UTF-8; lists and objects
+are JSON. NaN is no value, and bytes that are no UTF-8 have no text.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embeddings_orch.models.rows.lists import is_list, number_lists
+from embeddings_orch.models.rows.jsonable import decimal_text, duration_text, to_jsonable
+from embeddings_orch.models.rows.tags import plain
 
-_LONG = 64
-"""Floats from which on a list goes by a hash of them: as text, vectors would take most of the time of a scan."""
+_EXACT = 2**53
+"""Below it a float that is whole is one integer and no other."""
 
 
 def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Every value as a large string, nulls kept: a number as short as it can be written, a time as ISO 8601.
-
-    A list of 64 floats or more is sha256 of them, as float64.
-    """
-    column = plain(column)
-    if pa.types.is_large_string(column.type):
+    """The text of every value as a large string; null where it has none."""
+    column, types = plain(column), pa.types
+    if types.is_large_string(column.type):
         return column
-    if is_list(column.type) and pa.types.is_floating(column.type.value_type):
-        return _float_lists(column)
-    if pa.types.is_floating(column.type) or pa.types.is_nested(column.type) or pa.types.is_temporal(column.type):
-        # Arrow's own wording of these has changed between its versions.
-        return _by_value(column, _text)
-    if pa.types.is_binary(column.type):
-        return _by_value(column, bytes.hex)
-    return column.cast(pa.large_string())
-
-
-def tag_cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Every value as ``name=family:length:text``, null as nothing; different rows join differently."""
-    texts = cell_texts(column)
-    lengths = pc.binary_length(texts).cast(pa.large_string())
-    start = f"{name}={_family(plain(column).type)}:"
-    first, colon, nothing = (pa.scalar(part, pa.large_string()) for part in (start, ":", ""))
-    cells = pc.binary_join_element_wise(first, lengths, colon, texts, nothing, null_handling="emit_null")
-    return pc.fill_null(cells, nothing)
-
-
-def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column with dictionaries decoded and all kinds of strings made large ones."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_string_view(column.type) or pa.types.is_null(column.type):
+    if types.is_large_binary(column.type):
+        try:
+            return column.cast(pa.large_string())
+        except pa.ArrowInvalid:
+            return _by_value(column, cell_text)
+    if types.is_integer(column.type) or types.is_boolean(column.type):
         return column.cast(pa.large_string())
-    if pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
-        return column.cast(pa.binary())
-    return column
+    return _by_value(column, cell_text)
 
 
-def _family(kind: pa.DataType) -> str:
-    # A whole number is the same value as integer and as float, and as text it is another.
-    families = {
-        "string": pa.types.is_large_string,
-        "bool": pa.types.is_boolean,
-        "number": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
-        "time": pa.types.is_temporal,
-        "decimal": pa.types.is_decimal,
-        "binary": pa.types.is_binary,
-    }
-    return next((family for family, test in families.items() if test(kind)), "list")
+def cell_text(value: object) -> str | None:
+    """The text of one value; None where it has none.
 
-
-def _float_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    texts: list[str | None] = []
-    for row, numbers in enumerate(number_lists(column, np.float64)):
-        if numbers is None or len(numbers) < _LONG:
-            value = column[row].as_py()
-            texts.append(None if value is None else _text(value))
-        else:
-            # One zero and one NaN, as in the text of a shorter list.
-            same = np.where(np.isnan(numbers), np.nan, numbers + 0.0)
-            texts.append(f"sha256:{hashlib.sha256(same.tobytes()).hexdigest()}")
-    return pa.chunked_array([pa.array(texts, pa.large_string())])
-
-
-def _by_value(column: pa.ChunkedArray, text: Any) -> pa.ChunkedArray:
-    values = [None if value is None else text(value) for value in column.to_pylist()]
-    return pa.chunked_array([pa.array(values, pa.large_string())])
-
-
-def _text(value: Any) -> str:
+    Example:
+        >>> cell_text(7.0), cell_text(b"abc"), cell_text(float("nan")), cell_text([1, {"a": None}])
+        ('7', 'abc', None, '[1,{"a":null}]')
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return _decode(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
-        return repr(_shortest(value))
-    if isinstance(value, list | dict):
-        return json.dumps(_jsonable(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return None if math.isnan(value) else repr(_shorten(value))
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else decimal_text(value)
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(_shorten_all(to_jsonable(value)), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if isinstance(value, timedelta):
+        return duration_text(value)
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
 
 
-def _shortest(value: float) -> float | int:
-    return int(value) if math.isfinite(value) and value.is_integer() and abs(value) < 2**53 else value
+def _by_value(column: pa.ChunkedArray, text: Callable[[object], str | None]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array([text(value) for value in column.to_pylist()], pa.large_string())])
 
 
-def _jsonable(value: Any) -> Any:
+def _decode(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _shorten(value: float) -> float | int:
+    return int(value) if math.isfinite(value) and value.is_integer() and abs(value) < _EXACT else value
+
+
+def _shorten_all(value: object) -> object:
     if isinstance(value, list):
-        return [_jsonable(item) for item in value]
+        return [_shorten_all(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, float):
-        return _shortest(value)
-    return value if value is None or isinstance(value, str | int) else _text(value)
+        return {key: _shorten_all(item) for key, item in value.items()}
+    return _shorten(value) if isinstance(value, float) else value

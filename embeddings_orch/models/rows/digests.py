@@ -8,19 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.models.rows.cells import tag_cells
-from embeddings_orch.models.rows.sums import DIGEST_COLUMN, DIGEST_FIELD, WIDTH, sum_digests
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN, is_data
+from embeddings_orch.models.rows.sums import DIGEST_FIELD, WIDTH, sum_digests
+from embeddings_orch.models.rows.tags import tag_cells
 
 _FRAME = "row/1\n"
 """What every row that is hashed begins with; another one for another way to write rows down."""
 
 _HASHED_ROWS, _HASHED_BYTES = 100_000, 1 << 26
 """How much is put together for hashing at once, by the average row."""
-
-
-def is_data(column: str) -> bool:
-    """Whether a column of a catalog is data of its items; the others are the catalog's own notes."""
-    return not column.startswith("_")
 
 
 def row_digests(table: pa.Table) -> pa.Array:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN
+
 WIDTH = 32
 """Bytes of a digest and of a sum: one big-endian number modulo 2**256."""
 
-DIGEST_FIELD = pa.field("_digest", pa.binary(WIDTH), nullable=False)
+DIGEST_FIELD = pa.field(DIGEST_COLUMN, pa.binary(WIDTH), nullable=False)
 """The column in which a table keeps the digest of each row."""
-
-DIGEST_COLUMN = DIGEST_FIELD.name
 
 EMPTY = bytes(WIDTH)
 """The sum of nothing."""

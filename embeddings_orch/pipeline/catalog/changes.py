@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embeddings_orch.media.base import STAT_COLUMN, Listing
+from embeddings_orch.media.base import Listing
 from embeddings_orch.media.sources.files import is_same_stat
 from embeddings_orch.models.identity import digest
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 from embeddings_orch.pipeline.context import Pipeline
 
 

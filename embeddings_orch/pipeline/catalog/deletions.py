@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import MassDeleteError, SourceError
 from embeddings_orch.media.base import Problem
-from embeddings_orch.models.rows.digests import is_data
+from embeddings_orch.models.rows.notes import is_data
 
 LEAST = 20
 """Items that a catalog has to have for more than half of them to be many."""

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import MassDeleteError, StoreError
-from embeddings_orch.media.base import PART_COLUMN, STAT_COLUMN, Problem
+from embeddings_orch.media.base import Problem
 from embeddings_orch.media.catalog.diff import CatalogDiff, diff
 from embeddings_orch.media.catalog.stored import to_stored
 from embeddings_orch.models.rows.digests import add_digests, catalog_digest
-from embeddings_orch.models.rows.sums import DIGEST_COLUMN
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN, PART_COLUMN, STAT_COLUMN
 from embeddings_orch.pipeline.catalog.deletions import NOTHING, Allowed, check_deletions, describe_kept, keep_hidden
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.events import EventListener
@@ -36,7 +36,7 @@ class ScanReport:
 
     Attributes:
         digest: of all rows, in whatever order; the asset's data version.
-        problems: rows and files that are not in the catalog, with reasons.
+        problems: rows and files that are not in the catalog, and columns that are there otherwise, with reasons.
         version: of the stored catalog where that stays as it is, else None.
         ignored: files of no known modality, and sounds that no pattern names.
         kept: rows of the last catalog that the scan could not see and that stay.
@@ -57,6 +57,11 @@ class ScanReport:
     seconds: float
     kept: int = 0
     warning: str = ""
+
+    @property
+    def left_out(self) -> list[Problem]:
+        """What is not in the catalog."""
+        return [problem for problem in self.problems if not problem.kept]
 
     @property
     def writes(self) -> bool:
@@ -94,7 +99,8 @@ def scan_media(
         previous = None if version is None else stored.read(version)
         known = previous if previous is not None else _catalog_elsewhere(pipeline)
         scan = pipeline.source.scan(_known_to_source(pipeline, known, rehash), meter.to)
-        table, kept = keep_hidden(to_stored(scan.table, root), scan.problems, previous)
+        listed, told = to_stored(scan.table, root, str(pipeline.media_key))
+        table, kept = keep_hidden(listed, scan.problems, previous)
         difference = diff(previous, table)
         table = add_digests(table, previous, [*difference.new, *difference.changed])
         touched = _touched_ids(previous, table)
@@ -124,7 +130,7 @@ def scan_media(
         changed=len(difference.changed),
         unchanged=difference.unchanged,
         deleted=len(difference.deleted),
-        problems=scan.problems,
+        problems=[*scan.problems, *told],
         ignored=scan.ignored,
         digest=catalog_digest(table),
         table=table,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
-from embeddings_orch.models.rows.sums import DIGEST_COLUMN, DIGEST_FIELD, sum_digests
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN
+from embeddings_orch.models.rows.sums import DIGEST_FIELD, sum_digests
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.vectors import describe_model
 from embeddings_orch.pipeline.events import EventListener

@@ -14,8 +14,9 @@ from embeddings_orch.errors import SpecError, StoreError
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.models.analysis import describe_full_text_change
 from embeddings_orch.models.identity import digest
-from embeddings_orch.models.rows.digests import hash_rows, is_data, known_digests, row_digests
-from embeddings_orch.models.rows.sums import DIGEST_COLUMN, DIGEST_FIELD
+from embeddings_orch.models.rows.digests import hash_rows, known_digests, row_digests
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN, is_data
+from embeddings_orch.models.rows.sums import DIGEST_FIELD
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.spec.index import IndexSpec
@@ -182,7 +183,10 @@ def _check_columns(pipeline: Pipeline, index: str, spec: IndexSpec, catalog: pa.
             raise SpecError(f"{asset}: full_text names {column!r}, which is no text column{suggestion(column, texts)}")
     for name in spec.vectors:
         if name in columns:
-            raise SpecError(f"{asset}: the embedding {name!r} has the name of a media column; rename one of them")
+            raise SpecError(
+                f"{asset}: the embedding {name!r} has the name of a media column; give one of them another name: that "
+                f"of the embedding, or of the column: media: {{columns: {{rename: {{{name}: NAME}}}}}}"
+            )
 
 
 def _digests(pipeline: Pipeline, spec: IndexSpec, catalog: pa.Table, has_vector: dict[str, pa.Array]) -> pa.Array:

@@ -108,7 +108,7 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
         scan.changed,
         scan.unchanged,
         scan.deleted,
-        len(scan.problems),
+        len(scan.left_out),
         spec.media_version(),
         "never materialized" if not written else "media differ" if scan.writes else "up to date",
     )

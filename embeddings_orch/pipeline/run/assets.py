@@ -72,7 +72,7 @@ def _scan(
         "changed": report.changed,
         "unchanged": report.unchanged,
         "deleted": report.deleted,
-        "failed": len(report.problems),
+        "failed": len(report.left_out),
         "ignored": report.ignored,
         "seconds": round(report.seconds, 3),
         "items_per_second": round(report.table.num_rows / max(report.seconds, 1e-6), 1),
@@ -83,9 +83,9 @@ def _scan(
         metadata["kept_because"] = report.warning
     if listed is not None:
         metadata["listing"] = listed.digest
-    if report.problems:
-        rows = ((problem.where, problem.reason) for problem in report.problems[:_SHOWN])
-        metadata["left_out"] = list_items(rows, len(report.problems))
+    if report.left_out:
+        rows = ((problem.where, problem.reason) for problem in report.left_out[:_SHOWN])
+        metadata["left_out"] = list_items(rows, len(report.left_out))
     return Materialization(report.asset, metadata, report.digest)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.store.tables.generations import Generation
 
 ColumnKind = Literal["string", "number", "boolean", "time", "list", "other"]
@@ -35,8 +36,4 @@ def kind_of(kind: pa.DataType) -> ColumnKind:
 def columns_of(schema: pa.Schema, generation: Generation) -> dict[str, ColumnKind]:
     """The columns of a generation's table but its vectors, by name."""
     vectors = {model.column for model in generation.models}
-    return {
-        field.name: kind_of(field.type)
-        for field in schema
-        if field.name not in vectors and not field.name.startswith("_")
-    }
+    return {field.name: kind_of(field.type) for field in schema if field.name not in vectors and is_data(field.name)}

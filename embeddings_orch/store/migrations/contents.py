@@ -11,7 +11,7 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.models.rows.cells import cell_texts, plain
+from embeddings_orch.models.rows.tags import digest_texts, plain
 from embeddings_orch.store.migrations.keys import parse_hashes
 from embeddings_orch.store.migrations.layout import DIGEST
 from embeddings_orch.store.migrations.old import OldStore
@@ -86,7 +86,7 @@ def hash_texts(column: pa.ChunkedArray) -> pa.Array:
     Args:
         column: of a catalog.
     """
-    texts = cell_texts(column).cast(pa.large_binary()).to_pylist()
+    texts = digest_texts(column).cast(pa.large_binary()).to_pylist()
     return pa.array([hashlib.sha256(data).digest() if data else None for data in texts], DIGEST)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings_orch.errors import FilterError, StoreError
+from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.store.base import short, store_errors, text
 
 _LONGEST = 1000
@@ -123,7 +124,7 @@ class IndexReader:
     def _filter_hint(self, where: str | None) -> str:
         if not where:
             return ""
-        names = [name for name in self.schema.names if not name.startswith("_")]
+        names = list(filter(is_data, self.schema.names))
         told = where if len(where) <= _LONGEST else f"{where[:_LONGEST]} ..."
         return f" (filter: {told}; columns: {', '.join(names)})"
 

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import StoreError
 from embeddings_orch.models.analysis import Analysis
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.models.rows.sums import DIGEST_COLUMN, sum_digests
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN
+from embeddings_orch.models.rows.sums import sum_digests
 from embeddings_orch.store.base import TableOf, guard, in_list, merge, store_errors
 from embeddings_orch.store.conflicts import retry_conflicts
 from embeddings_orch.store.prune import settle
@@ -98,7 +99,7 @@ class IndexTable(TableOf):
 
         table = self.at()
         assert table is not None
-        there = {index.columns[0]: index.name for index in table.list_indices()}
+        there = {_column(index): index.name for index in table.list_indices()}
         for column in full_text:
             if column not in there:
                 table.create_index(column, config=_full_text_config(analysis))
@@ -116,7 +117,7 @@ class IndexTable(TableOf):
 
     def approximate(self, column: str, version: int) -> bool:
         """Whether a vector column has an approximate index at a version."""
-        return any(index.columns == [column] for index in self._require(version).list_indices())
+        return any(_column(index) == column for index in self._require(version).list_indices())
 
     def reader(self, version: int) -> IndexReader:
         """Searches one version.
@@ -210,6 +211,12 @@ def _full_text_config(analysis: Analysis) -> FTS:
         ngram_min_length=analysis.ngram_min_length,
         ngram_max_length=analysis.ngram_max_length,
     )
+
+
+def _column(index: Any) -> str:
+    """The column of an index; LanceDB quotes those that SQL would not read as they are."""
+    name: str = index.columns[0]
+    return name[1:-1] if name.startswith("`") else name
 
 
 def _has(column: str) -> str:

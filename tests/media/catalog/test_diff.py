@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
 from catalogs import ROWS, catalog
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import STAT_COLUMN
 from embeddings_orch.media.catalog.diff import CONTENTS_SCHEMA, contents, diff, input_keys
 from embeddings_orch.models.content import content_hash, content_key
 from embeddings_orch.models.rows.digests import catalog_digest
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 
 
 def test_a_new_column_changes_only_the_rows_that_have_a_value_in_it():
@@ -67,6 +70,26 @@ def test_contents_of_any_column_are_its_text():
     assert contents(table, "text")["id"].to_pylist() == ["b.png", "d.txt"]
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([b"red", "käse".encode(), b"\xff", b""], ["red", "käse"]),
+        ([math.nan, 1.0, None, 0.5], ["1", "0.5"]),
+        ([Decimal("1.50"), Decimal("2.00"), None, None], ["1.5", "2"]),
+        ([date(2026, 1, 2), None, None, None], ["2026-01-02"]),
+        ([timedelta(minutes=1), None, None, None], ["PT1M"]),
+        ([True, False, None, None], ["true", "false"]),
+    ],
+    ids=str,
+)
+def test_contents_of_a_column_are_the_one_text_of_its_cells(values, texts):
+    table = catalog(ROWS, _own=values)
+    assert contents(table, "_own")["text"].to_pylist() == texts
+    keys = [content_key("text", content_hash(text)) for text in texts]
+    assert contents(table, "_own")["key"].to_pylist() == [key for key in input_keys(table, "_own").to_pylist() if key]
+    assert contents(table, "_own")["key"].to_pylist() == keys
+
+
 def test_contents_do_not_depend_on_the_order_of_the_catalog():
     table = catalog(ROWS)
     assert contents(table.take([3, 2, 1, 0])) == contents(table)
@@ -98,9 +121,12 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(name):
         contents(catalog(ROWS, year=[1, 2, 3, 4]), name)
 
 
-def test_a_column_of_lists_is_no_text():
-    with pytest.raises(SourceError, match=r"'tags'.*list"):
-        input_keys(catalog(ROWS, tags=[["a"]] * 4), "tags")
+def test_lists_and_objects_are_texts_and_lists_of_numbers_are_none():
+    table = catalog(ROWS, tags=[["b", None], None, ["b", None], []], o=[{"b": 1.0, "a": None}, None, None, None])
+    assert contents(table, "tags")["text"].to_pylist() == ['["b",null]', "[]"]
+    assert contents(table, "o")["text"].to_pylist() == ['{"a":null,"b":1}']
+    with pytest.raises(SourceError, match=r"'made'.*list<item: double>; if these are vectors: `vectors`"):
+        input_keys(catalog(ROWS, made=[[0.5]] * 4), "made")
 
 
 @pytest.mark.slow

@@ -13,10 +13,11 @@ from PIL import Image
 from pydantic import ValidationError
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.media.sources import files as files_module
 from embeddings_orch.media.sources.folder import FolderConfig, FolderSource
 from embeddings_orch.models.content import content_hash
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 
 
 def picture(path, size=(8, 6), colour="red", **options):
@@ -397,12 +398,6 @@ def test_a_name_matches_in_either_unicode_form(tmp_path):
         ("file_name,caption\na.png", r"metadata\.csv, row 1 \(line 2\): 1 field .* 2.*as if it were cut off"),
         ('file_name,caption\na.png,"red\nb.png,blue\n', r"metadata\.csv, line 2: not a CSV"),
         ("name,caption\na.png,red\n", r"no column 'file_name'.*allowed: caption, name"),
-        ("file_name,width\na.png,3\n", r"metadata\.csv: the column 'width' collides"),
-        ("file_name,ID\na.png,3\n", r"'ID' collides with the catalog's own 'id'"),
-        ("file_name,_stat\na.png,3\n", r"'_stat' cannot be used"),
-        ("file_name,alt text\na.png,3\n", r"'alt text' cannot be used; rename"),
-        ("file_name,a,a\na.png,3,4\n", r"two columns are named 'a'"),
-        (",file_name\n0,a.png\n", r"a column has no name .*index=False"),
         (b"file_name,caption\na.png,gr\xfcn\n", r"not UTF-8 text: byte 0xfc at offset 26"),
         ("", r"metadata\.csv is empty"),
     ],
@@ -414,18 +409,57 @@ def test_metadata_that_cannot_be_used_are_named(tmp_path, text, message):
         scan(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{", r"metadata\.jsonl, row 1 \(line 1\): not JSON"),
-        ('{"file_name": "a.png", "o": {"x": 1}}', "'o' holds objects"),
-    ],
-)
-def test_json_metadata_that_cannot_be_used_are_named(tmp_path, line, message):
+def test_json_metadata_that_are_cut_off_are_named(tmp_path):
     picture(tmp_path / "a.png")
-    write(tmp_path / "metadata.jsonl", line)
-    with pytest.raises(SourceError, match=message):
+    write(tmp_path / "metadata.jsonl", "{")
+    with pytest.raises(SourceError, match=r"metadata\.jsonl, row 1 \(line 1\): not JSON"):
         scan(tmp_path)
+
+
+def test_no_column_of_the_metadata_is_refused(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b" / "b.png")
+    write(tmp_path / "metadata.csv", ",file_name,width,ID,alt text,_x,_stat,a.b,a,a\n0,a.png,3,k,red,1,2,4,5,6\n")
+    write(tmp_path / "b" / "metadata.csv", "width,file_name,size\n7,b.png,9\n")
+    found = scan(tmp_path)
+    rows = {row["id"]: row for row in found.table.to_pylist()}
+    own = ["column_1", "width_2", "ID", "alt text", "_x", "stat", "a_b", "a", "a_2", "size_2"]
+    assert [name for name in found.table.column_names if name not in CATALOG_SCHEMA.names] == [*own, STAT_COLUMN]
+    assert [rows["a.png"][name] for name in own] == [0, 3, "k", "red", 1, 2, 4, 5, 6, None]
+    assert (rows["b/b.png"]["width_2"], rows["b/b.png"]["size_2"]) == (7, 9)
+    told = problems(found)
+    assert (
+        str(tmp_path / "b" / "metadata.csv"),
+        "the catalog has a column 'size' of its own: it is kept as 'size_2'; "
+        "to name it: columns: {rename: {'size': NAME}}",
+    ) in told
+    assert len(told) == 6
+    assert all(problem.hides is None for problem in found.problems)
+
+
+def test_columns_of_the_metadata_can_be_chosen_and_renamed(tmp_path):
+    picture(tmp_path / "a.png")
+    write(tmp_path / "metadata.csv", "file_name,width,caption,notes,n\na.png,3,red,x,1\n")
+    chosen = {"columns": {"exclude": ["notes", "caption"], "rename": {"width": "cm"}}, "types": {"width": "float"}}
+    found = scan(tmp_path, **chosen)
+    (row,) = found.table.to_pylist()
+    assert (row["cm"], row["n"], row["caption"], "notes" in row, found.problems) == (3.0, 1, None, False, [])
+    (row,) = scan(tmp_path, columns={"include": ["n"]}).table.to_pylist()
+    assert ("width_2" in row, row["n"], row["caption"]) == (False, 1, "red")
+    with pytest.raises(SourceError, match=r"`columns\.exclude` names the column 'note', which there is not.*'notes'"):
+        scan(tmp_path, columns={"exclude": ["note"]})
+
+
+def test_metadata_name_files_by_one_text_and_take_any_value_as_a_caption(tmp_path):
+    picture(tmp_path / "a.png")
+    write(
+        tmp_path / "metadata.jsonl", '{"file_name": "a.png", "caption": 7.0}\n{"file_name": 7.0, "caption": [1, "x"]}\n'
+    )
+    found = scan(tmp_path)
+    assert found.table["caption"].to_pylist() == ["7"]
+    assert [reason for _, reason in problems(found)] == ["there is no file '7' in the folder"]
+    write(tmp_path / "metadata.jsonl", '{"file_name": "a.png", "caption": [1.0, "x", {"b": NaN}]}\n')
+    assert scan(tmp_path).table["caption"].to_pylist() == ['[1,"x",{"b":null}]']
 
 
 def test_two_metadata_files_in_one_folder_are_refused(tmp_path):

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import csv
 import json
+import math
+from datetime import date
+from decimal import Decimal
 from hashlib import sha256
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,11 +14,14 @@ import pytest
 from PIL import Image
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import CATALOG_SCHEMA, STAT_COLUMN
+from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.media.sources import files as files_module
 from embeddings_orch.media.sources import table as table_module
 from embeddings_orch.media.sources.table import TableConfig, TableSource
 from embeddings_orch.models.content import content_hash
+from embeddings_orch.models.rows.notes import STAT_COLUMN
+
+UUID_TEXT = str(UUID(bytes=b"0123456789abcdef"))
 
 
 def picture(path, size=(8, 6)):
@@ -194,13 +202,9 @@ def test_a_cell_that_does_not_fit_a_pinned_type_is_null_and_a_problem(tmp_path):
         ("t.csv", "key,text\n1,x\n", {}, r"no column 'id' \(the setting `id`\).*allowed: key, text"),
         ("t.csv", "id,body\n1,x\n", {}, "neither a column 'uri' nor 'text'"),
         ("t.csv", "id,text\n1,x\n", {"caption": "cap"}, "no column 'cap'"),
-        ("t.csv", "id,text,size\n1,x,3\n", {}, r"t\.csv: the column 'size' collides"),
-        ("t.csv", "id,body,text\n1,x,y\n", {"text": "body"}, r"'text' collides"),
-        ("t.csv", "id,text,a b\n1,x,3\n", {}, "'a b' cannot be used"),
         ("t.csv", 'id,text\n1,x\n2,"y\n', {}, r"t\.csv, line 3: not a CSV file"),
         ("t.csv", b"id,text\n1,\xff\n", {}, "not UTF-8"),
         ("t.csv", "", {}, "is empty"),
-        ("t.jsonl", '{"id": 1, "text": "x", "o": {"a": 1}}', {}, "'o' holds objects"),
         ("t.parquet", "no parquet", {}, r"t\.parquet: not a Parquet file"),
         ("t.csv", "id,text\n1,x\n", {"types": {"n": "int"}}, "`types` names the column 'n'"),
     ],
@@ -208,13 +212,6 @@ def test_a_cell_that_does_not_fit_a_pinned_type_is_null_and_a_problem(tmp_path):
 def test_a_table_that_cannot_be_used_says_why(tmp_path, name, content, settings, message):
     with pytest.raises(SourceError, match=message):
         scan(write(tmp_path / name, content), **settings)
-
-
-def test_parquet_columns_of_objects_and_bytes_are_refused(tmp_path):
-    for values in ([{"a": 1}], [b"x"]):
-        pq.write_table(pa.table({"id": ["a"], "text": ["x"], "image": values}), tmp_path / "t.parquet")
-        with pytest.raises(SourceError, match=r"t\.parquet: the column 'image' holds"):
-            scan(tmp_path / "t.parquet")
 
 
 def test_a_missing_table_is_named_with_its_whole_path(tmp_path):
@@ -304,3 +301,139 @@ def test_a_table_that_cannot_be_read_says_so_at_every_listing(tmp_path):
     path.unlink()
     with pytest.raises(SourceError, match="does not exist"):
         listed(path)
+
+
+def own(found):
+    return {name: found.table[name].to_pylist() for name in found.table.column_names[10:-1]}
+
+
+def test_no_column_is_refused_for_its_name(tmp_path):
+    header = ["id", "text", "a b", "größe", "1st", "_x", "__index_level_0__", "select", "ID", "Size", "a/b:c", "a.b"]
+    header += ["size", "_score", "", "x", "x", 'q"', "_digest", "a_b", "size_2", "*", "a`b"]
+    path = tmp_path / "t.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, range(len(header))])
+    found = scan(path)
+    names = header[2:11] + ["a_b_2", "size_3", "score", "column_15", "x", "x_2", 'q"', "digest", "a_b", "size_2"]
+    names += ["_", "a_b_3"]
+    assert own(found) == {name: [place] for place, name in enumerate(names, 2)}
+    told = dict(line.split(": it is kept as ", 1) for _, line in problems(found))
+    assert told["two columns are named 'x'"] == "'x_2'; to name it: columns: {rename: {'x_2': NAME}}"
+    assert told["no filter can say the name 'a.b'"].startswith("'a_b_2'")
+    assert told["the catalog has a column 'size' of its own"].startswith("'size_3'")
+    assert told["LanceDB keeps the name '_score' for itself"].startswith("'score'")
+    assert len(told) == 8
+    assert {(problem.where, problem.hides, problem.kept) for problem in found.problems} == {(str(path), None, True)}
+
+
+def test_a_name_does_not_depend_on_where_its_column_stands(tmp_path):
+    one = scan(write(tmp_path / "t.csv", "id,text,a.b,a`b,size\n1,x,dot,tick,9\n"))
+    other = scan(write(tmp_path / "t.csv", "a`b,size,id,a.b,text\ntick,9,1,dot,x\n"))
+    assert own(one) == own(other) == {"a_b": ["dot"], "a_b_2": ["tick"], "size_2": [9]}
+
+
+def test_columns_are_chosen_and_renamed_by_their_names_in_the_file(tmp_path):
+    path = write(tmp_path / "t.csv", "sku,text,size,a.b,n,m\n1,x,9,2,3,4\n")
+    columns = {"exclude": ["m"], "rename": {"size": "cm", "a.b": "n", "n": "a"}}
+    found = scan(path, id="sku", types={"size": "string"}, columns=columns)
+    assert (own(found), found.problems) == ({"cm": ["9"], "n": [2], "a": [3]}, [])
+    assert own(scan(path, id="sku", columns={"include": ["n"]})) == {"n": [3]}
+    assert own(scan(path, id="sku", columns={"include": []})) == {}
+    without_text = write(tmp_path / "u.csv", "id,uri,text\n1,a.md,x\n")
+    write(tmp_path / "a.md", "of the file")
+    assert scan(without_text, columns={"exclude": ["text"]}).table["text"].to_pylist() == ["of the file"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"include": ["pric"]}, r"t\.csv: `columns\.include` names the column 'pric', which there is not.*'price'"),
+        ({"exclude": ["pric"]}, r"`columns\.exclude` names the column 'pric'"),
+        ({"rename": {"pric": "cost"}}, r"`columns\.rename` names the column 'pric'"),
+        ({"rename": {"price": "n"}}, "renames a column to 'n', and there is one of that name"),
+        ({"rename": {"price": "cost"}, "exclude": ["price"]}, "renames the column 'price', and leaves it out"),
+        ({"rename": {"id": "key"}}, "`columns.rename` names 'id', which is none of the other columns"),
+        ({"exclude": ["id"]}, r"no column 'id' \(the setting `id`\)"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_an_error(tmp_path, columns, message):
+    path = write(tmp_path / "t.csv", "id,text,price,n\n1,x,2,3\n")
+    with pytest.raises(SourceError, match=message):
+        scan(path, columns=columns)
+
+
+def test_columns_of_any_json_are_kept(tmp_path):
+    path = jsonl(
+        tmp_path / "t.jsonl",
+        {"id": 1.0, "text": "x", "o": {"b": 1, "a": [2.0]}, "l": [[1]], "tags": ["a"], "f": 1.0, "m": 2.0},
+        '{"id": true, "text": ["a", 1.0], "caption": {"de": "rot"}, "o": null, "f": NaN, "m": "x"}',
+        '{"id": NaN, "text": "y"}',
+        '{"id": [1, {"a": null}], "text": 7.0, "caption": NaN}',
+    )
+    found = scan(path)
+    rows = {row["id"]: row for row in found.table.to_pylist()}
+    assert list(rows) == ["1", '[1,{"a":null}]', "true"]
+    assert (rows["1"]["o"], rows["1"]["l"], rows["1"]["tags"]) == ('{"a":[2],"b":1}', "[[1]]", ["a"])
+    assert (rows["1"]["f"], rows["1"]["m"], str(rows["true"]["f"])) == (1.0, "2", "nan")
+    assert (rows["true"]["text"], rows["true"]["caption"]) == ('["a",1]', '{"de":"rot"}')
+    assert (rows['[1,{"a":null}]']["text"], rows['[1,{"a":null}]']["caption"]) == ("7", None)
+    assert problems(found) == [(f"{path}, row 3 (line 3)", "it has no 'id'")]
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        (pa.array([7.0, None]), "7"),
+        (pa.array([math.nan, 7.5]), "7.5"),
+        (pa.array([b"k\xc3\xa4se", None]), "käse"),
+        (pa.array([b"k\xc3\xa4se", None], pa.binary_view()), "käse"),
+        (pa.array(["käse", None], pa.string_view()), "käse"),
+        (pa.array(["käse", None]).dictionary_encode(), "käse"),
+        (pa.array([date(2026, 1, 2), None]), "2026-01-02"),
+        (pa.array([1_767_322_800_000_000_001, None], pa.timestamp("ns", "Europe/Berlin")), "2026-01-02T03:00:00+00:00"),
+        (pa.array([Decimal("7.00"), None]), "7"),
+        (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0123456789abcdef", None], pa.binary(16))), UUID_TEXT),
+    ],
+    ids=str,
+)
+def test_ids_paths_and_texts_have_one_text_form(tmp_path, ids, text):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"id": ids, "text": ids, "caption": ids}), path)
+    found = scan(path)
+    (row,) = found.table.to_pylist()
+    assert (row["id"], row["text"], row["caption"]) == (text, text, text)
+    assert [reason for _, reason in problems(found)] == ["it has no 'id'"]
+
+
+def test_bytes_that_are_no_text_are_a_problem_of_their_row(tmp_path):
+    path = tmp_path / "t.parquet"
+    wrong = [b"\xff", b"b", b"c", b"d"]
+    table = {"id": wrong, "text": [b"a", b"\xff", b"c", b"d"], "caption": [b"a", b"b", b"\xff", b"d"]}
+    pq.write_table(pa.table({**table, "uri": [None, None, None, b"\xff.md"]}), path)
+    found = scan(path)
+    assert found.table.select(["id", "text", "caption"]).to_pylist() == [{"id": "c", "text": "c", "caption": None}]
+    why = "its {!r} holds bytes that are no text in UTF-8"
+    assert sorted(problems(found)) == [
+        (f"{path}, row {row}", why.format(name)) for row, name in enumerate(("id", "text", "caption", "uri"), 1)
+    ]
+
+
+def test_two_columns_of_a_parquet_file_may_have_one_name(tmp_path):
+    pq.write_table(pa.table([["a"], ["x"], [1], [2]], names=["id", "text", "n", "n"]), tmp_path / "t.parquet")
+    assert own(scan(tmp_path / "t.parquet")) == {"n": [1], "n_2": [2]}
+
+
+def test_what_cannot_be_kept_as_it_is_becomes_text_or_is_left_out_and_told(tmp_path):
+    path = tmp_path / "t.parquet"
+    columns = {
+        "m": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
+        "at": pa.array([2**62], pa.timestamp("ms")),
+    }
+    pq.write_table(pa.table({"id": ["a"], "text": ["x"], **columns}), path)
+    found = scan(path)
+    assert own(found) == {"m": ['{"k":1}'], "at": [None]}
+    assert problems(found) == [
+        (str(path), "the column 'm' of map is kept as text"),
+        (f"{path}, row 1", "its 'at' is no time that can be kept"),
+    ]
+    assert [problem.kept for problem in found.problems] == [True, False]

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs import ROWS, catalog
-from embeddings_orch.media.base import STAT_COLUMN
 from embeddings_orch.models.rows import digests as digests_module
 from embeddings_orch.models.rows.digests import add_digests, catalog_digest, hash_rows, row_digests
-from embeddings_orch.models.rows.sums import DIGEST_COLUMN, DIGEST_FIELD, sum_digests
+from embeddings_orch.models.rows.notes import DIGEST_COLUMN, STAT_COLUMN
+from embeddings_orch.models.rows.sums import DIGEST_FIELD, sum_digests
 
 
 def test_digests_ignore_order_and_stat():

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.models.rows.cells import cell_texts
 from embeddings_orch.models.rows.lists import number_lists
+from embeddings_orch.models.rows.tags import digest_texts
 
 LONG, FLOAT = 64, pa.float32()
 
@@ -18,7 +18,7 @@ def lists(values, kind=FLOAT):
 
 
 def same(one, other):
-    return cell_texts(one).to_pylist() == cell_texts(other).to_pylist()
+    return digest_texts(one).to_pylist() == digest_texts(other).to_pylist()
 
 
 def test_equal_lists_have_equal_texts_whatever_their_type_and_chunks():
@@ -28,14 +28,14 @@ def test_equal_lists_have_equal_texts_whatever_their_type_and_chunks():
     assert same(one, pa.chunked_array([one.chunk(0).slice(0, 2), one.chunk(0).slice(2)]))
     assert same(one, one.cast(pa.large_list(pa.float32())))
     assert same(lists(rows), lists(rows).cast(pa.list_(pa.float32(), LONG)))
-    assert cell_texts(one.slice(2)).to_pylist() == cell_texts(one).to_pylist()[2:]
-    assert len(set(cell_texts(one).to_pylist())) == 6
+    assert digest_texts(one.slice(2)).to_pylist() == digest_texts(one).to_pylist()[2:]
+    assert len(set(digest_texts(one).to_pylist())) == 6
 
 
 @pytest.mark.parametrize("length", [2, LONG - 1, LONG, LONG + 1])
 def test_zeros_and_nans_are_one_each_and_a_null_is_none_of_them(length):
     rest = [0.5] * (length - 1)
-    texts = cell_texts(lists([[first, *rest] for first in (0.0, -0.0, math.nan, -math.nan, None, 1.0)])).to_pylist()
+    texts = digest_texts(lists([[first, *rest] for first in (0.0, -0.0, math.nan, -math.nan, None, 1.0)])).to_pylist()
     assert texts[0] == texts[1]
     assert texts[2] == texts[3]
     assert len(set(texts)) == 4
@@ -54,5 +54,5 @@ def test_many_vectors_take_no_time():
         [pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), 512).cast(pa.list_(pa.float64()))]
     )
     started = time.process_time()
-    assert len(set(cell_texts(column).to_pylist())) == 5000
+    assert len(set(digest_texts(column).to_pylist())) == 5000
     assert time.process_time() - started < 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from embeddings_orch.media.base import STAT_COLUMN
 from embeddings_orch.media.sources.files import stat_of
+from embeddings_orch.models.rows.notes import STAT_COLUMN
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.run.here import execute_steps
 from embeddings_orch.pipeline.run.settings import RunSettings

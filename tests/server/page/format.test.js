@@ -98,6 +98,7 @@ table(format.value, [
   [["caption", "red apple"], "red apple"],
   [["tags", ["a", "b"]], "a, b"],
   [["box", { left: 1 }], '{"left":1}'],
+  [["boxes", [{ left: 1 }, null]], '[{"left":1},null]'],
   [["size", 999], "999 B"],
   [["size", 1000], "1.0 kB"],
   [["size", 123_456], "123.5 kB"],

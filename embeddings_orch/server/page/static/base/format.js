@@ -107,7 +107,7 @@ export function readable({ metadata = {} }) {
  */
 export function value(name, content) {
   if (content === null || content === undefined || content === "") return null;
-  if (Array.isArray(content)) return content.map(String).join(", ");
+  if (Array.isArray(content)) return content.some((item) => typeof item === "object") ? JSON.stringify(content) : content.map(String).join(", ");
   if (typeof content === "object") return JSON.stringify(content);
   if (name === "size" && typeof content === "number") return bytes(content);
   if (typeof content === "number") return Number.isInteger(content) ? count(content) : String(content);

@@ -86,7 +86,7 @@ export class Detail {
           button("like", "More like this", () => this.acts.like(hit), { class: "button primary", data: { focus: "like" } }),
           mapped && button("map", "On the map", () => this.acts.map(hit), { data: { focus: "map" } }),
         ),
-        h("dl", { class: "facts" }, rows.flatMap(([key, content]) => [h("dt", {}, key.replaceAll("_", " ")), h("dd", { class: String(content).length > 160 ? "long" : "" }, content)])),
+        h("dl", { class: "facts" }, rows.flatMap(([key, content]) => [h("dt", {}, LAST.includes(key) ? key.replaceAll("_", " ") : key), h("dd", { class: String(content).length > 160 ? "long" : "" }, content)])),
       ),
     );
     this.panel.hidden = false;
