@@ -10,6 +10,8 @@ from typing import ClassVar, Generic, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from embeddings_orch.media.passed_over import PassedOver
+
 CATALOG_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -63,12 +65,12 @@ class Scan:
     Attributes:
         table: `CATALOG_SCHEMA`, then the source's own columns, then `STAT_COLUMN`; sorted by id, ids unique.
         problems: rows and files left out, and what is kept otherwise, each with its reason.
-        ignored: files passed over because no modality is known for them, or sounds that were not asked for.
+        passed_over: files of kinds that are not read, and sounds that were not asked for, by kind.
     """
 
     table: pa.Table
     problems: list[Problem] = field(default_factory=list)
-    ignored: int = 0
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(frozen=True)

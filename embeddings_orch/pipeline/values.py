@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 from pydantic import JsonValue
 
+from embeddings_orch.media.passed_over import PassedOver
+
 CellType: TypeAlias = Literal["string", "int", "float", "bool"]
 Cell: TypeAlias = str | int | float | bool
 
@@ -56,6 +58,12 @@ def list_items(rows: Iterable[tuple[str, str]], total: int) -> TableValue:
     if total > len(listed):
         listed.append({"item": f"and {total - len(listed):,} more", "reason": ""})
     return TableValue({"item": "string", "reason": "string"}, listed)
+
+
+def list_kinds(kinds: Iterable[PassedOver]) -> TableValue:
+    """The kinds of files that were passed over, a row each."""
+    columns: dict[str, CellType] = {"kind": "string", "count": "int", "examples": "string", "advice": "string"}
+    return TableValue(columns, [kind.to_row() for kind in kinds])
 
 
 def plain(metadata: Mapping[str, Value]) -> dict[str, object]:

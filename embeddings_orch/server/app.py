@@ -28,6 +28,7 @@ from embeddings_orch.server.routes import (
     documentation,
     health,
     indexes,
+    left_out,
     maps,
     openai,
     roboflow,
@@ -119,6 +120,7 @@ def create_app(served: Served, settings: ServeSettings | None = None) -> FastAPI
     for module in (
         page,
         indexes,
+        left_out,
         maps,
         values,
         thumbnails,

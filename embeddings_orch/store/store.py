@@ -14,6 +14,7 @@ from embeddings_orch.store.tables.index_table import IndexTable
 from embeddings_orch.store.tables.maps import MapsTable
 from embeddings_orch.store.tables.publications import PublicationsTable
 from embeddings_orch.store.tables.published import PointersTable
+from embeddings_orch.store.tables.scans import ScansTable
 from embeddings_orch.store.tables.states import StatesTable
 from embeddings_orch.store.tables.tombstones import TombstonesTable
 from embeddings_orch.store.tables.vectors import VectorsTable
@@ -55,6 +56,11 @@ class Store(LanceDatabase):
     def failures(self) -> FailuresTable:
         """Contents that a model could not embed."""
         return FailuresTable(self)
+
+    @cached_property
+    def scans(self) -> ScansTable:
+        """What the last scan of each pipeline's media did not take in."""
+        return ScansTable(self, self.deployment)
 
     @cached_property
     def states(self) -> StatesTable:

@@ -22,7 +22,7 @@ __all__ = ["drifting"]
 ROW = [
     *("generation", "rows", "created_at", "passed", "checks", "models", "full_text", "full_text_options"),
     *("number", "table", "version", "providers"),
-    *("recall", "published", "held", "published_before", "kept"),
+    *("recall", "without_vector", "published", "held", "published_before", "kept"),
 ]
 
 
@@ -111,7 +111,7 @@ def test_options_of_the_full_text_are_listed_where_a_generation_has_some(cli, tw
 def test_before_the_first_run_nothing_is_listed_and_nothing_is_written(cli, declare, tmp_path):
     file = declare(tmp_path)
     assert cli("generations", "--file", file).stdout == "found: nothing was built yet\n"
-    assert cli("failures", "--file", file).stdout == "photos: 0 contents failed\n"
+    assert cli("failures", "--file", file).stdout == "photos: the media were not scanned yet\n"
     assert cli("gc", "--file", file).stderr == "photos: there is nothing to remove\n"
     assert not (tmp_path / "store").exists()
 
@@ -240,16 +240,16 @@ def test_failures_are_listed_with_how_to_try_them_again(cli, declare, tmp_path):
     assert lines[0].split() == ["embedding", "item", "kind", "when", "reason"]
     assert lines[1].split()[:3] == ["toy", "broken.png", "item"]
     assert lines[-2:] == [
-        "photos: 1 content failed",
+        "photos/embeddings/toy: 5 of 6 items have a vector; 1 failed (1 content)",
         "a run skips those of kind item; to try them again: embeddings-orch run --retry-failed",
     ]
     assert (made["pipeline"], made["failures"]) == ("photos", 1)
-    assert list(made["failed"][0]) == ["embedding", "id", "uri", "kind", "reason", "at"]
+    assert list(made["failed"][0]) == ["embedding", "id", "uri", "kind", "reason", "at", "has_vector"]
     assert made["failed"][0]["id"] == "broken.png"
     assert "did you mean 'toy'" in cli("failures", "--embedding", "tay", "--file", file, status=2).stderr
     (tmp_path / "media" / "broken.png").unlink()
     cli("run", "--file", file)
-    assert cli("failures", "--file", file).stdout == "photos: 0 contents failed\n"
+    assert cli("failures", "--file", file).stdout == "photos/embeddings/toy: 5 of 5 items have a vector\n"
 
 
 @pytest.mark.slow

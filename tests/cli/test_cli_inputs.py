@@ -25,7 +25,7 @@ def edit(file, **attributes):
 
 def test_a_plan_counts_the_contents_of_all_inputs(cli, declare, tmp_path):
     file = declare(tmp_path / "p", embeddings=toy(input={"media": 0.7, "caption": 0.3}))
-    assert planned(cli, file)["estimate"]["items"] == 10
+    assert planned(cli, file)["estimate"]["contents"] == 10
     assert "10 contents to embed" in cli("plan", "--file", file).output
 
 
@@ -42,7 +42,7 @@ def test_ready_made_vectors_are_planned_run_and_reported_without_cost(cli, decla
     )
     asset = planned(cli, file)
     # Equal vectors are one content.
-    assert (asset["new"], asset["failed"], asset["estimate"]["items"]) == (2, 1, 0)
+    assert (asset["new"], asset["failed"], asset["estimate"]["contents"]) == (2, 1, 0)
     assert asset["reason"] == "2 ready-made; never materialized"
     assert "0 contents to embed" in cli("plan", "--file", file).output
     ran = json.loads(cli("run", "--file", file, "--json").stdout)

@@ -8,11 +8,10 @@ import uuid
 import pytest
 
 PLAN_KEYS = [
-    *("asset", "new", "changed", "unchanged", "deleted", "failed", "fingerprint", "reason", "estimate"),
+    *("asset", "new", "changed", "unchanged", "deleted", "failed", "fingerprint", "reason", "estimate", "unit"),
 ]
-RUN_KEYS = [
-    *("asset", "embedded", "reused", "deleted", "failed", "requests", "retries", "tokens", "cost_usd", "seconds"),
-]
+RUN_KEYS = ["embedded", "reused", "deleted", "failed", "requests", "retries", "tokens", "cost_usd", "seconds"]
+ITEMS_KEYS = ["items", "items_failed", "items_without_vector", "items_with_nothing_to_embed"]
 ASSETS = ["photos/raw_media", "photos/embeddings/toy", "photos/index/found", "photos/published/found"]
 
 
@@ -24,14 +23,14 @@ def answer(result):
 
 def test_plan_says_of_each_asset_what_would_be_done(cli, declare, tmp_path):
     made = answer(cli("plan", "--file", declare(tmp_path), "--json"))
-    assert list(made) == ["pipeline", "changes", "assets"]
+    assert list(made) == ["pipeline", "changes", "assets", "passed_over", "passed_over_kinds"]
     assert (made["pipeline"], made["changes"]) == ("photos", True)
     assert [asset["asset"] for asset in made["assets"]] == ASSETS
     for asset in made["assets"]:
         assert list(asset) == PLAN_KEYS
-        assert list(asset["estimate"]) == ["items", "tokens", "cost_usd", "seconds"]
+        assert list(asset["estimate"]) == ["contents", "tokens", "cost_usd", "seconds"]
     assert [asset["new"] for asset in made["assets"]] == [5, 5, 5, 1]
-    assert made["assets"][1]["estimate"]["items"] == 5
+    assert made["assets"][1]["estimate"]["contents"] == 5
 
 
 def test_plan_writes_nothing(cli, declare, tmp_path, dagster_home):
@@ -48,7 +47,7 @@ def test_plan_after_a_run_has_nothing_to_do(cli, published):
     assert made["changes"] is False
     assert {asset["reason"] for asset in made["assets"]} == {"up to date"}
     assert [asset["unchanged"] for asset in made["assets"]] == [5, 5, 5, 1]
-    assert made["assets"][1]["estimate"] == {"items": 0, "tokens": 0, "cost_usd": 0.0, "seconds": 0.0}
+    assert made["assets"][1]["estimate"] == {"contents": 0, "tokens": 0, "cost_usd": 0.0, "seconds": 0.0}
 
 
 def test_run_says_of_each_asset_what_was_done(published):
@@ -57,9 +56,14 @@ def test_run_says_of_each_asset_what_was_done(published):
     assert (made["pipeline"], made["success"]) == ("photos", True)
     assert str(uuid.UUID(made["run_id"])) == made["run_id"]
     assert [asset["asset"] for asset in made["assets"]] == ASSETS
-    for asset in made["assets"]:
-        assert list(asset) == RUN_KEYS
-    embeddings = made["assets"][1]
+    media, embeddings, index, pointer = made["assets"]
+    assert [list(asset) for asset in made["assets"]] == [
+        ["asset", "unit", *RUN_KEYS[:7], "passed_over", *RUN_KEYS[7:]],
+        ["asset", "unit", *RUN_KEYS[:7], *ITEMS_KEYS, *RUN_KEYS[7:]],
+        ["asset", "unit", *RUN_KEYS[:7], "items_with_nothing_to_embed", *RUN_KEYS[7:]],
+        ["asset", *RUN_KEYS],
+    ]
+    assert (media["unit"], embeddings["unit"], index["unit"]) == ("items", "contents", "items")
     assert (embeddings["embedded"], embeddings["reused"], embeddings["failed"]) == (5, 0, 0)
     assert (embeddings["requests"], embeddings["retries"]) == (1, 0)
     assert embeddings["tokens"] > 0
@@ -92,7 +96,7 @@ def test_status_names_what_failed(cli, declare, tmp_path):
     made = answer(cli("status", "--file", file, "--json"))
     assert made["failures"] == 1
     (row,) = made["failed"]
-    assert list(row) == ["embedding", "uri", "reason"]
+    assert list(row) == ["embedding", "id", "uri", "reason"]
     assert (row["embedding"], row["uri"]) == ("toy", str(tmp_path / "media" / "blue.png"))
     assert row["reason"]
 
@@ -145,7 +149,7 @@ def test_what_failed_for_good_is_tried_again_only_when_asked(cli, declare, tmp_p
         counts.append((embeddings["embedded"], embeddings["failed"], embeddings["requests"] > 0))
     assert counts == [(4, 1, True), (0, 1, False), (0, 1, True)]
     assert answer(cli("plan", "--file", file, "--json"))["changes"] is False
-    assert answer(cli("plan", "--file", file, "--json", "--retry-failed"))["assets"][1]["estimate"]["items"] == 1
+    assert answer(cli("plan", "--file", file, "--json", "--retry-failed"))["assets"][1]["estimate"]["contents"] == 1
 
 
 def test_search_gives_hits_with_score_and_metadata(cli, published):
@@ -180,7 +184,7 @@ def test_search_filters_by_a_column(cli, published):
 def test_status_says_what_is_published_and_what_there_is(cli, published):
     file, _, _ = published
     made = answer(cli("status", "--file", file, "--json"))
-    assert list(made) == ["pipeline", "indexes", "failures", "failed"]
+    assert list(made) == ["pipeline", "media", "indexes", "embeddings", "failures", "failed"]
     (index,) = made["indexes"]
     assert list(index) == ["index", "published", "held", "generations"]
     assert (index["index"], index["held"], made["failures"]) == ("found", False, 0)

@@ -38,8 +38,8 @@ def test_the_version_is_told(cli):
 
 def test_plan_is_a_table_with_a_line_an_asset(cli, declare, tmp_path):
     lines = cli("plan", "--file", declare(tmp_path)).stdout.splitlines()
-    assert lines[0].split() == ["asset", "new", "changed", "unchanged", "deleted", "failed", "reason"]
-    assert lines[2].split() == ["photos/embeddings/toy", "5", "0", "0", "0", "0", "never", "materialized"]
+    assert lines[0].split() == ["asset", "of", "new", "changed", "unchanged", "deleted", "failed", "reason"]
+    assert lines[2].split() == ["photos/embeddings/toy", "contents", "5", "0", "0", "0", "0", "never", "materialized"]
     assert lines[-1] == "photos: 5 contents to embed; time unknown until the first run"
 
 
@@ -80,11 +80,11 @@ def test_run_says_what_it_did_and_that_it_is_done(cli, declare, tmp_path):
     file = declare(tmp_path)
     first = cli("run", "--file", file).stdout.splitlines()
     assert first[1].startswith(
-        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed; embedded 5 at "
+        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed contents; embedded 5 at "
     )
     assert first[-1].startswith("photos: done (run ")
     second = cli("run", "--file", file).stdout.splitlines()
-    assert second[1] == "photos/embeddings/toy: 0 new, 0 changed, 5 unchanged, 0 deleted, 0 failed; embedded 0"
+    assert second[1] == "photos/embeddings/toy: 0 new, 0 changed, 5 unchanged, 0 deleted, 0 failed contents; embedded 0"
 
 
 @pytest.mark.slow
@@ -93,9 +93,31 @@ def test_a_broken_picture_is_named_with_its_reason(cli, declare, tmp_path):
     file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "decode": True}}, indexes=index)
     (tmp_path / "media" / "broken.png").write_bytes(b"this is no picture")
     shown = cli("run", "--file", file).stdout
-    assert "1 failed; embedded 5" in shown
+    assert "1 failed contents; embedded 5" in shown
     assert "    " in shown
     assert "broken.png: " in shown
+
+
+@pytest.mark.slow
+def test_what_a_folder_holds_and_a_search_cannot_find_is_told_by_each_command(cli, declare, tmp_path):
+    index = {"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}}
+    file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "decode": True}}, indexes=index)
+    for name in ("one.png", "two.png"):
+        (tmp_path / "media" / name).write_bytes(b"this is no picture")
+    (tmp_path / "media" / "phone.HEIC").write_bytes(b"?")
+    told = "passed over 1 file: 1 .heic (phone.HEIC: HEIF pictures are not read: convert them to JPEG or PNG)"
+    assert f"photos: {told}" in cli("plan", "--file", file).stdout
+    shown = cli("run", "--file", file).stdout
+    assert f"    {told}" in shown
+    assert "1 failed contents; embedded 5 at " in shown
+    assert "; 2 items without a vector\n" in shown
+    assert shown.count(": not a picture: text found") == 2
+    status = cli("status", "--file", file).stdout
+    assert f"photos/raw_media: {told}" in status
+    assert "photos/embeddings/toy: 5 of 7 items have a vector; 2 failed (1 content)" in status
+    generations = cli("generations", "--file", file).stdout.splitlines()
+    assert "without vector" in generations[0]
+    assert "toy: 2" in generations[1]
 
 
 @pytest.mark.slow
@@ -106,10 +128,10 @@ def test_a_check_that_warns_is_seen_after_the_run(cli, declare, tmp_path):
     file = declare(tmp_path, embeddings={"toy": toy, "words": words}, indexes={"found": {"vectors": ["words"]}})
     for options in ([], ["--json"]):
         said = cli("run", "--file", file, *options).stderr
-        assert "warning: photos/embeddings/toy failed_share: 1 of 5 contents have no vector (20.00%" in said
+        assert "warning: photos/embeddings/toy failed_share: 1 of 5 items have no vector (20.00%" in said
         assert "error: " not in said
     status = cli("status", "--file", file).stdout
-    assert "photos: 1 content failed" in status
+    assert "photos/embeddings/toy: 4 of 5 items have a vector; 1 failed (1 content)" in status
     assert f"    toy: {tmp_path / 'media' / 'blue.png'}: " in status
 
 
@@ -126,7 +148,7 @@ def test_of_many_failed_contents_ten_are_named(cli, declare, tmp_path):
     cli("run", "--file", file)
     shown = cli("status", "--file", file).stdout.splitlines()
     assert len([line for line in shown if line.startswith("    toy: ")]) == 10
-    assert shown[-1] == "    and 2 more"
+    assert shown[-1] == "    and 2 more: embeddings-orch failures"
 
 
 @pytest.mark.slow
@@ -164,7 +186,7 @@ def test_status_and_plugins_and_doctor_are_readable(cli, published):
     status = cli("status", "--file", file).stdout
     assert "found" in status
     assert "passed" in status
-    assert "photos: 0 contents failed" in status
+    assert "photos/embeddings/toy: 5 of 5 items have a vector\n" in status
     (counting,) = [line for line in cli("plugins").stdout.splitlines() if line.startswith("  counting ")]
     assert counting.rstrip().endswith("(for tests)")
     doctor = cli("doctor", "--file", file).stdout

@@ -85,7 +85,8 @@ def test_with_exit_code_a_broken_pipeline_is_1(cli, project):
 def test_all_pipelines_are_planned_and_one_that_is_broken_stops_no_other(cli, project):
     made = json.loads(cli("plan", "--all", "--json", "--exit-code", status=2).stdout)
     assert [one["pipeline"] for one in made["pipelines"]] == ["a", "b"]
-    assert all(list(one) == ["pipeline", "changes", "assets"] for one in made["pipelines"])
+    keys = ["pipeline", "changes", "assets", "passed_over", "passed_over_kinds"]
+    assert all(list(one) == keys for one in made["pipelines"])
     file = project / "definitions" / "defs" / "a" / "defs.yaml"
     file.write_text(file.read_text().replace("counting", "nobody"))
     shown = cli("plan", "--all", "--json", "--exit-code", status=1)

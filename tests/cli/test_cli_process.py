@@ -34,7 +34,7 @@ def test_standard_output_is_the_object_and_nothing_else(published):
 def test_progress_is_plain_lines_on_standard_error_where_that_is_no_terminal(published):
     _, done, _ = published
     lines = done.stderr.splitlines()
-    assert any(line.startswith("photos/embeddings/toy: 5/5 items, ") for line in lines)
+    assert any(line.startswith("photos/embeddings/toy: 5/5 contents, ") for line in lines)
     assert not any(character in done.stderr for character in "\x1b\r"), "colours or cursor movements"
 
 

@@ -128,7 +128,7 @@ def test_failed_contents_and_media_left_out_are_cases_of_their_own(cli, declare,
     for _ in range(2):
         shown = cli(*arguments, "--fail-on-item-errors", "--json", status=1)
         assert json.loads(shown.stdout)["success"] is True
-        assert "error: photos/embeddings/toy: 1 failed" in shown.stderr
+        assert "error: photos/embeddings/toy: 1 item failed" in shown.stderr
         assert f"    {blue}: an input holds 'blue'" in shown.stderr
         assert "error: photos/raw_media: 1 left out" in shown.stderr
     # Only of what is selected.

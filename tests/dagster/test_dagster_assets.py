@@ -200,13 +200,20 @@ def test_sounds_are_counted_and_pass_the_checks_as_pictures_do(runs):
 def test_contents_that_failed_are_a_table_of_items_and_reasons(runs):
     runs.gallery.model(decode=True)
     runs.gallery.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 1}}})
-    runs.gallery.add("broken.png", b"this is no picture")
+    for name in ("broken.png", "copy.png"):
+        runs.gallery.add(name, b"this is no picture")
+    runs.gallery.media.joinpath("phone.heic").write_bytes(b"?")
     assert runs.materialize().success
     toy = runs.metadata(TOY)
-    assert (toy["failed"], toy["embedded"]) == (1, 12)
-    (record,) = runs.event(TOY).metadata["failures"].records
-    assert record.data["item"].endswith("broken.png")
-    assert record.data["reason"]
+    assert (toy["unit"], toy["failed"], toy["embedded"]) == ("contents", 1, 12)
+    assert (toy["items"], toy["items_failed"], toy["items_without_vector"]) == (14, 2, 2)
+    records = runs.event(TOY).metadata["failures"].records
+    assert [record.data["item"].rpartition("/")[2] for record in records] == ["broken.png", "copy.png"]
+    assert all(record.data["reason"] for record in records)
+    assert (runs.metadata(INDEX)["unit"], runs.metadata(INDEX)["failed"]) == ("items", 2)
+    assert runs.metadata(MEDIA)["passed_over"] == 1
+    (kind,) = runs.event(MEDIA).metadata["passed_over_kinds"].records
+    assert (kind.data["kind"], kind.data["count"], kind.data["examples"]) == (".heic", 1, "phone.heic")
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_plan_run_search_and_status_agree(gallery, dagster_home):
     assert status == 0
     assert plan["changes"] is True
     assert [asset["new"] for asset in plan["assets"]] == [12, 12, 12, 1]
-    assert plan["assets"][1]["estimate"] == {"items": 12, "tokens": 0, "cost_usd": 0.0, "seconds": None}
+    assert plan["assets"][1]["estimate"] == {"contents": 12, "tokens": 0, "cost_usd": 0.0, "seconds": None}
     assert not (gallery.root / "store").exists()
     assert {path: path.stat().st_mtime_ns for path in dagster_home.rglob("*")} == home
 
@@ -267,7 +267,7 @@ def test_a_killed_run_loses_at_most_a_checkpoint_and_ends_as_if_it_had_not_been_
     assert committed < embedded < pictures
     assert embedded - committed <= checkpoint + 4 * batch  # with the batches in flight
     killed.model(delay=0.0)
-    assert killed.plan()["embeddings/toy"].estimate.items == pictures - committed
+    assert killed.plan()["embeddings/toy"].estimate.contents == pictures - committed
 
     after = killed.run()
 

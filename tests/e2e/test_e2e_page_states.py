@@ -36,6 +36,26 @@ def test_an_index_that_is_not_published_says_how_to(visit, served, make_gallery)
     page.status("A look at 3 items")
 
 
+def test_what_a_search_cannot_find_is_counted_and_named(visit, served, make_gallery):
+    gallery = make_gallery(pictures=3)
+    for number in range(5):
+        gallery.add(f"copy{number}.png", b"\x89PNG\r\n\x1a\n and no picture")
+    gallery.media.joinpath("phone.heic").write_bytes(b"?")
+    gallery.model(decode=True)
+    gallery.tolerate_failures()
+    gallery.run()
+    page = visit(served(gallery))
+    page.status("A look at 8 items")
+    line = page.page.locator("#left-out-line")
+    assert line.inner_text() == "5 items without a vector · 1 file passed over"
+    line.click()
+    rows = page.page.locator("#left-out-list li")
+    rows.nth(5).wait_for()
+    assert [row.split(" ")[0] for row in rows.all_inner_texts()[:5]] == [f"copy{number}.png" for number in range(5)]
+    assert "phone.heic: HEIF pictures are not read: convert them to JPEG or PNG" in rows.nth(5).inner_text()
+    assert page.complaints == []
+
+
 def test_a_generation_that_is_not_published_can_be_looked_at_and_says_so(visit, served, make_gallery):
     gallery = make_gallery(pictures=3)
     from embeddings_orch.pipeline.catalog.scan import scan_media

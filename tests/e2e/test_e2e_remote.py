@@ -157,14 +157,14 @@ def test_a_run_there_is_told_as_one_here_and_needs_nothing_here(server, tmp_path
     out, err = run(*arguments, cwd=tmp_path)
     lines = out.splitlines()
     assert lines[1].startswith(
-        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed; embedded 5 at"
+        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed contents; embedded 5 at"
     )
     assert "is published" in lines[3]
     written = json.loads((tmp_path / "run.json").read_text())
     assert lines[-1] == f"photos: done (run {written['run_id']}, {server}/runs/{written['run_id']})"
     assert f"run {written['run_id']}: {server}/runs/{written['run_id']}" in err
     assert "photos/embeddings/toy: started" in err
-    assert "photos/embeddings/toy: 5/5 items" in err
+    assert "photos/embeddings/toy: 5/5 contents" in err
     assert [(step["asset"], step["kind"], step["status"]) for step in written["steps"]] == [
         ("photos/raw_media", "materialize", "success"),
         ("photos/embeddings/toy", "materialize", "success"),
@@ -217,7 +217,7 @@ def test_contents_that_failed_there_are_named_here(server, tmp_path):
     out, err = run(*remote, "--fail-on-item-errors", cwd=tmp_path, status=1)
     assert "picky: done" in out
     assert "blue.png: an input holds 'blue'" in out
-    assert "error: picky/embeddings/toy: 1 failed" in err
+    assert "error: picky/embeddings/toy: 1 item failed" in err
     run(*remote, cwd=tmp_path)
 
 

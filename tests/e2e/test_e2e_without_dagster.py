@@ -107,7 +107,7 @@ def test_every_command_works_from_the_first_run_to_a_rollback_and_gc(command):
     table = command("run")
     assert "gallery/embeddings/toy: 1 new, 0 changed, 12 unchanged" in table.out
     assert "is published" in table.out
-    assert "gallery/embeddings/toy: 1/1 items" in table.err
+    assert "gallery/embeddings/toy: 1/1 contents" in table.err
     hits = command("search", "--keyword", "new", "--json").data["hits"]
     assert [hit["id"] for hit in hits][:1] == ["new.png"]
     assert command("search", "--image", gallery.media / "p003.png", "--json").data["hits"][0]["id"] == "p003.png"

@@ -167,10 +167,15 @@ def test_what_a_model_was_given_is_known_however_it_is_written(gallery, commit):
 
 def test_failures_are_remembered_with_their_kind(gallery, shelf):
     listed = [(one["embedding"], one["id"], one["kind"], one["reason"]) for one in list_failures(gallery)]
-    late = "/tmp/kept_stores/history/media/late.png"
+    late, alone = "/tmp/kept_stores/history/media/late.png", "its vector is that of caption alone"
     assert listed == [
-        ("toy", "bad.txt", "item", "an input holds 'not to be read'"),
-        ("toy", "late.png", "transient", f"{late} changed since it was scanned; the next run picks it up"),
+        ("toy", "bad.txt", "item", "media: an input holds 'not to be read'"),
+        (
+            "toy",
+            "late.png",
+            "transient",
+            f"media: {late} changed since it was scanned; the next run picks it up; {alone}",
+        ),
     ]
     # That of the model before is there too.
     assert sorted(row["kind"] for row in rows(gallery, "embedding_failures")) == ["item", "item", "transient"]

@@ -258,7 +258,7 @@ def _run(gallery: Gallery, *, indexed: bool) -> OddRun:
         types,
         _reasons(later, rows) if report.failed else {},
         [f"{problem.where}: {problem.reason}" for problem in scan.problems],
-        scan.ignored,
+        sum(kind.count for kind in scan.passed_over),
         report.embedded,
         second.embedded + len(second.failures),
         index,

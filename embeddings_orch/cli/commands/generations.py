@@ -138,22 +138,19 @@ def gc(chosen: Any, yes: bool, forget: str | None, as_json: bool) -> None:
         generations_output.gc_done(plan, report if agreed else None)
 
 
-@click.command(short_help="List the contents that could not be embedded, with the reasons.")
+@click.command(short_help="List the items that could not be embedded, with the reasons.")
 @click.option("--embedding", help="Of one embedding only.")
 @pipeline_options
 @json_option
 def failures(chosen: Any, embedding: str | None, as_json: bool) -> None:
-    """List the contents that could not be embedded, with the reasons."""
+    """List the items that could not be embedded, with the reasons: each item of a content that several share."""
     from embeddings_orch.cli.output import generations as generations_output
     from embeddings_orch.pipeline.context import Pipeline
-    from embeddings_orch.pipeline.plan.status import list_failures
+    from embeddings_orch.pipeline.plan.status import make_failures
     from embeddings_orch.plugins import suggestion
 
     names = list(chosen.spec.embeddings)
     if embedding is not None and embedding not in names:
         raise click.UsageError(f"there is no embedding {embedding!r}{suggestion(embedding, names)}")
-    failed = list_failures(Pipeline(chosen.spec), embedding)
-    if as_json:
-        print_json({"pipeline": chosen.spec.name, "failures": len(failed), "failed": failed})
-    else:
-        generations_output.failures_table(chosen.spec.name, failed)
+    found = make_failures(Pipeline(chosen.spec), embedding)
+    print_json(found) if as_json else generations_output.failures_table(found)

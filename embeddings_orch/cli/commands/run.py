@@ -106,7 +106,7 @@ def _remote_options(command: F) -> F:
     "--select", "-s", "selections", metavar="SEL", multiple=True,
     help="Only some assets: embeddings/clip, +index/x (with all upstream), raw_media+ (downstream); repeatable.",
 )  # fmt: skip
-@click.option("--fail-on-item-errors", is_flag=True, help="Exit with 1 where contents failed or media were left out.")
+@click.option("--fail-on-item-errors", is_flag=True, help="Exit with 1 where items failed or media were left out.")
 @click.option(
     "--report", "reports", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
     help="Write what was done: FILE.xml for JUnit XML, FILE.json; repeatable.",
@@ -255,11 +255,14 @@ def _show(outcomes: list[RunOutcome], every: bool, as_json: bool) -> None:
 
 
 def _say_failed_items(outcome: RunOutcome) -> bool:
-    """Say which contents failed and which media were left out, and whether there are any."""
+    """Say which items failed and which media were left out, and whether there are any."""
+    from embeddings_orch.cli.output.counts import count_of_items
+
     failed = outcome.count_failed_items()
     for asset, count in failed.items():
         named = [failure for failure in outcome.item_failures() if failure.asset == asset]
-        say_error(f"{asset}: {count:,} {'left out' if AssetKey(asset).kind == 'raw_media' else 'failed'}")
+        what = f"{count:,} left out" if AssetKey(asset).kind == "raw_media" else f"{count_of_items(count)} failed"
+        say_error(f"{asset}: {what}")
         for failure in named[:_LISTED]:
             click.echo(f"    {failure.item}: {failure.reason}".rstrip(": "), err=True)
         if len(named) > _LISTED:

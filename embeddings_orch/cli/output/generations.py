@@ -8,7 +8,9 @@ from typing import Any
 import click
 from rich.text import Text
 
-from embeddings_orch.cli.output.terminal import count_of_contents, plain_console, plain_table, show_controls
+from embeddings_orch.cli.output.counts import describe_items
+from embeddings_orch.cli.output.terminal import passed_over, plain_console, plain_table, show_controls
+from embeddings_orch.media.passed_over import PassedOver
 from embeddings_orch.models.analysis import describe_full_text
 from embeddings_orch.pipeline.garbage.collect import GcReport
 from embeddings_orch.pipeline.garbage.listing import GcPlan
@@ -40,14 +42,35 @@ def status_table(overview: dict[str, Any]) -> None:
                 mark,
             )
     console.print(table)
-    console.print(f"{overview['pipeline']}: {count_of_contents(overview['failures'])} failed", highlight=False)
+    _print_media(overview)
+    _print_counts(overview)
     for row in overview["failed"]:
         text = show_controls(f"    {row['embedding']}: {row['uri']}: {row['reason']}")
         console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
     if overview["failures"] > len(overview["failed"]):
-        console.print(
-            f"    and {overview['failures'] - len(overview['failed']):,} more", style="yellow", highlight=False
-        )
+        more = f"    and {overview['failures'] - len(overview['failed']):,} more: embeddings-orch failures"
+        console.print(more, style="yellow", highlight=False)
+
+
+def _print_media(overview: dict[str, Any]) -> None:
+    """What the last scan did not take in, if anything."""
+    media = overview["media"]
+    if media["left_out"]:
+        plain_console().print(f"{overview['pipeline']}/raw_media: {media['left_out']:,} left out", highlight=False)
+    for row in media["left_out_named"]:
+        text = f"    {row['item']}: {row['reason']}"
+        plain_console().print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    rows = [PassedOver.from_data(kind).to_row() for kind in media["passed_over_kinds"]]
+    passed_over(rows, f"{overview['pipeline']}/raw_media: ")
+
+
+def _print_counts(overview: dict[str, Any]) -> None:
+    """How many items have a vector of each embedding, and what the others are."""
+    if not overview["embeddings"]:
+        plain_console().print(f"{overview['pipeline']}: the media were not scanned yet", highlight=False)
+    for counts in overview["embeddings"]:
+        text = f"{overview['pipeline']}/embeddings/{counts['embedding']}: {describe_items(counts)}"
+        plain_console().print(text, highlight=False, soft_wrap=True)
 
 
 def generations_table(listed: dict[str, Any]) -> None:
@@ -55,8 +78,19 @@ def generations_table(listed: dict[str, Any]) -> None:
     right = ("#", "rows", "recall")
     options = _has_options(listed["generations"])
     models_and_text = ("models", "full text") if options else ("models",)
+    lacking = ("without vector",) if any(_without_vector(row) for row in listed["generations"]) else ()
     table = plain_table(
-        "#", "generation", "built", "rows", *models_and_text, "checks", "recall", "published", "gc", right=right
+        "#",
+        "generation",
+        "built",
+        "rows",
+        *lacking,
+        *models_and_text,
+        "checks",
+        "recall",
+        "published",
+        "gc",
+        right=right,
     )
     for row in reversed(listed["generations"]):
         models = ", ".join(
@@ -68,6 +102,7 @@ def generations_table(listed: dict[str, Any]) -> None:
             Text(row["generation"], style="bold" if row["published"] else ""),
             row["created_at"][:19],
             f"{row['rows']:,}",
+            *([_without_vector(row)] if lacking else []),
             Text(models),
             *([_full_text(row)] if options else []),
             _checks(row),
@@ -79,6 +114,11 @@ def generations_table(listed: dict[str, Any]) -> None:
     console.print(table if listed["generations"] else f"{listed['index']}: nothing was built yet")
     if listed["held"]:
         console.print(_release(listed["index"]), highlight=False, soft_wrap=True)
+
+
+def _without_vector(row: dict[str, Any]) -> str:
+    """The items without a vector of each embedding, empty where there is none."""
+    return ", ".join(f"{name}: {count:,}" for name, count in row["without_vector"].items() if count)
 
 
 def _has_options(generations: Sequence[dict[str, Any]]) -> bool:
@@ -132,7 +172,7 @@ _KINDS = {
     "table": "table",
     "map": "map",
     "state": "embedding state",
-    "failures": "failures",
+    "failures": "failed contents",
     "vectors": "vectors",
     "versions": "old versions",
 }
@@ -161,18 +201,18 @@ def human(size: int) -> str:
     return f"{amount:,.0f} {units[0]}" if units[0] == "B" else f"{amount:,.1f} {units[0]}"
 
 
-def failures_table(pipeline: str, failed: Sequence[dict[str, Any]]) -> None:
-    """The contents that failed, a line each, and how to try them again."""
-    console = plain_console()
+def failures_table(found: dict[str, Any]) -> None:
+    """The items that failed, a line each, and how to try them again."""
+    console, failed = plain_console(), found["failed"]
     table = plain_table("embedding", "item", "kind", "when", "reason")
     for row in failed[:_LISTED]:
-        item, reason = (Text(show_controls(text)) for text in (row["id"] or row["uri"], row["reason"]))
+        item, reason = (Text(show_controls(text)) for text in (row["id"], row["reason"]))
         table.add_row(row["embedding"], item, row["kind"], row["at"][:19], reason)
     if failed:
         console.print(table)
     if len(failed) > _LISTED:
         console.print(f"and {len(failed) - _LISTED:,} more; --json lists them all", highlight=False)
-    console.print(f"{pipeline}: {count_of_contents(len(failed))} failed", highlight=False)
+    _print_counts(found)
     if any(row["kind"] == "item" for row in failed):
         console.print("a run skips those of kind item; to try them again: embeddings-orch run --retry-failed")
     if any(row["kind"] != "item" for row in failed):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embeddings_orch.media.base import Problem
+from embeddings_orch.media.passed_over import describe_rows
 from embeddings_orch.pipeline.plan.against import Difference
 from embeddings_orch.pipeline.plan.plan import AssetPlan, Estimate, Plan
 
@@ -19,7 +20,7 @@ AGAINST_MARKER = "<!-- embeddings-orch:against -->"
 """What a comment begins with, unseen, so that a workflow finds its own again."""
 
 _COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
-_COLUMNS = ("asset", *_COUNTS, "tokens", "cost", "time", "reason")
+_COLUMNS = ("asset", "of", *_COUNTS, "tokens", "cost", "time", "reason")
 _LISTED = 10
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
@@ -63,8 +64,10 @@ def _plan(plan: Plan) -> Iterator[str]:
     rows = [_row(asset) for asset in plan.assets]
     if plan.changes:
         total = _Total.of(estimates)
-        rows.append(["**total**", "", "", "", "", "", f"{total.tokens:,}", total.cost, total.time, ""])
-    yield _table(_COLUMNS, rows, right=_COLUMNS[1:-1])
+        rows.append(["**total**", "", "", "", "", "", "", f"{total.tokens:,}", total.cost, total.time, ""])
+    yield _table(_COLUMNS, rows, right=_COLUMNS[2:-1])
+    if plan.passed_over:
+        yield f"{_text(describe_rows([kind.to_row() for kind in plan.passed_over]))}."
     for kept, title in ((False, "media rows or files are left out"), (True, "columns kept otherwise")):
         if problems := [problem for problem in plan.problems if problem.kept is kept]:
             yield _details(f"{len(problems):,} {title}", problems)
@@ -80,23 +83,23 @@ def _details(title: str, problems: Sequence[Problem]) -> str:
 def _row(asset: AssetPlan) -> list[str]:
     cost = _Total.of([asset.estimate])
     numbers = [f"{getattr(asset, name):,}" for name in _COUNTS]
-    takes = [f"{cost.tokens:,}", cost.cost, cost.time] if asset.estimate.items else ["", "", ""]
-    return [_code(asset.asset), *numbers, *takes, _text(asset.reason)]
+    takes = [f"{cost.tokens:,}", cost.cost, cost.time] if asset.estimate.contents else ["", "", ""]
+    return [_code(asset.asset), asset.unit, *numbers, *takes, _text(asset.reason)]
 
 
 @dataclass(frozen=True)
 class _Total:
-    items: int
+    contents: int
     tokens: int
     cost_usd: float
     seconds: float | None
 
     @classmethod
     def of(cls, estimates: Iterable[Estimate]) -> _Total:
-        counted = [estimate for estimate in estimates if estimate.items]
+        counted = [estimate for estimate in estimates if estimate.contents]
         known = [estimate.seconds for estimate in counted if estimate.seconds is not None]
         return cls(
-            sum(estimate.items for estimate in counted),
+            sum(estimate.contents for estimate in counted),
             sum(estimate.tokens for estimate in counted),
             sum(estimate.cost_usd for estimate in counted),
             sum(known) if len(known) == len(counted) else None,
@@ -113,8 +116,8 @@ class _Total:
 
 def _sentence(estimates: Iterable[Estimate]) -> str:
     total = _Total.of(estimates)
-    what = f"**{total.items:,} content{'' if total.items == 1 else 's'}** to embed"
-    if not total.items:
+    what = f"**{total.contents:,} content{'' if total.contents == 1 else 's'}** to embed"
+    if not total.contents:
         return what
     time = "time unknown until the first run" if total.seconds is None else f"about {total.time}"
     tokens = f", {total.tokens:,} tokens, {total.cost}" if total.tokens else ""

@@ -18,7 +18,9 @@ SUFFIXES = (".xml", ".json")
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PROPERTIES = (
-    *("new", "changed", "unchanged", "deleted", "failed", "embedded", "reused", "requests", "retries", "tokens"),
+    *("unit", "new", "changed", "unchanged", "deleted", "failed"),
+    *("items", "items_failed", "items_without_vector", "items_with_nothing_to_embed"),
+    *("embedded", "reused", "requests", "retries", "tokens"),
     *("cost_usd", "items_per_second", "fingerprint", "generation", "reason"),
 )
 

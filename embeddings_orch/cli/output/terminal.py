@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from embeddings_orch.cli.output.counts import count_of_contents, count_of_items
+from embeddings_orch.media.passed_over import describe_rows
 
 if TYPE_CHECKING:
     from embeddings_orch.cli.commands.against import Comparison
@@ -40,6 +43,12 @@ def problems(problems: Sequence[Problem]) -> None:
         click.echo(f"and {len(problems) - 10:,} more", err=True)
 
 
+def passed_over(rows: Sequence[Mapping[str, Any]], start: str = "") -> None:
+    """Say which files a scan passed over, if any; ``rows`` as `PassedOver.to_row` makes them."""
+    if told := describe_rows(rows):
+        plain_console().print(f"{start}{told}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+
 def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """A table without lines."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -53,19 +62,16 @@ def show_controls(text: str) -> str:
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def count_of_contents(count: int) -> str:
-    """As in: 2 contents."""
-    return f"{count:,} content{'' if count == 1 else 's'}"
-
-
 def plan_table(plan: Plan, *, priced: bool) -> None:
     """The plan, a line an asset, then what it would take; in tokens and dollars where a model has a price."""
-    table = plain_table("asset", *_COUNTS, "reason", right=_COUNTS)
+    table = plain_table("asset", "of", *_COUNTS, "reason", right=_COUNTS)
     for asset in plan.assets:
         counts = [f"{getattr(asset, name):,}" for name in _COUNTS]
-        table.add_row(Text(asset.asset, style="bold" if asset.changes else "dim"), *counts, Text(asset.reason))
+        name = Text(asset.asset, style="bold" if asset.changes else "dim")
+        table.add_row(name, asset.unit, *counts, Text(asset.reason))
     console = plain_console()
     console.print(table)
+    passed_over([kind.to_row() for kind in plan.passed_over], f"{plan.pipeline}: ")
     media = plan.assets[0]
     if not media.new + media.changed + media.unchanged:
         console.print(f"{plan.pipeline}: there are no media yet")
@@ -73,8 +79,8 @@ def plan_table(plan: Plan, *, priced: bool) -> None:
     if not plan.changes:
         console.print(f"{plan.pipeline}: nothing to do")
         return
-    estimates = [asset.estimate for asset in plan.assets if asset.estimate.items]
-    items = sum(estimate.items for estimate in estimates)
+    estimates = [asset.estimate for asset in plan.assets if asset.estimate.contents]
+    items = sum(estimate.contents for estimate in estimates)
     cost = ""
     if priced:
         tokens = sum(estimate.tokens for estimate in estimates)
@@ -105,21 +111,25 @@ def against_table(comparison: Comparison) -> None:
 
 
 def run_table(outcome: RunOutcome) -> None:
-    """What a run did, a line an asset, and the contents that failed."""
+    """What a run did, a line an asset, and the items that failed."""
     console = plain_console()
     for asset in outcome.assets:
         if "generation" in asset and "moved" in asset:
             why = asset.get("not_moved_because", "as before")
             text = f"generation {asset['generation']} is published" + ("" if asset["moved"] else f", {why}")
         else:
-            text = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
+            counted = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
+            text = f"{counted} {asset.get('unit', '')}".rstrip()
             if "embedded" in asset:
                 speed = asset.get("items_per_second") or 0
                 rate = f" at {speed:,.{0 if speed >= 10 else 1}f}/s" if asset["embedded"] else ""
                 text += f"; embedded {asset['embedded']:,}{rate}"
+            if lacking := asset.get("items_without_vector"):
+                text += f"; {count_of_items(lacking)} without a vector"
         console.print(f"{asset['asset']}: {text}", highlight=False, soft_wrap=True)
         if kept := asset.get("kept_because"):
             console.print(f"    {kept}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+        passed_over(asset.get("passed_over_kinds", []), "    ")
         for row in [*asset.get("left_out", []), *asset.get("failures", [])][:10]:
             console.print(
                 f"    {row['item']}: {row['reason']}",

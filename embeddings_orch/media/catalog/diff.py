@@ -129,6 +129,16 @@ def input_keys(table: pa.Table, input: str = MEDIA) -> pa.Array:
     return _content(table, input).keys()
 
 
+def has_input(table: pa.Table, input: str = MEDIA) -> pa.Array:
+    """For each row whether it has a content, as `input_keys` tells it; nothing is hashed.
+
+    Raises:
+        SourceError: the catalog has no such column.
+    """
+    column = table["content_hash"] if input == MEDIA else _texts(table, input)
+    return _flat(pc.is_valid(column))
+
+
 class ContentColumns(NamedTuple):
     """What some rows have to give to a model.
 
@@ -161,9 +171,14 @@ def media_content(table: pa.Table) -> ContentColumns:
 def _content(table: pa.Table, input: str) -> ContentColumns:
     if input == MEDIA:
         return media_content(table)
-    texts = _flat(cell_texts(_text_column(table, input)))
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
+    texts = _texts(table, input)
     return ContentColumns(hash_texts(texts), texts, pa.repeat("text", table.num_rows))
+
+
+def _texts(table: pa.Table, name: str) -> pa.Array:
+    """The texts of a column, null where there is none."""
+    texts = _flat(cell_texts(_text_column(table, name)))
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
 
 
 def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.media.catalog.diff import MEDIA, contents, input_keys
+from embeddings_orch.media.catalog.diff import MEDIA, contents, has_input, input_keys
 from embeddings_orch.media.catalog.ready import ready_contents, ready_keys
 from embeddings_orch.models.inputs import Inputs
 
@@ -42,6 +44,18 @@ def item_keys(table: pa.Table, inputs: Inputs) -> list[pa.Array]:
     if inputs.vectors:
         return [ready_keys(table, inputs.vectors)]
     return [input_keys(table, name) for name in inputs.names]
+
+
+def filled_rows(table: pa.Table, inputs: Inputs) -> pa.Array:
+    """For each row whether it has something to embed, or a ready-made vector: without hashing, as `item_keys` tells it.
+
+    Raises:
+        SourceError: the catalog has no such column.
+    """
+    if inputs.vectors:
+        return pc.is_valid(table[inputs.vectors]).combine_chunks()
+    filled = [has_input(table, name) for name in inputs.names]
+    return reduce(pc.or_, filled)
 
 
 def read_columns(inputs: Inputs) -> list[str]:

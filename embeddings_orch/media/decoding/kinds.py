@@ -20,7 +20,7 @@ class MediaKind:
 
 _IMAGE_TYPES = {
     "image/png": (".png", ".apng"),
-    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "image/gif": (".gif",),
     "image/webp": (".webp",),
     "image/bmp": (".bmp", ".dib"),

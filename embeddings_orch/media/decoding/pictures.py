@@ -14,6 +14,7 @@ from typing import IO
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from embeddings_orch.errors import ItemError, TerminalError
+from embeddings_orch.media.decoding.cut_off import check_whole
 from embeddings_orch.media.decoding.formats import identify, identify_mended, orientation
 from embeddings_orch.media.decoding.grey import grey_of_8_bits, is_grey_beyond_8_bits, row_bands
 from embeddings_orch.media.decoding.limits import (
@@ -97,6 +98,7 @@ def decode_sound(data: bytes, min_side: int | None) -> Image.Image:
         check_density(image.size, len(data))
     if image.format in _JPEG_FORMATS:
         check_scans(data, image.size)
+        check_whole(data)
         if min_side:
             image.draft(None, (2 * min_side, 2 * min_side))
     image.load()

@@ -6,6 +6,8 @@ import codecs
 
 from PIL import Image
 
+from embeddings_orch.media.decoding.cut_off import describe_cut, lacks_end
+
 _SIGNATURES = (
     (b"<!doctype html", "HTML"),
     (b"<html", "HTML"),
@@ -17,7 +19,7 @@ _SIGNATURES = (
     (b"\x1f\x8b", "a gzip file"),
 )
 _SIGNS_OF_TRUNCATION = ("truncated", "premature end", "not enough")
-_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_JPEG_START = b"\xff\xd8\xff"
 
 
 def reason_of(error: Exception, data: bytes) -> str:
@@ -25,9 +27,9 @@ def reason_of(error: Exception, data: bytes) -> str:
     message = str(error).strip().rstrip(".")
     if isinstance(error, MemoryError):
         return "the picture does not fit into memory"
+    if data.startswith(_JPEG_START) and lacks_end(data) and (told := describe_cut(data)):
+        return f"truncated picture: {told}"
     if isinstance(error, EOFError) or any(sign in message.lower() for sign in _SIGNS_OF_TRUNCATION):
-        if data.startswith(_JPEG_START) and not data.endswith(_JPEG_END):
-            return f"truncated picture: the JPEG has no end marker, FF D9 ({message or 'its end is missing'})"
         return f"truncated picture ({message or 'its end is missing'})"
     if isinstance(error, Image.DecompressionBombError):
         return f"too many pixels ({message})"

@@ -16,6 +16,7 @@ from embeddings_orch.media.base import Listing, Problem, Scan, Source
 from embeddings_orch.media.catalog.choice import ColumnsConfig
 from embeddings_orch.media.catalog.columns import ColumnType, catalog_table
 from embeddings_orch.media.decoding.kinds import kind_of
+from embeddings_orch.media.passed_over import read_first_bytes
 from embeddings_orch.media.sources.files import Facts, File, FileFacts, LocalPath, reason, stat_of
 from embeddings_orch.media.sources.metadata import OWN_TEXTS, metadata_names, read_metadata
 from embeddings_orch.media.sources.patterns import Patterns, check_pattern
@@ -103,7 +104,8 @@ class FolderSource(Source[FolderConfig]):
         table = _table(files, facts, metadata.columns)
         # The order in which a folder is listed is the file system's.
         problems.sort(key=lambda problem: problem.where)
-        return Scan(table, problems + metadata.problems, below.ignored)
+        passed_over = below.passed_over.kinds(lambda name: read_first_bytes(os.path.join(root, name)))
+        return Scan(table, problems + metadata.problems, passed_over)
 
     @property
     def root(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from embeddings_orch.media.base import Problem
 from embeddings_orch.media.decoding.kinds import KINDS, kind_of
+from embeddings_orch.media.passed_over import advise
 from embeddings_orch.media.sources.files import File
 from embeddings_orch.media.sources.records import CellTexts, Records
 from embeddings_orch.media.sources.uris import local_file
@@ -118,5 +119,5 @@ def _file(key: str, uri: str, folder: Path) -> File:
     path = local_file(uri, folder)
     kind = kind_of(path)
     if kind is None:
-        raise ValueError(f"{uri}: the extension is none of {', '.join(sorted(KINDS))}")
+        raise ValueError(f"{uri}: {advise(path)}; the extension is none of {', '.join(sorted(KINDS))}")
     return File(key, path, kind.modality)

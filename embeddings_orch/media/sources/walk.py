@@ -9,6 +9,7 @@ from pathlib import Path
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import Problem
 from embeddings_orch.media.decoding.kinds import kind_of
+from embeddings_orch.media.passed_over import PassedOverTally
 from embeddings_orch.media.sources.files import File, reason
 from embeddings_orch.media.sources.patterns import Patterns
 
@@ -19,13 +20,13 @@ class Walk:
 
     Attributes:
         metadata: the metadata files, relative to the folder.
-        ignored: files that the patterns include and whose kind is not known, and sounds that no pattern names.
+        passed_over: files that the patterns include and whose kind is not read, and sounds that no pattern names.
     """
 
     files: list[File] = field(default_factory=list)
     metadata: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    ignored: int = 0
+    passed_over: PassedOverTally = field(default_factory=PassedOverTally)
 
 
 def walk(root: Path, patterns: Patterns, metadata_names: frozenset[str]) -> Walk:
@@ -74,13 +75,13 @@ def _add(listing: Walk, entry: os.DirEntry[str], name: str, patterns: Patterns) 
     kind = kind_of(name)
     # Most models read no sounds: one among a folder's pictures must not count as a failure by itself.
     if kind is None or (kind.modality == "audio" and not patterns.name_extension(name)):
-        listing.ignored += 1
+        listing.passed_over.add(_printable(name), regular=_is_file(entry))
     elif _printable(name) != name:
         listing.problems.append(Problem(_printable(name), "its name is not UTF-8; rename it"))
     elif entry.is_symlink() and not os.path.exists(entry.path):
         listing.problems.append(Problem(name, f"a link to a missing file: {os.readlink(entry.path)}"))
     elif not _is_file(entry):
-        listing.ignored += 1
+        listing.passed_over.add(name, regular=False)
     else:
         listing.files.append(File(name, entry.path, kind.modality))
 

@@ -36,7 +36,7 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
         for name in names:
             catalog = pipeline.contents_catalog(spec.embeddings[name].inputs)
             estimates[name] = estimate(pipeline, name, embedding_delta(pipeline, name, catalog))
-    items = sum(figures.items for figures in estimates.values())
+    items = sum(figures.contents for figures in estimates.values())
     cost = sum(figures.cost_usd for figures in estimates.values())
     auto, broken = spec.auto, []
     if items > auto.max_items:
@@ -55,7 +55,7 @@ def over_limits(pipeline: Pipeline, need: Need) -> str:
 
 def _plan(pipeline: Pipeline, estimates: dict[str, Estimate]) -> str:
     return "; ".join(
-        f"{pipeline.embedding_key(name)}: {figures.items:,} contents, {figures.tokens:,} tokens, "
+        f"{pipeline.embedding_key(name)}: {figures.contents:,} contents, {figures.tokens:,} tokens, "
         f"${figures.cost_usd:,.4f}" + (f", about {figures.seconds:,.0f} s" if figures.seconds else "")
         for name, figures in estimates.items()
     )

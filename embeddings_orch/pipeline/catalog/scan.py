@@ -13,9 +13,11 @@ from embeddings_orch.errors import MassDeleteError, StoreError
 from embeddings_orch.media.base import Problem
 from embeddings_orch.media.catalog.diff import CatalogDiff, diff
 from embeddings_orch.media.catalog.stored import to_stored
+from embeddings_orch.media.passed_over import PassedOver
 from embeddings_orch.models.rows.digests import add_digests, catalog_digest
 from embeddings_orch.models.rows.notes import DIGEST_COLUMN, PART_COLUMN, STAT_COLUMN
 from embeddings_orch.pipeline.catalog.deletions import NOTHING, Allowed, check_deletions, describe_kept, keep_hidden
+from embeddings_orch.pipeline.catalog.notes import note_scan
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.progress import Meter
@@ -38,7 +40,7 @@ class ScanReport:
         digest: of all rows, in whatever order; the asset's data version.
         problems: rows and files that are not in the catalog, and columns that are there otherwise, with reasons.
         version: of the stored catalog where that stays as it is, else None.
-        ignored: files of no known modality, and sounds that no pattern names.
+        passed_over: files of kinds that are not read, and sounds that no pattern names, by kind.
         kept: rows of the last catalog that the scan could not see and that stay.
         warning: what is not as it should be, where it is not an error: why rows are kept, or, of a dry run, why a run
             would refuse; else empty.
@@ -50,7 +52,7 @@ class ScanReport:
     unchanged: int
     deleted: int
     problems: list[Problem]
-    ignored: int
+    passed_over: tuple[PassedOver, ...]
     digest: str
     table: pa.Table
     version: int | None
@@ -123,6 +125,11 @@ def scan_media(
             break
     else:
         raise StoreError(f"{pipeline.media_key}: other runs wrote the catalog {_TRIES} times meanwhile; run again")
+    if write:
+        # Beside the catalog: what is passed over changes no row, and so makes no version of it.
+        pipeline.store.scans.put(
+            pipeline.spec.name, note_scan([problem for problem in scan.problems if not problem.kept], scan.passed_over)
+        )
     meter.to(table.num_rows)
     return ScanReport(
         asset=pipeline.media_key,
@@ -131,7 +138,7 @@ def scan_media(
         unchanged=difference.unchanged,
         deleted=len(difference.deleted),
         problems=[*scan.problems, *told],
-        ignored=scan.ignored,
+        passed_over=scan.passed_over,
         digest=catalog_digest(table),
         table=table,
         version=version if stays else None,

@@ -13,6 +13,7 @@ from embeddings_orch.models.content import Vectors
 from embeddings_orch.models.keys import key_array
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import embedding_delta
+from embeddings_orch.pipeline.embeddings.lacking import ItemCoverage
 from embeddings_orch.store.tables.generations import CheckResult
 from embeddings_orch.store.tables.vectors import matrix_of
 
@@ -44,7 +45,10 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
         A result for each of `EMBEDDING_CHECKS`; none is blocking.
     """
     spec = pipeline.spec.embeddings[name]
-    delta = embedding_delta(pipeline, name, pipeline.contents_catalog(spec.inputs))
+    catalog = pipeline.contents_catalog(spec.inputs)
+    delta = embedding_delta(pipeline, name, catalog)
+    assert delta.has_vector is not None
+    items = ItemCoverage.of(catalog, spec.inputs, delta.has_vector).count()
     table = delta.vectors
     total = delta.wanted.num_rows
     keys = delta.wanted["key"].combine_chunks()
@@ -54,11 +58,11 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
     dimensions = table.dimensions()
     declared = embedder_for(spec.config).dimensions()
     covered = delta.covered
-    failed = total - covered
-    share = failed / total if total else 0.0
+    embeddable = items.items - items.nothing_to_embed
+    share = items.without_vector / embeddable if embeddable else 0.0
     failures = key_array(delta.failures)
     remembered = (pc.sum(pc.is_in(failures, keys)).as_py() or 0) if len(failures) else 0
-    unexplained = failed - remembered
+    unexplained = total - covered - remembered
     limits = [index.checks.max_failed for index in pipeline.spec.indexes.values() if name in index.vectors]
     limit = min(limits, default=0.01)
     right = dimensions is None or declared is None or dimensions == declared
@@ -67,7 +71,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
             "coverage",
             unexplained <= 0,
             False,
-            {"contents": total, "with_vector": covered, "failed": remembered},
+            {"contents": total, "with_vector": covered, "failed_contents": remembered},
             f"{covered:,} of {total:,} contents have a vector"
             + (f", {unexplained:,} have neither a vector nor a failure" if unexplained > 0 else ""),
         ),
@@ -98,7 +102,7 @@ def check_embedding(pipeline: Pipeline, name: str) -> list[CheckResult]:
             "failed_share",
             share <= limit,
             False,
-            {"failed": failed, "share": round(share, 6), "limit": limit},
-            f"{failed:,} of {total:,} contents have no vector ({share:.2%}; the limit is {limit:.2%})",
+            {"failed": items.without_vector, "items": embeddable, "share": round(share, 6), "limit": limit},
+            f"{items.without_vector:,} of {embeddable:,} items have no vector ({share:.2%}; the limit is {limit:.2%})",
         ),
     ]

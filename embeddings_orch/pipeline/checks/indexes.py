@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.media.catalog.diff import MEDIA
-from embeddings_orch.media.catalog.reading import is_there, item_keys
+from embeddings_orch.media.catalog.reading import is_there
 from embeddings_orch.models.base import embedder_for
 from embeddings_orch.models.inputs import Inputs
+from embeddings_orch.models.keys import no_keys
 from embeddings_orch.models.rows.sums import sum_digests
 from embeddings_orch.pipeline.checks.embeddings import VectorFaults
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.indexes.join import without_vector
+from embeddings_orch.pipeline.embeddings.lacking import ItemCoverage
 from embeddings_orch.store.tables.generations import CheckResult, Generation, IndexedModel
 from embeddings_orch.store.tables.index_table import IndexTable
 from embeddings_orch.store.tables.vector_column import VectorColumn
@@ -124,10 +124,13 @@ def _column(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> 
             # An index has no copy of such a column.
             catalog = pipeline.catalog() if catalog is None else catalog
             lacking = catalog.filter(pc.is_in(catalog["id"], lacking["id"].combine_chunks()))
-        column.without += _with_content(lacking, inputs)
-        if len(inputs.names) > 1:
-            keys = pipeline.store.vectors(model.fingerprint).keys() if keys is None else keys
-            column.cancelled += lacking.num_rows - without_vector(lacking, inputs, keys)
+        if not is_there(inputs, lacking.column_names):  # a catalog that has moved on
+            continue
+        if len(inputs.names) > 1 and keys is None:
+            keys = pipeline.store.vectors(model.fingerprint).keys()
+        coverage = ItemCoverage.of(lacking, inputs, no_keys() if keys is None else keys)
+        column.without += int(coverage.filled.sum())
+        column.cancelled += int(coverage.has.sum())
     return column
 
 
@@ -135,14 +138,6 @@ def _read_columns(inputs: Inputs) -> list[str]:
     """The columns of an index that tell what an embedding is given."""
     columns = [column for name in inputs.names for column in (_CONTENT_COLUMNS if name == MEDIA else (name,))]
     return list(dict.fromkeys(columns))
-
-
-def _with_content(rows: pa.Table, inputs: Inputs) -> int:
-    """Rows that have something for an embedding."""
-    if not is_there(inputs, rows.column_names):  # a catalog that has moved on
-        return 0
-    has = [pc.is_valid(keys).to_numpy(zero_copy_only=False) for keys in item_keys(rows, inputs)]
-    return int(np.logical_or.reduce(has).sum())
 
 
 def _declared_dimensions(pipeline: Pipeline, generation: Generation, model: IndexedModel) -> int | None:

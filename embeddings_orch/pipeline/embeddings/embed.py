@@ -95,7 +95,7 @@ def embed(
     if checkpoints.put_back():
         versions, delta = _compare(pipeline, name, retry_failed=retry_failed)
     vectors = pipeline.store.vectors(delta.fingerprint)
-    meter = Meter(pipeline.embedding_key(name), "items", total=delta.todo.num_rows, listener=listener)
+    meter = Meter(pipeline.embedding_key(name), "contents", total=delta.todo.num_rows, listener=listener)
     grace = pipeline.spec.store.gc_grace
     usage, failures, embedded = Usage(), [], set()  # type: Usage, list[Failure], set[bytes]
     asked: dict[bytes, ContentId] = {}

@@ -102,7 +102,7 @@ def drop_deployment(store: Store, name: str, make_claims: Callable[[Store], Clai
 
 def _records(store: Store) -> Iterator[TableOf]:
     """The tables with rows of deployments, in the order in which they are forgotten."""
-    yield from (store.states, store.index_states, store.published, store.publications)
+    yield from (store.states, store.index_states, store.scans, store.published, store.publications)
 
 
 def _is_own(table: str, deployment: str) -> bool:

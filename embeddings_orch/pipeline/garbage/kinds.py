@@ -239,6 +239,7 @@ class TableGarbage(_OfClaimedTable):
             store.maps.remove_table(self.table)
         if self.table.kind == "catalog":
             store.tombstones(self.table.pipeline).drop()
+            store.scans.remove(self.table.pipeline)
         return self._drop(table)
 
 

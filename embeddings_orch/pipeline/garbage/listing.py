@@ -38,7 +38,8 @@ _WORTH = 10
 """Old versions of a small table that are worth a clean-up, which makes some itself."""
 
 SMALL_TABLES = (
-    *("index_generations", "pointers", "publication_log", "states", "index_states", "embedding_failures", "maps"),
+    *("index_generations", "pointers", "publication_log", "states", "index_states", "scans"),
+    *("embedding_failures", "maps"),
 )
 
 

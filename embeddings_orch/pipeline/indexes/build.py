@@ -38,8 +38,9 @@ class IndexReport:
     """What an index step did; counts are of rows.
 
     Attributes:
-        without_vector: that lack one, for each embedding.
+        without_vector: that have something to embed for an embedding, and lack its vector.
         cancelled: of these, those whose inputs' vectors cancel each other out.
+        nothing_to_embed: that have nothing to embed for an embedding: no failure.
     """
 
     asset: AssetKey
@@ -50,6 +51,7 @@ class IndexReport:
     deleted: int
     without_vector: int
     cancelled: int
+    nothing_to_embed: int
     seconds: float
     built: bool
     maps: MapReport = field(default_factory=MapReport)
@@ -105,6 +107,7 @@ def _report(pipeline: Pipeline, index: str, meter: Meter, result: _Result) -> In
         deleted=result.deleted,
         without_vector=result.made_from.without_vector,
         cancelled=result.made_from.cancelled,
+        nothing_to_embed=result.made_from.nothing_to_embed,
         seconds=meter.seconds,
         built=result.built,
         maps=keep_maps(pipeline, index, result.generation, anew=result.built),

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.models.content import Vectors as Matrix
-from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.models.keys import KEY
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors
 from embeddings_orch.store.tables.generations import IndexedModel
@@ -73,14 +72,6 @@ def join_rows(
         # An embedding may have the name of its column of ready-made vectors.
         yield pa.table([columns[name] if name in columns else chunk[name] for name in schema.names], schema=schema)
         done(chunk.num_rows)
-
-
-def without_vector(catalog: pa.Table, inputs: Inputs, has_vector: pa.Array) -> int:
-    """Rows of which no input has a vector."""
-    covered = np.zeros(catalog.num_rows, dtype=bool)
-    for keys in item_keys(catalog, inputs):
-        covered |= pc.is_in(keys, has_vector).to_numpy(zero_copy_only=False)
-    return int((~covered).sum())
 
 
 def _columns(rows: pa.Table, model: IndexedModel, vectors: StoredVectors, has: pa.Array) -> Iterator[pa.Array]:

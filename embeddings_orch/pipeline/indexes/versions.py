@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 
@@ -22,8 +22,10 @@ class MadeFrom:
     Attributes:
         catalog_version: of the deployment's catalog.
         vectors: the version of each model's table of vectors, by fingerprint; of ready-made ones there is none.
-        without_vector: rows that lack one, for each embedding.
-        cancelled: of these, those whose inputs' vectors cancel each other out.
+        without_vector: rows that have something to embed for an embedding, and lack its vector.
+        cancelled: of these, those whose inputs' vectors cancel each other out, for each embedding.
+        nothing_to_embed: rows that have nothing to embed for an embedding.
+        embeddings: the same three for each embedding, by its name.
     """
 
     deployment: str
@@ -31,6 +33,8 @@ class MadeFrom:
     vectors: dict[str, int]
     without_vector: int
     cancelled: int
+    nothing_to_embed: int = 0
+    embeddings: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """As a generation keeps it."""

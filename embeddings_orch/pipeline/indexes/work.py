@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.media.catalog.ready import ReadyVectors
 from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.embeddings.lacking import ItemCoverage
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors, vectors_of
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, current_table, index_delta
-from embeddings_orch.pipeline.indexes.join import without_vector
 from embeddings_orch.pipeline.indexes.versions import MadeFrom, embedded_fingerprints, vectors_versions
 from embeddings_orch.store.tables.states import EmbeddingState
 
@@ -47,9 +48,9 @@ class Work:
         """Ids of the rows that the table's latest version lacks, or has otherwise."""
         return pa.array(self.delta.to_write, pa.string())
 
-    def without_vector(self, pipeline: Pipeline, name: str) -> int:
-        """Rows of which no input has a vector of an embedding."""
-        return without_vector(self.catalog, pipeline.spec.embeddings[name].inputs, self.has_vector[name])
+    def coverage(self, pipeline: Pipeline, name: str) -> ItemCoverage:
+        """Which rows have what of an embedding."""
+        return ItemCoverage.of(self.catalog, pipeline.spec.embeddings[name].inputs, self.has_vector[name])
 
 
 def read_versions(pipeline: Pipeline, index: str, table: str) -> Versions:
@@ -112,15 +113,28 @@ def describe_sources(pipeline: Pipeline, index: str, work: Work, *, version: int
         work: of the build.
         version: of the index table that it ended with.
     """
-    names = pipeline.spec.indexes[index].vectors
-    without = {name: work.without_vector(pipeline, name) for name in names}
-    cancelled = sum(_count_cancelled(pipeline, work, name, version=version, without=without[name]) for name in names)
+    lacking, nothing = (np.zeros(work.catalog.num_rows, dtype=bool) for _ in range(2))
+    embeddings: dict[str, dict[str, int]] = {}
+    for name in pipeline.spec.indexes[index].vectors:
+        coverage = work.coverage(pipeline, name)
+        cancelled = _count_cancelled(pipeline, work, name, version=version, without=int((~coverage.has).sum()))
+        lacking |= coverage.lacking
+        nothing |= ~coverage.filled
+        counts = coverage.count()
+        embeddings[name] = {
+            "without_vector": counts.without_vector + cancelled,
+            "cancelled": cancelled,
+            "nothing_to_embed": counts.nothing_to_embed,
+        }
+    cancelled = sum(counted["cancelled"] for counted in embeddings.values())
     return MadeFrom(
         pipeline.store.deployment,
         work.catalog_version,
         work.versions.vectors,
-        without_vector=sum(without.values()) + cancelled,
+        without_vector=int(lacking.sum()) + cancelled,
         cancelled=cancelled,
+        nothing_to_embed=int(nothing.sum()),
+        embeddings=embeddings,
     )
 
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from embeddings_orch.media.base import Problem
+from embeddings_orch.media.passed_over import PassedOver
 from embeddings_orch.pipeline.catalog.scan import ScanReport, scan_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.embeddings.delta import EmbeddingDelta, embedding_delta, unchanged_delta
+from embeddings_orch.pipeline.embeddings.lacking import ItemCoverage
 from embeddings_orch.pipeline.events import EventListener
 from embeddings_orch.pipeline.indexes import versions
 from embeddings_orch.pipeline.indexes.delta import IndexDelta, index_delta
@@ -26,7 +29,7 @@ _CHARACTERS_PER_TOKEN = 4
 class Estimate:
     """What embedding would take; tokens by 4 characters each, seconds by the rate of the last run (None: unknown)."""
 
-    items: int = 0
+    contents: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float | None = None
@@ -34,7 +37,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class AssetPlan:
-    """What a run would do to one asset."""
+    """What a run would do to one asset.
+
+    Attributes:
+        failed: files and rows left out of the media; contents that a run skips, as they failed before; items that
+            an index will have without a vector of an embedding, though they have something to embed for it.
+        unit: what the numbers count: ``items``, the ``contents`` that items can share, or ``generations``.
+    """
 
     asset: AssetKey
     new: int
@@ -45,6 +54,7 @@ class AssetPlan:
     fingerprint: str
     reason: str
     estimate: Estimate = field(default_factory=Estimate)
+    unit: str = "items"
 
     @property
     def changes(self) -> bool:
@@ -59,6 +69,7 @@ class Plan:
     pipeline: str
     assets: list[AssetPlan]
     problems: list[Problem] = field(default_factory=list)
+    passed_over: tuple[PassedOver, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -72,6 +83,8 @@ class Plan:
             "pipeline": self.pipeline,
             "changes": self.changes,
             "assets": [asdict(asset) for asset in self.assets],
+            "passed_over": sum(kind.count for kind in self.passed_over),
+            "passed_over_kinds": [kind.to_data() for kind in self.passed_over],
         }
 
 
@@ -85,7 +98,7 @@ def make_plan(pipeline: Pipeline, *, retry_failed: bool = False, listener: Event
     scan = scan_media(pipeline, write=False, listener=listener)
     assets = list(_assets(pipeline, scan, retry_failed))
     warnings = [*([scan.warning] if scan.warning else []), *_over_budget(pipeline, assets)]
-    return Plan(pipeline.spec.name, assets, scan.problems, warnings)
+    return Plan(pipeline.spec.name, assets, scan.problems, scan.passed_over, warnings)
 
 
 def _over_budget(pipeline: Pipeline, assets: list[AssetPlan]) -> Iterator[str]:
@@ -129,30 +142,38 @@ def _assets(pipeline: Pipeline, scan: ScanReport, retry_failed: bool) -> Iterato
             delta.fingerprint,
             delta.reason,
             estimate(pipeline, name, delta),
+            unit="contents",
         )
     for name in spec.indexes:
-        rows = _index_delta(pipeline, name, scan, deltas)
+        rows, failed = _index_delta(pipeline, name, scan, deltas)
         yield AssetPlan(
             pipeline.index_key(name),
             len(rows.new),
             len(rows.changed),
             rows.unchanged,
             len(rows.deleted),
-            0,
+            failed,
             spec.index_version(name),
             rows.reason,
         )
         yield _plan_published(pipeline, name, rows)
 
 
-def _index_delta(pipeline: Pipeline, name: str, scan: ScanReport, deltas: Mapping[str, EmbeddingDelta]) -> IndexDelta:
+def _index_delta(
+    pipeline: Pipeline, name: str, scan: ScanReport, deltas: Mapping[str, EmbeddingDelta]
+) -> tuple[IndexDelta, int]:
+    """What an index is to get, and how many of its rows will lack a vector though they have something to embed."""
     used = {vector: deltas[vector] for vector in pipeline.spec.indexes[name].vectors}
     if not any(delta.todo.num_rows for delta in used.values()):
         unchanged = find_unchanged(pipeline, name, scan.version)
         if unchanged is not None:
-            return versions.unchanged_delta(unchanged)
-    coverage = {vector: delta.will_have_vector() for vector, delta in used.items()}
-    return index_delta(pipeline, name, scan.table, coverage)
+            made_from = versions.MadeFrom.of(unchanged)
+            return versions.unchanged_delta(unchanged), made_from.without_vector if made_from else 0
+    have = {vector: delta.will_have_vector() for vector, delta in used.items()}
+    lacking = np.zeros(scan.table.num_rows, dtype=bool)
+    for vector in (vector for vector, delta in used.items() if delta.failed):
+        lacking |= ItemCoverage.of(scan.table, pipeline.spec.embeddings[vector].inputs, have[vector]).lacking
+    return index_delta(pipeline, name, scan.table, have), int(lacking.sum())
 
 
 def _plan_published(pipeline: Pipeline, name: str, rows: IndexDelta) -> AssetPlan:
@@ -175,6 +196,7 @@ def _plan_published(pipeline: Pipeline, name: str, rows: IndexDelta) -> AssetPla
         0,
         pointer.generation or "",
         reason,
+        unit="generations",
     )
 
 

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
-import pyarrow.compute as pc
-
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.media.catalog.reading import is_there, read_contents
 from embeddings_orch.models.analysis import options_of
-from embeddings_orch.models.keys import key_array
+from embeddings_orch.pipeline.catalog.notes import read_notes
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.delta import without_vector
-from embeddings_orch.pipeline.embeddings.vectors import vectors_of
+from embeddings_orch.pipeline.embeddings.lacking import FailedItem, ItemCounts, find_items
 from embeddings_orch.pipeline.garbage.needs import Needs
+from embeddings_orch.pipeline.indexes.versions import MadeFrom
 from embeddings_orch.store.tables.generations import Generation
 
 LISTED = 10
-"""Failed contents that a status names; it counts them all."""
+"""Failed items of an embedding that a status names; it counts them all."""
 
 
-def make_status(pipeline: Pipeline) -> dict[str, Any]:
-    """The object that ``status --json`` prints; ``passed`` is None where checks have not run."""
-    failed = list_failures(pipeline)
-    named = [{name: row[name] for name in ("embedding", "uri", "reason")} for row in failed[:LISTED]]
-    indexes = [_index(pipeline, index) for index in pipeline.spec.indexes]
-    return {"pipeline": pipeline.spec.name, "indexes": indexes, "failures": len(failed), "failed": named}
+def make_status(pipeline: Pipeline, embeddings: Iterable[str] | None = None, *, most: int = LISTED) -> dict[str, Any]:
+    """The object that ``status --json`` prints; ``passed`` is None where checks have not run.
+
+    ``media`` tells what the last scan did not take in; ``embeddings`` counts the items of each by what they have of it,
+    see `ItemCounts`; ``failures`` is the number of those that failed, of which ``failed`` names some.
+
+    Args:
+        pipeline: the pipeline.
+        embeddings: whose items are counted; default all.
+        most: failed items of an embedding that are named.
+    """
+    names = pipeline.spec.embeddings if embeddings is None else embeddings
+    found = {name: find_items(pipeline, name, most=most) for name in names}
+    counted = {name: items.counts for name, items in found.items() if items is not None}
+    failed = [_failed_item(item) for items in found.values() if items is not None for item in items.failed]
+    return {
+        "pipeline": pipeline.spec.name,
+        "media": read_notes(pipeline).to_json(),
+        "indexes": [_index(pipeline, index) for index in pipeline.spec.indexes],
+        "embeddings": [_counts(name, counts) for name, counts in counted.items()],
+        "failures": sum(counts.failed for counts in counted.values()),
+        "failed": [{name: row[name] for name in ("embedding", "id", "uri", "reason")} for row in failed],
+    }
 
 
 def list_generations(pipeline: Pipeline, index: str) -> dict[str, Any]:
     """The object that ``generations --json`` prints: oldest first, as numbered from 1.
 
-    ``kept`` is whether gc leaves a generation alone, None where that cannot be told on this machine.
+    ``without_vector`` counts the items that have something to embed and no vector, by embedding; ``kept`` is whether gc
+    leaves a generation alone, None where that cannot be told on this machine.
     """
     store, name = pipeline.store, pipeline.spec.name
     described = _index(pipeline, index)
@@ -50,6 +67,9 @@ def list_generations(pipeline: Pipeline, index: str) -> dict[str, Any]:
             for model in generation.models
         }
         row["recall"] = _recall(generation)
+        made_from = MadeFrom.of(generation)
+        counted = made_from.embeddings if made_from else {}
+        row["without_vector"] = {name: counts["without_vector"] for name, counts in counted.items()}
         row["published"] = generation.id == described["published"]
         row["held"] = row["published"] and described["held"]
         row["published_before"] = generation.id in before and not row["published"]
@@ -57,41 +77,35 @@ def list_generations(pipeline: Pipeline, index: str) -> dict[str, Any]:
     return {"pipeline": name, **described}
 
 
-def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict[str, Any]]:
-    """Contents of the stored catalog that failed, in its order; what failed and is gone since does not count.
+def make_failures(pipeline: Pipeline, embedding: str | None = None) -> dict[str, Any]:
+    """The object that ``failures --json`` prints, of all embeddings or of one.
 
     Returns:
-        For each ``embedding``, ``id`` and ``uri`` of the first item with the content, ``kind`` (``item``: not tried
-        again by itself; ``transient``), ``reason`` and ``at`` (ISO 8601).
+        ``embeddings`` as `make_status` has them, and in ``failed`` the items of the stored catalog with a content that
+        failed, in its order, once for each embedding: ``embedding``, ``id`` and ``uri`` of the item, ``kind``
+        (``item``: not tried again by itself; ``transient``), ``reason``, ``at`` (ISO 8601), and ``has_vector``: whether
+        its other inputs gave it one. What failed and is gone since does not count.
     """
-    schema = pipeline.store.catalog(pipeline.spec.name).schema()
-    failed: list[dict[str, Any]] = []
-    for name, spec in pipeline.spec.embeddings.items():
-        if embedding not in (None, name):
-            continue
-        fingerprint = spec.config.fingerprint()
-        remembered = pipeline.store.failures.read(fingerprint)
-        # A column that the declaration names and the catalog has not yet had is for the next run to report.
-        if schema is None or not remembered or not is_there(spec.inputs, schema.names):
-            continue
-        catalog = pipeline.contents_catalog(spec.inputs)
-        have = vectors_of(pipeline, name, catalog).keys()
-        failures = without_vector({key: record.failure for key, record in remembered.items()}, have)
-        contents = read_contents(catalog, spec.inputs).select(["key", "uri"])
-        ids = dict(zip(catalog["uri"].to_pylist(), catalog["id"].to_pylist(), strict=True))
-        for row in contents.filter(pc.is_in(contents["key"], key_array(failures))).to_pylist():
-            failure = failures[row["key"]]
-            failed.append(
-                {
-                    "embedding": name,
-                    "id": ids.get(row["uri"]),
-                    "uri": row["uri"],
-                    "kind": failure.kind,
-                    "reason": failure.reason,
-                    "at": remembered[row["key"]].at.isoformat(),
-                }
-            )
+    names = [name for name in pipeline.spec.embeddings if embedding in (None, name)]
+    found = {name: items for name in names if (items := find_items(pipeline, name)) is not None}
+    failed = [_failed_item(item) for items in found.values() for item in items.failed]
+    counts = [_counts(name, items.counts) for name, items in found.items()]
+    return {"pipeline": pipeline.spec.name, "failures": len(failed), "failed": failed, "embeddings": counts}
+
+
+def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict[str, Any]]:
+    """The failed items that `make_failures` names."""
+    failed: list[dict[str, Any]] = make_failures(pipeline, embedding)["failed"]
     return failed
+
+
+def _counts(name: str, counts: ItemCounts) -> dict[str, Any]:
+    return {"embedding": name, **asdict(counts), "without_vector": counts.without_vector}
+
+
+def _failed_item(item: FailedItem) -> dict[str, Any]:
+    names = ("embedding", "id", "uri", "kind", "reason")
+    return {**{name: getattr(item, name) for name in names}, "at": item.at.isoformat(), "has_vector": item.has_vector}
 
 
 def _index(pipeline: Pipeline, index: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
@@ -10,17 +10,21 @@ from embeddings_orch.models.keys import KEY
 from embeddings_orch.pipeline.catalog.changes import list_media
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.context import Pipeline
-from embeddings_orch.pipeline.embeddings.embed import EmbedReport, embed
+from embeddings_orch.pipeline.embeddings.embed import embed
+from embeddings_orch.pipeline.embeddings.lacking import ItemCounts, find_items
 from embeddings_orch.pipeline.embeddings.preview import preview
 from embeddings_orch.pipeline.events import EventListener, Materialization, StepKey, StepWarning, tell
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
-from embeddings_orch.pipeline.values import PictureValue, SchemaValue, TableValue, Value, list_items
-from embeddings_orch.spec.keys import AssetKey
+from embeddings_orch.pipeline.values import PictureValue, SchemaValue, Value, list_items, list_kinds
+from embeddings_orch.spec.keys import AssetKey, AssetKind
 
 _SHOWN = 50
 """Items that are named of those that failed."""
+
+UNITS: Mapping[AssetKind, str] = {"raw_media": "items", "embeddings": "contents", "index": "items"}
+"""What the numbers of an asset count, but for those whose name says so: items can share a content."""
 
 
 def make_asset(
@@ -67,13 +71,14 @@ def _scan(
     for problem in report.problems[:_SHOWN]:
         warn(f"{problem.where}: {problem.reason}")
     metadata: dict[str, Value] = {
+        "unit": UNITS["raw_media"],
         "rows": report.table.num_rows,
         "new": report.new,
         "changed": report.changed,
         "unchanged": report.unchanged,
         "deleted": report.deleted,
         "failed": len(report.left_out),
-        "ignored": report.ignored,
+        "passed_over": sum(kind.count for kind in report.passed_over),
         "seconds": round(report.seconds, 3),
         "items_per_second": round(report.table.num_rows / max(report.seconds, 1e-6), 1),
         "schema": SchemaValue(report.table.schema),
@@ -83,6 +88,8 @@ def _scan(
         metadata["kept_because"] = report.warning
     if listed is not None:
         metadata["listing"] = listed.digest
+    if report.passed_over:
+        metadata["passed_over_kinds"] = list_kinds(report.passed_over)
     if report.left_out:
         rows = ((problem.where, problem.reason) for problem in report.left_out[:_SHOWN])
         metadata["left_out"] = list_items(rows, len(report.left_out))
@@ -93,8 +100,11 @@ def _embed(
     pipeline: Pipeline, name: str, listener: EventListener | None, warn: Callable[[str], None], *, retry_failed: bool
 ) -> Materialization:
     report = embed(pipeline, name, retry_failed=retry_failed, listener=listener)
-    for failure in report.failures[:_SHOWN]:
-        warn(f"{failure.uri}: {failure.reason}")
+    items = find_items(pipeline, name)
+    counts, failed = (items.counts, items.failed) if items else (ItemCounts(0, 0), [])
+    now = {failure.key for failure in report.failures}
+    for item in [item for item in failed if not now.isdisjoint(item.keys)][:_SHOWN]:
+        warn(f"{item.uri}: {item.reason}")
     delta, usage = report.delta, report.usage
     columns = [pa.field("key", KEY, nullable=False)]
     if report.dimensions:
@@ -102,12 +112,17 @@ def _embed(
     title = f"{name}: items sorted by two principal components"
     metadata: dict[str, Value] = {
         "preview": PictureValue(title, lambda: preview(pipeline, name)),
+        "unit": UNITS["embeddings"],
         "rows": report.reused + report.embedded,
         "new": delta.new,
         "changed": delta.changed,
         "unchanged": delta.unchanged,
         "deleted": delta.deleted,
         "failed": report.failed,
+        "items": counts.items,
+        "items_failed": counts.failed,
+        "items_without_vector": counts.without_vector,
+        "items_with_nothing_to_embed": counts.nothing_to_embed,
         "embedded": report.embedded,
         "reused": report.reused,
         "dimensions": report.dimensions or 0,
@@ -125,21 +140,9 @@ def _embed(
         **({"ready_made": delta.covered} if delta.ready else {}),
         "schema": SchemaValue(pa.schema(columns)),
     }
-    if (failures := _failures(report)) is not None:
-        metadata["failures"] = failures
+    if failed:
+        metadata["failures"] = list_items(((item.uri, item.reason) for item in failed[:_SHOWN]), len(failed))
     return Materialization(report.asset, metadata, f"{report.fingerprint[:16]}-{report.digest[:16]}")
-
-
-def _failures(report: EmbedReport) -> TableValue | None:
-    """What has no vector, and why; of this run and of earlier ones."""
-    if not report.failed or not (report.delta.failures or report.failures):
-        return None
-    known = {**report.delta.failures, **{failure.key: failure for failure in report.failures}}
-    wanted = report.delta.wanted
-    # Where they are now: a failure of an earlier run says where the content was then.
-    uris = dict(zip(wanted["key"].to_pylist(), wanted["uri"].to_pylist(), strict=True))
-    rows = [(uris[key], failure.reason) for key, failure in known.items() if key in uris]
-    return list_items(rows[:_SHOWN], len(rows)) if rows else None
 
 
 def _build(
@@ -151,6 +154,7 @@ def _build(
     generation = report.generation
     schema = pipeline.store.index(generation.table).schema(generation.version)
     metadata: dict[str, Value] = {
+        "unit": UNITS["index"],
         "rows": generation.rows,
         "table": generation.table,
         "new": report.new,
@@ -158,6 +162,7 @@ def _build(
         "unchanged": report.unchanged,
         "deleted": report.deleted,
         "failed": report.without_vector,
+        "items_with_nothing_to_embed": report.nothing_to_embed,
         **({"cancelled": report.cancelled} if report.cancelled else {}),
         "generation": generation.id,
         "search": f"approximate, {generation.search}" if generation.search else "exact",

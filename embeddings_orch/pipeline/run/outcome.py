@@ -23,6 +23,7 @@ Status = Literal["success", "failure", "skipped"]
 """``skipped`` is also what was never begun."""
 
 _NUMBERS = ("embedded", "reused", "deleted", "failed", "requests", "retries", "tokens")
+_ITEMS = ("items", "items_failed", "items_without_vector", "items_with_nothing_to_embed")
 _POINTER = ("asset", "generation", "previous", "moved", "held", "not_moved_because")
 
 
@@ -52,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ItemFailure:
-    """One content without a vector, or one media row that was left out; ``item`` may be "and N more"."""
+    """One item with a content that failed, or one media row that was left out; ``item`` may be "and N more"."""
 
     asset: AssetKey
     item: str
@@ -114,7 +115,10 @@ class RunOutcome:
         rows = [
             {
                 "asset": asset["asset"],
+                **({"unit": asset["unit"]} if "unit" in asset else {}),
                 **{name: asset.get(name, 0) for name in _NUMBERS},
+                **{name: asset[name] for name in _ITEMS if name in asset},
+                **{name: asset[name] for name in ("passed_over", "passed_over_kinds") if name in asset},
                 "cost_usd": asset.get("cost_usd", 0.0),
                 "seconds": asset.get("seconds", 0.0),
             }
@@ -143,14 +147,18 @@ class RunOutcome:
         }
 
     def item_failures(self) -> Iterator[ItemFailure]:
-        """Contents without a vector and media rows left out, of this run and remembered; 50 of an asset are named."""
+        """Items that failed and media rows left out, of this run and remembered; 50 of an asset are named."""
         for asset in self.assets:
             for row in [*asset.get("left_out", []), *asset.get("failures", [])]:
                 yield ItemFailure(asset["asset"], str(row["item"]), str(row["reason"]))
 
     def count_failed_items(self) -> dict[str, int]:
-        """How many contents or media rows failed, by asset; those with none are left out."""
-        counted = {asset["asset"]: asset.get("failed", 0) for asset in self.assets if _has_items(asset["asset"])}
+        """How many items failed or media rows were left out, by asset; those with none are left out."""
+        counted = {
+            asset["asset"]: asset.get("items_failed", asset.get("failed", 0))
+            for asset in self.assets
+            if _has_items(asset["asset"])
+        }
         return {asset: count for asset, count in counted.items() if count}
 
     def sort(self, keys: Iterable[str]) -> None:
@@ -162,6 +170,6 @@ class RunOutcome:
 
 
 def _has_items(asset: str) -> bool:
-    # The rows of an index that lack a vector are the contents that failed in its embeddings, counted there.
+    # The rows of an index that lack a vector are the items that failed in its embeddings, counted there.
     key = AssetKey.parse(asset)
     return key is not None and key.kind in ("raw_media", "embeddings")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cachetools import TTLCache
 
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.analysis import options_of
+from embeddings_orch.pipeline.catalog.notes import read_notes
+from embeddings_orch.pipeline.context import Pipeline
+from embeddings_orch.pipeline.indexes.versions import MadeFrom
 from embeddings_orch.policy.secrets import redact
 from embeddings_orch.server.gate.observed import record
 from embeddings_orch.server.shared.caches import FreshCache
@@ -52,6 +55,8 @@ class IndexListing:
             "models": [],
             "columns": [],
             "generations": [],
+            "left_out": 0,
+            "passed_over": 0,
             "error": None,
         }
         try:
@@ -65,13 +70,20 @@ class IndexListing:
         if not store.exists:
             return
         pointer = served_index.pointer()
+        notes = read_notes(Pipeline(served_index.spec, store))
+        entry.update(left_out=notes.left_out, passed_over=sum(kind.count for kind in notes.passed_over))
         there: dict[str, set[int]] = {}
         for generation in reversed(store.generations.of(served_index.index.pipeline, served_index.index.name)):
             if generation.table not in there:
                 there[generation.table] = {version.number for version in store.index(generation.table).history()}
             if generation.version not in there[generation.table]:
                 continue
-            models = [self._model(served_index, model) for model in generation.models]
+            made_from = MadeFrom.of(generation)
+            counted = made_from.embeddings if made_from else {}
+            models = [
+                {**self._model(served_index, model), **_items_of(counted.get(model.column))}
+                for model in generation.models
+            ]
             published = generation.id == pointer.generation
             entry["generations"].append(
                 {
@@ -136,6 +148,15 @@ class IndexListing:
             )
             return None, failed
         return self._modalities[key], None
+
+
+def _items_of(counted: Mapping[str, int] | None) -> dict[str, int | None]:
+    """How many of a generation's items have no vector of a model, None where it does not say."""
+    told = counted or {}
+    return {
+        "items_without_vector": told.get("without_vector"),
+        "items_with_nothing_to_embed": told.get("nothing_to_embed"),
+    }
 
 
 def _explain(what: str, error: Exception) -> str:

@@ -112,7 +112,7 @@ def test_an_exhausted_quota_stops_the_run_with_openais_words_and_the_next_goes_o
 def test_texts_are_found_by_a_query(tmp_path, server):
     pipeline = declared(tmp_path, server)
     estimate = {asset.asset: asset.estimate for asset in make_plan(pipeline).assets}["texts/embeddings/small"]
-    assert estimate.items == TEXTS
+    assert estimate.contents == TEXTS
     assert estimate.cost_usd > 0
     embed(pipeline, "small")
     build_index(pipeline, "found")

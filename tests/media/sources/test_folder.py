@@ -45,6 +45,10 @@ def rows(found):
     return {row["id"]: row for row in found.table.to_pylist()}
 
 
+def passed_over(found):
+    return {kind.kind: kind.count for kind in found.passed_over}
+
+
 def problems(found):
     return [(problem.where, problem.reason) for problem in found.problems]
 
@@ -77,7 +81,7 @@ def test_the_catalog_is_sorted_and_counts_what_it_passes_over(tmp_path):
     write(tmp_path / "notes.xyz", "?")
     found = scan(tmp_path)
     assert ids(found) == ["B.png", "a/z.png", "b.png", "\u00e9.png", "\U0001f600.png"]
-    assert (found.ignored, found.problems) == (1, [])
+    assert (passed_over(found), found.problems) == ({".xyz": 1}, [])
 
 
 def test_width_and_height_are_those_of_the_upright_picture(tmp_path):
@@ -129,10 +133,10 @@ def test_sounds_count_only_where_a_pattern_names_their_extension(tmp_path):
     for name in ("b.wav", "x/c.mp3"):
         write(tmp_path / name, f"sound {name}")
     found = scan(tmp_path)
-    assert (ids(found), found.ignored, found.problems) == (["a.png"], 2, [])
+    assert (ids(found), passed_over(found), found.problems) == (["a.png"], {".mp3": 1, ".wav": 1}, [])
     asked = {"include": ("**/*", "**/*.wav")}
     found = scan(tmp_path, **asked)
-    assert (ids(found), found.ignored) == (["a.png", "b.wav"], 1)
+    assert (ids(found), passed_over(found)) == (["a.png", "b.wav"], {".mp3": 1})
     listed = FolderSource(FolderConfig(path=tmp_path, **asked)).list_items()
     assert set(listed.items) == {"a.png", "b.wav"}
     row = rows(found)["b.wav"]
@@ -169,7 +173,7 @@ def test_what_is_not_a_file_is_passed_over(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
     found = scan(tmp_path)
-    assert (ids(found), found.ignored) == ([], 1)
+    assert (ids(found), passed_over(found)) == ([], {"no regular file": 1})
 
 
 def test_a_name_that_is_not_utf_8_is_a_problem(tmp_path):
@@ -360,7 +364,7 @@ def test_captions_and_columns_come_from_metadata_of_each_folder(tmp_path):
     assert table["zip"].to_pylist() == ["00123", None, None, "123"]
     assert table["tags"].to_pylist() == [None, ["t"], None, None]
     assert table.column_names == [*CATALOG_SCHEMA.names, "year", "zip", "tags", STAT_COLUMN]
-    assert found.ignored == 0
+    assert found.passed_over == ()
 
 
 def test_the_text_of_a_text_file_is_its_own(tmp_path):

@@ -68,7 +68,7 @@ def test_a_run_killed_while_vectors_are_committed_leaves_no_failure_of_a_content
     assert make_status(gallery.pipeline())["failures"] == 0
     coverage = {check.name: check for check in check_embedding(gallery.pipeline(), "toy")}["coverage"]
     assert coverage.passed
-    assert coverage.metadata == {"contents": 12, "with_vector": 12, "failed": 0}
+    assert coverage.metadata == {"contents": 12, "with_vector": 12, "failed_contents": 0}
 
 
 @after(Gallery.run)
@@ -82,7 +82,7 @@ def test_a_failure_that_another_run_mended_is_not_counted(gallery):
     assert gallery.plan()["embeddings/toy"].failed == 0
     assert make_status(pipeline)["failures"] == 0
     coverage = {check.name: check for check in check_embedding(pipeline, "toy")}["coverage"]
-    assert coverage.metadata["failed"] == 0
+    assert coverage.metadata["failed_contents"] == 0
 
 
 def test_weights_replaced_during_a_run_stop_it_before_a_vector_is_stored(gallery, monkeypatch):

@@ -46,7 +46,7 @@ def test_the_plan_counts_what_the_run_then_does(gallery):
 
     assert counts(plan["raw_media"]) == (5, 2, 5, 5)  # a rename is one new item and one deleted
     assert counts(plan["embeddings/toy"]) == (3, 2, 6, 4)  # and costs no vector, as a copy does not
-    assert plan["embeddings/toy"].estimate.items == 5
+    assert plan["embeddings/toy"].estimate.contents == 5
     assert counts(plan["index/found"]) == (5, 2, 5, 5)
     assert counts(plan["published/found"]) == (0, 1, 0, 0)
     ran = gallery.run()

@@ -122,7 +122,7 @@ def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
     zoo.forget_calls()
     before = zoo.versions()
     plan = zoo.plan()
-    assert (plan["embeddings/toy"].failed, plan["embeddings/toy"].estimate.items) == (len(BAD), 0)
+    assert (plan["embeddings/toy"].failed, plan["embeddings/toy"].estimate.contents) == (len(BAD), 0)
 
     ran = zoo.run()
 
@@ -130,7 +130,7 @@ def test_bad_pictures_are_counted_not_tried_again_until_asked(zoo):
     assert ran.embeddings["toy"].failed == len(BAD)
     assert zoo.versions() == before
 
-    assert zoo.plan(retry_failed=True)["embeddings/toy"].estimate.items == len(BAD)
+    assert zoo.plan(retry_failed=True)["embeddings/toy"].estimate.contents == len(BAD)
     ran = zoo.run(retry_failed=True)
     assert len(ran.embeddings["toy"].failures) == len(BAD)
     assert zoo.calls() == []  # they fail before they reach the model
@@ -144,10 +144,10 @@ def test_the_failed_share_check_shows_the_share_and_the_limit(zoo):
 
     share = checks.pop("failed_share")
     assert (share.passed, share.blocking) == (False, False)
-    assert share.metadata == {"failed": 6, "share": 0.5, "limit": 0.25}
-    assert share.description == "6 of 12 contents have no vector (50.00%; the limit is 25.00%)"
+    assert share.metadata == {"failed": 6, "items": 12, "share": 0.5, "limit": 0.25}
+    assert share.description == "6 of 12 items have no vector (50.00%; the limit is 25.00%)"
     assert all(check.passed for check in checks.values())
-    assert checks["coverage"].metadata == {"contents": 12, "with_vector": 6, "failed": 6}
+    assert checks["coverage"].metadata == {"contents": 12, "with_vector": 6, "failed_contents": 6}
     zoo.declare(indexes={"found": {"vectors": ["toy"], "checks": {"max_failed": 0.5}}})
     assert all(check.passed for check in check_embedding(zoo.pipeline(), "toy"))
 
@@ -272,7 +272,7 @@ def test_vectors_made_before_a_terminal_error_are_committed(make_gallery, monkey
     assert len(gallery.pipeline().store.vectors(fingerprint(gallery)).keys()) == 30
     monkeypatch.undo()
 
-    assert gallery.plan()["embeddings/toy"].estimate.items == 20
+    assert gallery.plan()["embeddings/toy"].estimate.contents == 20
     assert gallery.run().embedded() == 20
     assert gallery.items() == 50
 
@@ -314,7 +314,7 @@ def test_what_ran_out_of_retries_is_tried_in_the_next_run(make_gallery, monkeypa
     assert "the network is down" in ran.embeddings["toy"].failures[0].reason
     monkeypatch.undo()
 
-    assert gallery.plan()["embeddings/toy"].estimate.items == 10
+    assert gallery.plan()["embeddings/toy"].estimate.contents == 10
     ran = gallery.run()
     assert (ran.embedded(), ran.embeddings["toy"].failed) == (10, 0)
     assert all(row["toy"] is not None for row in gallery.rows().values())

@@ -209,7 +209,7 @@ def test_the_plan_says_how_many_there_are_and_that_they_cost_nothing(ready):
     planned = ready.plan()
     embedding = planned["embeddings/toy"]
     assert embedding.reason == "20 ready-made; never materialized"
-    assert (embedding.new, embedding.estimate.items, embedding.estimate.cost_usd) == (COUNT, 0, 0)
+    assert (embedding.new, embedding.estimate.contents, embedding.estimate.cost_usd) == (COUNT, 0, 0)
     assert embedding.estimate.seconds == 0
     ran = ready.run()
     assert (ran.embeddings["toy"].delta.new, ran.indexes["found"].new) == (COUNT, planned["index/found"].new)
@@ -245,7 +245,8 @@ def test_a_null_is_an_item_without_a_vector(ready):
     write(ready, [None, *ready.vectors[1:]])
     ran = ready.run()
     assert (ran.embeddings["toy"].failed, ran.embeddings["toy"].total) == (0, COUNT - 1)
-    assert ran.indexes["found"].without_vector == 1
+    report = ran.indexes["found"]
+    assert (report.without_vector, report.nothing_to_embed) == (0, 1)
     assert ready.rows()["i00"]["toy"] is None
     assert ran.published["found"].changed
 

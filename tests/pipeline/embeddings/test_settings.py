@@ -54,7 +54,7 @@ def test_an_edited_caption_embeds_only_what_reads_captions(captioned):
     captioned.captions["p000.png"]["caption"] = "a picture of a dog"
     captioned.write_captions()
     plan = captioned.plan()
-    assert {name: plan[f"embeddings/{name}"].estimate.items for name in ("toy", "words", "artists")} == {
+    assert {name: plan[f"embeddings/{name}"].estimate.contents for name in ("toy", "words", "artists")} == {
         "toy": 0, "words": 1, "artists": 0,
     }  # fmt: skip
     assert plan["index/found"].changed == 1
@@ -151,7 +151,7 @@ def test_identity_settings_embed_everything_into_a_new_table_and_back_again_embe
 
     gallery.forget_calls()
     gallery.declare(embeddings={"toy": original})
-    assert gallery.plan()["embeddings/toy"].estimate.items == 0
+    assert gallery.plan()["embeddings/toy"].estimate.contents == 0
     gallery.run()
 
     assert gallery.calls() == []

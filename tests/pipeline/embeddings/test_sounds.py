@@ -61,7 +61,7 @@ def sounds_in(names):
 @pytest.mark.slow
 def test_sounds_are_embedded_indexed_and_found(mixed):
     ran = mixed.run()
-    assert (ran.scan.ignored, ran.scan.problems, ran.embedded()) == (0, [], 6)
+    assert (ran.scan.passed_over, ran.scan.problems, ran.embedded()) == ((), [], 6)
     assert sorted(mixed.calls()) == [("audio", 2), ("image", 4)]
     row = mixed.rows()["more/meow.wav"]
     assert (row["modality"], row["mime"], row["width"], row["height"]) == ("audio", "audio/wav", None, None)
@@ -81,7 +81,7 @@ def test_sounds_are_embedded_indexed_and_found(mixed):
 def test_the_price_of_a_picture_is_not_a_sounds(mixed):
     mixed.model(prices={"per_image": 1.0})
     estimate = mixed.plan()["embeddings/toy"].estimate
-    assert (estimate.items, estimate.cost_usd) == (6, 4.0)
+    assert (estimate.contents, estimate.cost_usd) == (6, 4.0)
     assert mixed.run().embeddings["toy"].cost_usd == 4.0
 
 
@@ -103,7 +103,8 @@ def test_sounds_in_a_folder_of_pictures_are_no_failures_of_a_model_that_reads_no
     asked = mixed.attributes["media"]
     mixed.declare(media={"path": "media"})
     ran = mixed.run()
-    assert (ran.scan.ignored, ran.embedded(), ran.embeddings["toy"].failed) == (2, 4, 0)
+    assert (sum(kind.count for kind in ran.scan.passed_over), ran.embedded()) == (2, 4)
+    assert ran.embeddings["toy"].failed == 0
     assert set(mixed.rows()) == {f"p00{number}.png" for number in range(4)}
 
     mixed.declare(media=asked)

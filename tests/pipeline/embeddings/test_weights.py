@@ -95,7 +95,7 @@ def test_other_weights_embed_nothing_and_make_a_new_generation(gallery):
     assert (first.embedded(), gallery.items()) == (24, 24)
     weigh(gallery, {"media": 0.2, "caption": 0.8})
     planned = gallery.plan()
-    assert planned["embeddings/toy"].estimate.items == 0
+    assert planned["embeddings/toy"].estimate.contents == 0
     assert planned["embeddings/toy"].reason == "input changed: 0.7 media + 0.3 caption -> 0.8 caption + 0.2 media"
     assert planned["index/found"].changed == 12
     second = gallery.run()
@@ -114,7 +114,7 @@ def test_other_weights_embed_nothing_and_make_a_new_generation(gallery):
 @after(Gallery.run)
 def test_a_new_input_embeds_only_its_contents(gallery):
     weigh(gallery, BOTH)
-    assert gallery.plan()["embeddings/toy"].estimate.items == 12
+    assert gallery.plan()["embeddings/toy"].estimate.contents == 12
     assert gallery.run().embedded() == 12
     assert gallery.calls() == [("text", 12)]
     gallery.forget_calls()

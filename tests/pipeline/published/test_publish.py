@@ -94,7 +94,9 @@ def test_status_says_of_each_generation_whether_it_passed_and_which_is_published
 def test_status_of_a_store_that_is_not_there_is_empty_and_writes_nothing(gallery):
     assert make_status(gallery.pipeline()) == {
         "pipeline": "gallery",
+        "media": {"left_out": 0, "left_out_named": [], "passed_over": 0, "passed_over_kinds": []},
         "indexes": [{"index": "found", "published": None, "held": False, "generations": []}],
+        "embeddings": [],
         "failures": 0,
         "failed": [],
     }

@@ -18,7 +18,7 @@ export const hits = (ids) => [...ids].map((id) => hit({ id }));
  * @param {Partial<Model>} [own]
  * @returns {Model}
  */
-export const model = (own = {}) => ({ column: "clip", provider: "open-clip", name: "ViT", input: "media", dimensions: 4, modalities: ["text", "image"], ...own });
+export const model = (own = {}) => ({ column: "clip", provider: "open-clip", name: "ViT", input: "media", dimensions: 4, modalities: ["text", "image"], items_without_vector: 0, items_with_nothing_to_embed: 0, ...own });
 
 /**
  * @param {Partial<Generation>} [own]
@@ -48,6 +48,8 @@ export const index = (own = {}) => ({
   full_text: [],
   columns: [],
   generations: [generation(), generation({ id: "g1", published: false })],
+  left_out: 0,
+  passed_over: 0,
   error: null,
   ...own,
 });

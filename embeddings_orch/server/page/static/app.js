@@ -6,6 +6,7 @@ import { wire } from "./query/buttons.js";
 import { byId, find } from "./base/dom.js";
 import { Filters } from "./query/filters.js";
 import { Finder } from "./results/finder.js";
+import { LeftOut } from "./results/left-out.js";
 import { title } from "./base/format.js";
 import { MapView } from "./map/map.js";
 import * as messages from "./base/messages.js";
@@ -82,6 +83,7 @@ const detail = new Detail({
   close: closeDetail,
 });
 const filters = new Filters((chosen) => set({ filters: chosen }));
+const leftOut = new LeftOut();
 const map = new MapView({ open, column: (column) => set({ column }), known: finder.known });
 const query = new Query({
   typed: (text) => set({ text, item: null }, { typing: true }),
@@ -109,6 +111,7 @@ async function refresh() {
   if (found) indexes = found.indexes;
   const before = generation?.id;
   ({ index, generation } = meant(indexes, state.now));
+  leftOut.show(index, generation);
   if (index && generation && generation.id !== before) {
     await loadFacets(index, generation);
     controls();
@@ -119,6 +122,7 @@ async function refresh() {
 function show(changed) {
   const { now } = state;
   ({ index, generation } = meant(indexes, now));
+  leftOut.show(index, generation);
   byId("tools").hidden = indexes.length === 0;
   if (!index) {
     lost();

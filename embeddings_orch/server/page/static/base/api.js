@@ -1,6 +1,6 @@
 /** The server's routes. Nothing else of the page makes requests, but for pictures. */
 
-/** @import {Facet, Hit, Index, MapAnswer, SearchAnswer, SearchBody, ValuesAnswer} from "./shapes.js" */
+/** @import {Facet, Hit, Index, LeftOutAnswer, MapAnswer, SearchAnswer, SearchBody, ValuesAnswer} from "./shapes.js" */
 
 /** An answer that is an error, or none (`status` 0). */
 export class ApiError extends Error {
@@ -118,6 +118,14 @@ export const facets = (index, generation, signal) => json(`/v1/indexes/${inPath(
 
 /**
  * An item, by its id as a parameter: of a path a browser would take dots for folders.
+ * What a search cannot find, and why.
+ * @param {string} index
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<LeftOutAnswer>}
+ */
+export const leftOut = (index, signal) => json(`/v1/indexes/${inPath(index)}/left-out`, { signal });
+
+/**
  * @param {string} index
  * @param {string | null} generation
  * @param {string} id

@@ -24,6 +24,8 @@
  * @property {string} input
  * @property {number} dimensions
  * @property {string[] | null} modalities what it reads; null where it does not tell
+ * @property {number | null} items_without_vector that have something to embed; null where the generation does not tell
+ * @property {number | null} items_with_nothing_to_embed
  *
  * @typedef {object} Generation
  * @property {string} id
@@ -43,6 +45,8 @@
  * @property {string[]} full_text columns
  * @property {Column[]} columns of what is published
  * @property {Generation[]} generations the newest first
+ * @property {number} left_out rows and files that the last scan left out
+ * @property {number} passed_over files that it passed over
  * @property {string | null} error
  *
  * @typedef {object} SearchBody
@@ -64,6 +68,14 @@
  *
  * @typedef {{[name: string]: string | number | string[] | boolean[]}} Params
  * @typedef {{generation: string, hits: Hit[], seconds: number}} SearchAnswer
+ *
+ * @typedef {{embedding: string, not_embedded: number, nothing_to_embed: number}} ItemCounts
+ * @typedef {{kind: string, count: number, examples: string[], advice: string}} PassedOver
+ * @typedef {object} LeftOutAnswer
+ * @property {{left_out: number, left_out_named: {item: string, reason: string}[], passed_over_kinds: PassedOver[]}} media
+ * @property {ItemCounts[]} embeddings
+ * @property {number} failures
+ * @property {{embedding: string, id: string, reason: string}[]} failed
  *
  * @typedef {object} MapAnswer
  * @property {string} generation
