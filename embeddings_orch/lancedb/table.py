@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -25,6 +27,8 @@ from embeddings_orch.media.roots import absolute_uris
 from embeddings_orch.models.content import Modality
 from embeddings_orch.models.inputs import Inputs
 from embeddings_orch.search import Index
+from embeddings_orch.search.counts import whole
+from embeddings_orch.search.filters import bind
 from embeddings_orch.store import Store
 from embeddings_orch.store.base import short
 from embeddings_orch.store.tables.generations import Generation
@@ -83,12 +87,13 @@ def open_table(
 
 
 class PublishedTable(LanceTable):  # type: ignore[misc]
-    """One generation, read-only. It differs from LanceDB's own table in four things.
+    """One generation, read-only. It differs from LanceDB's own table in five things.
 
     Its ``schema`` has the metadata by which LanceDB embeds queries; they are not on disk, where LanceDB would embed
     what the pipeline writes. A search has the index's metric, the tuned parameters of approximate search, and, of
     several embeddings, the first that reads the query, unless it says others. The column ``uri`` of what is read is
-    absolute; a filter sees it as it is stored, relative to the media's folder. Writing is refused.
+    absolute; a filter sees it as it is stored, relative to the media's folder. What a
+    filter compares with a column is read as the column's type, as `Index.search` does. Writing is refused.
     """
 
     generation: Generation
@@ -148,7 +153,11 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
         builder = super().search(query, vector_column_name, query_type, **options)
         if isinstance(builder, LanceVectorQueryBuilder | LanceHybridQueryBuilder):
             builder = tune(builder.distance_type(self.generation.metric), self.generation.search)
-        return builder
+        return _with_counts(builder)
+
+    def count_rows(self, filter: str | None = None) -> int:
+        """The rows that fulfil a filter, else all."""
+        return int(super().count_rows(bind(filter, schema=super().schema)))
 
     def head(self, n: int = 5) -> pa.Table:
         """The first rows."""
@@ -168,6 +177,14 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
 
     def _execute_query(self, query: Any, **options: Any) -> pa.RecordBatchReader:
         # What every search of LanceDB's, and its adapters, read rows by.
+        changed: dict[str, Any] = {}
+        if isinstance(query.filter, str):
+            changed["filter"] = bind(query.filter, schema=super().schema)
+        for name in ("limit", "offset"):
+            if (count := getattr(query, name)) is not None:
+                # LanceDB cannot count further than 64 bits, and there are no more rows.
+                changed[name] = min(count, max(super().count_rows(), 1))
+        query = query.model_copy(update=changed)
         return absolute_reader(self.root, super()._execute_query(query, **options))
 
     def close(self) -> None:
@@ -188,6 +205,17 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
             f"the table is generation {self.generation.id} of index {self.generation.index!r} and read-only: change "
             "the media and run the pipeline, then open the table again"
         )
+
+
+def _with_counts(builder: LanceQueryBuilder) -> LanceQueryBuilder:
+    """A builder whose ``limit`` and ``offset`` say what is wrong with them; below 1 is no limit, as LanceDB has it."""
+
+    def checked(set_count: Callable[[int | None], LanceQueryBuilder], name: str) -> Callable[..., LanceQueryBuilder]:
+        return lambda count: set_count(None if count is None else max(whole(count, name, -sys.maxsize), 0))
+
+    for name in ("limit", "offset"):
+        setattr(builder, name, checked(getattr(builder, name), name))
+    return builder
 
 
 def _source_column(inputs: Inputs, schema: pa.Schema) -> str:

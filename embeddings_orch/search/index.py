@@ -16,6 +16,7 @@ from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Modality, Vectors
 from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.search.arguments import takes
+from embeddings_orch.search.filters import bind
 from embeddings_orch.search.models import QueryModels, check_vector, read_vectors
 from embeddings_orch.search.opening import find_index
 from embeddings_orch.search.pictures import picture_bytes
@@ -165,13 +166,13 @@ class Index:
         return replace(reranked, hits=reranked.hits[offset : offset + limit])
 
     def _rank(self, request: Request) -> Results:
-        where = request.filter
         generation = request.generation or self.generation()
         if request.by_words and not generation.full_text:
             raise EmbeddingsOrchError(
                 f"index {self.name!r} has no full text to search for words; declare its columns: full_text: [caption]"
             )
         reader = self._readers.of(generation)
+        where = bind(request.where, request.params, reader.schema)
         try:
             queries = self._queries(request, generation, reader) if request.by_vectors else []
             ranked = page(request, queries, Candidates(reader, generation, where, request.id))

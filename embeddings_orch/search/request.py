@@ -6,13 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, get_args
 
 from embeddings_orch.embedding.contents import Picture
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.content import Vectors
-from embeddings_orch.search.filters import bind
+from embeddings_orch.search.counts import whole
 from embeddings_orch.search.fusion import Fusion
 from embeddings_orch.search.rerank import Rerank
 from embeddings_orch.store.tables.generations import Generation
@@ -43,8 +42,9 @@ class Request:
         columns: the embeddings to search.
         where: an SQL filter over the catalog's columns, applied before the search; ``:name`` stands for a value of
             ``params``.
-        params: the values of the filter: str, bool, int, float, None, date, datetime, or a list for ``IN``.
-        limit: the most hits to return.
+        params: the values of the filter: str, bool, int, float, Decimal, None, date, datetime, time, timedelta, bytes,
+            scalars of numpy, pandas and pyarrow, or a list of these for ``IN``.
+        limit: the most hits to return; a number above that of all items returns all.
         offset: hits to leave out first.
         candidates: items of each ranking that are fused, where several are.
         rerank: a model that reads the first hits' texts together with ``keyword``, else ``text``, and has the last
@@ -54,7 +54,6 @@ class Request:
 
     Raises:
         EmbeddingsOrchError: they do not go together.
-        FilterError: the filter and its values do not.
     """
 
     text: str | None = field(default=None, kw_only=False)
@@ -84,8 +83,7 @@ class Request:
         if len(queries) > 1 or not (queries or self.keyword is not None):
             raise EmbeddingsOrchError("give exactly one of text, image, vector and id, or keyword alone")
         for name, least in (("limit", 1), ("offset", 0), ("candidates", 1)):
-            if getattr(self, name) < least:
-                raise EmbeddingsOrchError(f"{name} must be at least {least}, not {getattr(self, name)}")
+            object.__setattr__(self, name, whole(getattr(self, name), name, least))
         if self.keyword is not None and not self.keyword.strip():
             raise EmbeddingsOrchError("the keywords are empty")
         if (self.hybrid or self.alpha is not None) and self.words is None:
@@ -97,15 +95,6 @@ class Request:
         if self.rerank is not None and self.words is None:
             raise EmbeddingsOrchError("a reranker needs words: give a text, or keyword beside the other query")
         self._check_columns()
-
-    @cached_property
-    def filter(self) -> str | None:
-        """The filter with its values, None for all rows.
-
-        Raises:
-            FilterError: they do not go together.
-        """
-        return bind(self.where, self.params)
 
     @property
     def chosen_columns(self) -> tuple[str, ...] | None:

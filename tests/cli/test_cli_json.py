@@ -179,6 +179,8 @@ def test_search_filters_by_a_column(cli, published):
     file, _, _ = published
     found = answer(cli("search", "x", "--file", file, "--json", "--where", "caption LIKE '%blue%'"))
     assert [hit["id"] for hit in found["hits"]] == ["blue.png"]
+    fractions = answer(cli("search", "x", "--file", file, "--json", "--where", '"width" > 0.5 AND size <> 20.5'))
+    assert len(fractions["hits"]) == 5
 
 
 def test_status_says_what_is_published_and_what_there_is(cli, published):

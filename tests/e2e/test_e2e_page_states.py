@@ -227,6 +227,7 @@ def test_a_column_may_be_called_like_what_every_object_has(visit, served, make_g
     gallery = make_gallery(pictures=4)
     for place, name in enumerate(sorted(gallery.captions)):
         gallery.captions[name]["constructor"] = "ab"[place % 2]
+        gallery.captions[name]['say "x" / ß AND'] = str(place + 0.5)
     gallery.write_captions()
     gallery.run()
     page = visit(served(gallery))
@@ -236,3 +237,6 @@ def test_a_column_may_be_called_like_what_every_object_has(visit, served, make_g
     page.page.get_by_label("Remove the filter constructor: a").click()
     page.status("A look at 4 items")
     page.page.get_by_role("button", name="b 2").wait_for()
+    page.page.get_by_label('say "x" / ß AND from').fill("2")
+    page.page.keyboard.press("Enter")
+    page.status("2 items of 4")

@@ -246,6 +246,22 @@ def test_what_reads_works_and_writes_nothing(gallery):
     assert gallery.versions() == versions
 
 
+@after(Gallery.run)
+def test_a_filter_speaks_the_columns_type_and_a_limit_is_any_number(gallery):
+    table = open_table(store_of(gallery), "found")
+    narrow = [row["id"] for row in table.to_arrow().to_pylist() if row["width"] > 0.5]
+    assert narrow
+    assert found(table.search().where("width > 0.5").limit(10**30)) == narrow
+    assert len(found(table.search("a dog").where("width < 1e30").limit(np.int16(3)))) == 3
+    assert table.count_rows("width > 0.5 AND size <> 20.5") == len(narrow)
+    assert found(table.search().limit(5).offset(10**30)) == []
+    with pytest.raises(EmbeddingsOrchError, match=r"names widht, which is not there.* did you mean width\?"):
+        table.search("a dog").where("widht = 1").to_list()
+    for wrong in (2.5, float("nan"), "3"):
+        with pytest.raises(EmbeddingsOrchError, match="limit is a whole number"):
+            table.search("a dog").limit(wrong)
+
+
 def test_what_cannot_be_answered_says_why(gallery, tmp_path):
     with pytest.raises(StoreError, match="no index 'found' is published"):
         open_table(store_of(gallery), "found")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embeddings_orch.errors import EmbeddingsOrchError
-from embeddings_orch.search.filters import bind, literal
+from embeddings_orch.search.filters import bind
 from embeddings_orch.store import Store
 
 NASTY = [
@@ -57,7 +57,7 @@ def table(tmp_path_factory):
     opened.add(rows)
 
     def ids(where, **params):
-        query = opened.search().where(bind(where, params)).select(["id"])
+        query = opened.search().where(bind(where, params, rows.schema)).select(["id"])
         return query.to_arrow()["id"].to_pylist()
 
     return ids
@@ -124,12 +124,11 @@ def test_values_of_every_type_mean_themselves(table, where, params, expected):
         ("n = :x /* and more */", {"x": 1}, "a filter with params takes no comment"),
         ("caption = 'open AND n = :x", {"x": 1}, "a quote that is not closed"),
         ("n = :x", {"x": float("nan")}, "the filter's :x is nan, which SQL has no number for"),
-        ("n = :x", {"x": 2**63}, "the filter's :x is 9223372036854775808, more than 64 bits hold"),
+        ("n = :x", {"x": 10**80}, "the filter's :x is a number of more than 76 digits"),
         ("n IN :x", {"x": []}, "the filter's :x is an empty list"),
         ("n IN :x", {"x": [[1]]}, "the filter's :x is a list of lists"),
-        ("n = :x", {"x": b"1"}, "the filter's :x is bytes; give a str"),
         ("n = :x", {"x": {"a": 1}}, "the filter's :x is dict; give a str"),
-        ("n = :x", {"x": np.arange(3)}, "the filter's :x is ndarray; give a str"),
+        ("n = :x", {"x": np.ones((2, 2))}, "the filter's :x is ndarray; give a str"),
         ("n = :x", {"x": "\ud83d"}, "half of a surrogate pair"),
     ],
 )
@@ -151,7 +150,7 @@ def test_a_text_of_a_class_of_its_own_is_taken_by_its_characters():
         def __str__(self):
             return "x' OR true --"
 
-    assert literal(Sly("a'b")) == "'a''b'"
+    assert bind("caption = :x", {"x": Sly("a'b")}) == "caption = 'a''b'"
 
 
 def test_search_takes_parameters(gallery, right):

@@ -120,8 +120,8 @@ WRONG = [
     ({"text": "a", "offset": -1}, "offset must be at least 0, not -1"),
     ({"text": "a", "candidates": 0}, "candidates must be at least 1, not 0"),
     ({"text": "a", "columns": ["toy", "toy"]}, "columns names 'toy' more than once"),
-    ({"keyword": "a", "where": "nothing = 1"}, "filter: nothing = 1; columns: id, uri"),
-    ({"text": "a", "hybrid": True, "where": "nothing = 1"}, "filter: nothing = 1; columns: id, uri"),
+    ({"keyword": "a", "where": "nothing = 1"}, "names nothing, which is not there; columns: id, uri"),
+    ({"text": "a", "hybrid": True, "where": "nothing = 1"}, "names nothing, which is not there; columns: id, uri"),
 ]
 
 

@@ -118,7 +118,10 @@ def decode_and_run(gallery):
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"text": "a", "where": "no_such_column = 1"}, r"filter: no_such_column = 1; columns: id, uri, .*caption"),
+        (
+            {"text": "a", "where": "no_such_column = 1"},
+            r"names no_such_column, which is not there; columns: id, uri, .*caption",
+        ),
         ({"text": "a", "where": "caption ="}, "filter: caption ="),
         ({"text": "a", "column": "tyo"}, "no embedding 'tyo'; did you mean 'toy'"),
         ({"vector": [1.0, 2.0]}, r"the vector has shape \(2,\); toy has 8 dimensions"),
@@ -128,6 +131,15 @@ def decode_and_run(gallery):
         ({}, "exactly one of text, image, vector and id, or keyword alone"),
         ({"text": "a", "vector": [1.0] * 8}, "exactly one of text, image, vector and id, or keyword alone"),
         ({"text": "a", "limit": 0}, "limit must be at least 1, not 0"),
+        ({"text": "a", "limit": -(10**30)}, "limit must be at least 1, not -1000"),
+        ({"text": "a", "limit": None}, "limit is a whole number from 1, not None"),
+        ({"text": "a", "limit": 2.5}, r"limit is a whole number from 1, not 2\.5"),
+        ({"text": "a", "limit": float("nan")}, "limit is a whole number from 1, not nan"),
+        ({"text": "a", "limit": float("inf")}, "limit is a whole number from 1, not inf"),
+        ({"text": "a", "limit": True}, "limit is a whole number from 1, not True"),
+        ({"text": "a", "offset": "3"}, "offset is a whole number from 0, not '3'"),
+        ({"text": "a", "offset": -1}, "offset must be at least 0, not -1"),
+        ({"text": "a", "candidates": 0.5}, r"candidates is a whole number from 1, not 0\.5"),
         ({"text": ""}, "the query text cannot be embedded: empty"),
         ({"image": b""}, "the query image cannot be embedded: empty"),
         ({"image": "no/such.png"}, r"the query picture no/such.png cannot be read: No such file"),
@@ -305,3 +317,14 @@ def test_a_contact_sheet_is_a_png_with_a_strip_for_each_query(gallery, tmp_path)
         assert sheet.width == half.width == 2 * 16 + 5 * 132
         assert sheet.height - half.height == 34 + 132 + 40
         assert len(sheet.getcolors(10**6)) > 100
+
+
+@after(decode_and_run)
+def test_a_number_beyond_all_items_is_all_of_them(gallery, right):
+    index = right.opened(gallery)
+    items = [hit.id for hit in index.search("a", limit=100)]
+    for many in (10**30, 2**63, np.int64(2**62), np.float64(1e300)):
+        assert [hit.id for hit in index.search("a", limit=many)] == items
+        assert [hit.id for hit in index.search("a", limit=many, offset=np.int8(2))] == items[2:]
+        assert index.search("a", offset=many).hits == []
+        assert [hit.id for hit in index.search("a", limit=many, candidates=many)] == items

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -21,14 +22,17 @@ router = APIRouter(tags=["indexes"])
 MOST = 50
 """Different values that are told apart, as many as facets have."""
 
+_KINDS = frozenset({"string", "boolean", "number", "time"})
+
 
 @router.get("/v1/indexes/{pipeline}/{index}/values", summary="One column's value of every item")
 async def values(
     request: Request, *, pipeline: ShortName, index: ShortName, column: ShortName, generation: ShortName | None = None
 ) -> Response:
-    """The ids, and for each the place of its value among `values`, -1 where it has none.
+    """The ids, and for each the place of its value among `values`, the most frequent first; -1 where it has none.
 
-    Of a column of texts or booleans with at most 50 different values; 400 for another.
+    At most 50 values are told apart: those of the other items, `others` in number, have the place after the last.
+    Of a column of texts, booleans, numbers or times; 400 for another.
     """
     app_state = state(request)
 
@@ -50,19 +54,29 @@ def _values_json(served_index: ServedIndex, generation: Generation, column: str)
         raise HttpProblem(
             404, f"index {served_index.key} has no column {column!r}; it has: {', '.join(kinds)}", param="column"
         )
-    if kinds[column] not in ("string", "boolean"):
-        raise HttpProblem(400, f"the column {column!r} is {kinds[column]}, not of texts or booleans", param="column")
-    places: dict[Any, int] = {None: -1}
+    if kinds[column] not in _KINDS:
+        raise HttpProblem(400, f"the column {column!r} is {kinds[column]}, not of single values", param="column")
     ids: list[str] = []
-    codes: list[int] = []
-    for batch in table.scan(generation.version, ["id", column]):
+    parts: list[pa.Array] = []
+    for batch in table.scan(generation.version, ["id"] if column == "id" else ["id", column]):
         ids += batch.column("id").to_pylist()
-        codes += _codes(batch.column(column), places)
-        if len(places) > MOST + 1:
-            raise HttpProblem(400, f"the column {column!r} has more than {MOST} different values", param="column")
-    del places[None]
-    return to_json({"generation": generation.id, "column": column, "values": list(places), "ids": ids, "codes": codes})
+        parts.append(batch.column(column))
+    different, codes, others = _most_frequent(
+        pa.chunked_array(parts, table.schema(generation.version).field(column).type)
+    )
+    answer = {"generation": generation.id, "column": column, "values": different, "others": others}
+    return to_json({**answer, "ids": ids, "codes": codes})
 
 
-def _codes(batch: pa.Array, places: dict[Any, int]) -> list[int]:
-    return [places.setdefault(value, len(places) - 1) for value in batch.to_pylist()]
+def _most_frequent(column: pa.ChunkedArray) -> tuple[list[Any], list[int], int]:
+    """The most frequent values, each item's place among them, and how many items have another."""
+    encoded = column.combine_chunks().dictionary_encode()
+    indices = np.array(encoded.indices.fill_null(-1))
+    counts = np.bincount(indices[indices >= 0], minlength=len(encoded.dictionary))
+    order = np.argsort(-counts, kind="stable")
+    shown = order[:MOST]
+    # One place more, for an item without a value: -1 is the last of them.
+    places = np.full(len(counts) + 1, len(shown))
+    places[shown] = np.arange(len(shown))
+    places[-1] = -1
+    return encoded.dictionary.take(shown).to_pylist(), places[indices].tolist(), int(counts[order[MOST:]].sum())

@@ -42,6 +42,7 @@ FUNCTIONS = frozenset(
         "ends_with",
         "extract",
         "floor",
+        "isnan",
         "length",
         "list_contains",
         "list_has_all",

@@ -34,6 +34,14 @@ class IndexReader:
         """The schema of the version."""
         return self._table.schema
 
+    @cached_property
+    def _rows(self) -> int:
+        return int(self._table.count_rows())
+
+    def _at_most(self, limit: int) -> int:
+        """A limit that LanceDB can count to: what is above the number of rows is the same."""
+        return min(limit, max(self._rows, 1))
+
     def nearest(
         self,
         vector: Any,
@@ -54,7 +62,7 @@ class IndexReader:
 
         def query() -> Any:
             vector_query = self._table.search(vector, vector_column_name=column, query_type="vector")
-            return tune(vector_query.distance_type(metric).limit(limit), search)
+            return tune(vector_query.distance_type(metric).limit(self._at_most(limit)), search)
 
         return self._answer(query, where, columns, "_distance")
 
@@ -77,7 +85,9 @@ class IndexReader:
 
         def query() -> Any:
             # A query object, so that no character of the words is read as syntax.
-            return self._table.search(MultiMatchQuery(words, list(full_text)), query_type="fts").limit(limit)
+            return self._table.search(MultiMatchQuery(words, list(full_text)), query_type="fts").limit(
+                self._at_most(limit)
+            )
 
         return self._answer(query, where, columns, "_score")
 

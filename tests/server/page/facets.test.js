@@ -38,6 +38,7 @@ describe("a filter is shown for", () => {
     ["a column of lists: no", { type: "list" }, {}, false],
     ["a column of other things: no", { type: "other", values: values(2, 1) }, {}, false],
     ["the id: no", { name: "id" }, {}, false],
+    ["a name that no filter can have: no", { name: "back`tick", values: values(2, 1) }, {}, false],
     ["a column that tells nothing, but is chosen by", { values: values(9) }, { group: { has: "a" } }, true],
     ["a column called like what every object has: no", { name: "constructor", values: values(9) }, {}, false],
   ];

@@ -59,7 +59,7 @@ describe("the request for", () => {
       "words with filters",
       { text: "dog", filters: { group: { values: ["a"] } } },
       { columns: [{ name: "group", type: "string" }] },
-      { text: "dog", where: "`group` IN :p0", params: { p0: ["a"] }, column: "clip", kind: "cosine" },
+      { text: "dog", where: '"group" IN :p0', params: { p0: ["a"] }, column: "clip", kind: "cosine" },
     ],
   ];
   for (const [name, asked, of, wanted] of rows) test(name, () => assert.deepEqual(asking(asked, of), wanted));

@@ -87,7 +87,8 @@
  * @property {number[]} y upwards
  * @property {[number, number] | null} explained each axis' share of the variance
  *
- * @typedef {{values: (string | boolean)[], ids: string[], codes: number[]}} ValuesAnswer `codes`: places in `values`, or -1
+ * @typedef {{values: (string | boolean)[], ids: string[], codes: number[]}} ValuesAnswer `codes`: places in `values`, the one
+ * after the last for any other value, -1 for none
  */
 
 export {};

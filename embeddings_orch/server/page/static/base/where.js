@@ -2,6 +2,8 @@
 
 /** @import {Column, ColumnType, Params} from "./shapes.js" */
 
+const DAY = 24 * 60 * 60 * 1000; // milliseconds
+
 /**
  * What is asked of a column: some of its values or none, a range, words it contains.
  * @typedef {{values?: string[], none?: boolean, min?: string, max?: string, has?: string}} Filter
@@ -31,10 +33,10 @@ export function changed(filters, name, patch) {
 }
 
 /**
- * A name as SQL reads it whatever it is; null where that cannot be.
+ * A name as a filter has to write it, whatever it is; null where no filter can have it.
  * @param {string} name
  */
-const quoted = (name) => (name.includes("`") ? null : `\`${name}\``);
+export const quoted = (name) => (name.includes("`") ? null : `"${name.replaceAll('"', '""')}"`);
 
 /**
  * A text as part of a pattern of LIKE.
@@ -91,7 +93,7 @@ function conditions(filter, column, type, put) {
 }
 
 /**
- * The condition of one end of a range; none where the end is no number or day.
+ * The condition of one end of a range; none where the end is no number, day or time of a day.
  * @param {string} column
  * @param {ColumnType} type
  * @param {">=" | "<="} sign
@@ -100,13 +102,17 @@ function conditions(filter, column, type, put) {
  */
 function bound(column, type, sign, text, put) {
   if (type === "time") {
+    if (/^\d\d:\d\d(:\d\d)?$/.test(text)) return [`${column} ${sign} ${put(text)}`];
+    const day = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN;
+    if (Number.isNaN(day)) return [];
     // A day as people mean it: with all its hours.
-    return /^\d{4}-\d\d-\d\d$/.test(text) ? [`date_trunc('day', ${column}) ${sign} ${put(text)}`] : [];
+    if (sign === "<=" && text !== "9999-12-31") return [`${column} < ${put(new Date(day + DAY).toISOString().slice(0, 10))}`];
+    return [`${column} ${sign} ${put(text)}`];
   }
   const number = Number(text);
   if (!Number.isFinite(number)) return [];
-  // A column of whole numbers takes no fraction.
-  return [`${Number.isInteger(number) ? column : `${column} * 1.0`} ${sign} ${put(number)}`];
+  // Large numbers go as they are written: here they would be rounded.
+  return [`${column} ${sign} ${put(Math.abs(number) > Number.MAX_SAFE_INTEGER ? text : number)}`];
 }
 
 /**

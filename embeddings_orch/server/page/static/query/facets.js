@@ -1,6 +1,6 @@
 /** Which columns are worth a filter, and of what kind. */
 
-import { filterOf } from "../base/where.js";
+import { filterOf, quoted } from "../base/where.js";
 
 /** @import {Facet, FacetValue} from "../base/shapes.js" */
 /** @import {Filters} from "../base/where.js" */
@@ -23,7 +23,7 @@ export function listed(facet) {
  * @param {Facet} facet
  */
 function telling(facet) {
-  if (NEVER.includes(facet.name) || facet.type === "other") return false;
+  if (NEVER.includes(facet.name) || facet.type === "other" || !quoted(facet.name)) return false;
   if (listed(facet)) return facet.values.length + (facet.nulls ? 1 : 0) > 1;
   if (facet.type === "number" || facet.type === "time") return facet.min !== null && facet.min !== facet.max;
   return facet.type === "string";

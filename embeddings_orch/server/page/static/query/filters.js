@@ -144,11 +144,12 @@ const chip = (name, label, number, pressed, act) =>
  * @param {Patch} set
  */
 function range(facet, filter, set) {
-  const time = facet.type === "time";
+  const clock = facet.type === "time" && /^\d\d:/.test(String(facet.min));
+  const time = facet.type === "time" && !clock;
   const input = (/** @type {"min" | "max"} */ kind, /** @type {string} */ label) => {
     const field = h("input", {
       class: "field",
-      type: time ? "date" : "number",
+      type: clock ? "time" : time ? "date" : "number",
       step: "any",
       value: filter[kind] ?? "",
       placeholder: String(facet[kind] ?? ""),
