@@ -73,7 +73,7 @@ class Analysis:
         that has them, its stop words. What is not given else is the tokenizer's default, and what changes nothing does
         not count.
         """
-        tokenizer = options.get("tokenizer", "icu")
+        tokenizer = options.get("tokenizer", "icu/split")
         shared = {name: options[name] for name in ("lower_case", "ascii_folding") if name in options}
         if tokenizer == "ngram":
             shortest, longest = _ngram_lengths(options)

@@ -42,10 +42,10 @@ class FullTextSpec(Spec):
 
     columns: tuple[ColumnName, ...] = Field(min_length=1, description="Text columns that keyword search reads.")
     tokenizer: Tokenizer = Field(
-        default="icu",
+        default="icu/split",
         description="What parts a text: icu (words of every language, by dictionary in Chinese, Japanese and Thai), "
         "icu/split (and at signs within a word), simple (at spaces and signs), whitespace, ngram (all pieces of "
-        "words), raw (nothing); default icu.",
+        "words), raw (nothing); default icu/split.",
     )
     language: Language | None = Field(
         default=None, description="Whose stems, and stop words of simple and whitespace; without it there are neither."
@@ -89,8 +89,8 @@ class FullTextSpec(Spec):
         if isinstance(value, str) and value.split("/")[0] in _MODEL_BASED:
             raise PydanticCustomError(
                 "full_text",
-                "this one reads model files of each machine, which the store does not keep; icu and ngram find the "
-                "words of Chinese, Japanese and Korean without",
+                "this one reads model files of each machine, which the store does not keep; icu/split and ngram "
+                "find the words of Chinese, Japanese and Korean without",
             )
         return value
 

@@ -40,13 +40,13 @@ def test_what_a_store_does_not_say_means_the_same_for_ever():
 
 
 def test_a_declaration_without_options_means_words_of_every_language():
-    assert Analysis.of_options({}) == Analysis("icu", "English", False, False, True, True, 160, 3, 3)
+    assert Analysis.of_options({}) == Analysis("icu/split", "English", False, False, True, True, 160, 3, 3)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"tokenizer": "icu", "stem": False, "stop_words": False},
+        {"tokenizer": "icu/split", "stem": False, "stop_words": False},
         {"max_token_length": 160, "lower_case": True, "ascii_folding": True},
         {"stop_words": []},
     ],

@@ -67,7 +67,7 @@ def test_another_option_is_a_new_generation_of_the_same_vectors(gallery, right, 
 @after(caption)
 def test_a_default_that_is_written_out_builds_nothing(gallery):
     earlier, tables = published(gallery), gallery.versions()
-    declare(gallery, tokenizer="icu", stem=False, stop_words=False)
+    declare(gallery, tokenizer="icu/split", stem=False, stop_words=False)
     assert make_plan(gallery.pipeline()).changes is False
     gallery.run()
     assert (published(gallery), gallery.versions()) == (earlier, tables)
@@ -153,8 +153,8 @@ def test_a_table_that_says_nothing_of_its_words_gives_way_to_words_of_every_lang
 
     gallery.declare(indexes={"found": {"vectors": ["toy"], "full_text": ["caption"]}})
     assert gallery.plan()["index/found"].reason == (
-        "its models, columns or settings changed: a new table (full_text: tokenizer simple -> icu, stem true -> false, "
-        "stop_words true -> false, max_token_length 40 -> 160)"
+        "its models, columns or settings changed: a new table (full_text: tokenizer simple -> icu/split, stem true -> "
+        "false, stop_words true -> false, max_token_length 40 -> 160)"
     )
     gallery.forget_calls()
     gallery.run()

@@ -314,7 +314,7 @@ def between(monkeypatch, action):
     ("full_text", "same"),
     [
         ({"columns": ["caption"]}, True),
-        ({"columns": ["caption"], "tokenizer": "icu", "stem": False}, True),
+        ({"columns": ["caption"], "tokenizer": "icu/split", "stem": False}, True),
         ({"columns": ["caption"], "language": "German"}, False),
     ],
 )
