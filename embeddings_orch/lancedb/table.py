@@ -23,6 +23,7 @@ from lancedb.table import LanceTable
 from embeddings_orch.errors import EmbeddingsOrchError, StoreError
 from embeddings_orch.lancedb.function import NAME
 from embeddings_orch.lancedb.rows import TakenRows, absolute_reader
+from embeddings_orch.lancedb.words import compose_query
 from embeddings_orch.media.roots import absolute_uris
 from embeddings_orch.models.content import Modality
 from embeddings_orch.models.inputs import Inputs
@@ -92,8 +93,9 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
     Its ``schema`` has the metadata by which LanceDB embeds queries; they are not on disk, where LanceDB would embed
     what the pipeline writes. A search has the index's metric, the tuned parameters of approximate search, and, of
     several embeddings, the first that reads the query, unless it says others. The column ``uri`` of what is read is
-    absolute; a filter sees it as it is stored, relative to the media's folder. What a
-    filter compares with a column is read as the column's type, as `Index.search` does. Writing is refused.
+    absolute; a filter sees it as it is stored, relative to the media's folder. What a filter compares with a column is
+    read as the column's type, as `Index.search` does, and the words of a full text query are composed, as the texts
+    are. Writing is refused.
     """
 
     generation: Generation
@@ -184,7 +186,7 @@ class PublishedTable(LanceTable):  # type: ignore[misc]
             if (count := getattr(query, name)) is not None:
                 # LanceDB cannot count further than 64 bits, and there are no more rows.
                 changed[name] = min(count, max(super().count_rows(), 1))
-        query = query.model_copy(update=changed)
+        query = compose_query(query.model_copy(update=changed))
         return absolute_reader(self.root, super()._execute_query(query, **options))
 
     def close(self) -> None:

@@ -5,12 +5,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
 import lancedb
 import numpy as np
 import pytest
 from lancedb.pydantic import LanceModel
-from lancedb.query import PhraseQuery
+from lancedb.query import BooleanQuery, BoostQuery, MatchQuery, MultiMatchQuery, Occur, PhraseQuery
 from lancedb.table import LanceTable
 from PIL import Image
 
@@ -110,6 +111,41 @@ def test_phrases_are_found_in_every_language(make_gallery):
     assert sorted(found(table.search("夜景", query_type="fts"))) == ["p000.png", "p001.png"]
     assert found(table.search(PhraseQuery("東京タワー", "caption"), query_type="fts")) == ["p000.png"]
     assert found(table.search(PhraseQuery("the who", "caption"), query_type="fts")) == ["p002.png"]
+
+
+@pytest.mark.slow
+def test_words_are_found_however_their_accents_are_written(make_gallery):
+    gallery = make_gallery(pictures=3)
+    forms = [normalize(form, "Tiếng Việt") for form in ("NFC", "NFD")]
+    for name, caption in zip(sorted(gallery.captions), [*forms, "a dog"], strict=True):
+        gallery.captions[name] = {"caption": caption}
+    gallery.write_captions()
+    name = normalize("NFD", "ngữ.png")
+    gallery.add(name)
+    gallery.declare(
+        indexes={"found": {"vectors": ["toy"], "full_text": {"columns": ["caption", "id"], "tokenizer": "icu"}}}
+    )
+    gallery.run()
+    table = open_table(store_of(gallery), "found")
+    far = table.search().where("id = 'p002.png'").to_list()[0]["toy"]
+    for words in forms:
+        match = MatchQuery(words, "caption")
+        for query in (
+            words,
+            match,
+            PhraseQuery(words, "caption"),
+            MultiMatchQuery(words, ["caption"]),
+            BoostQuery(match, MatchQuery("dog", "caption")),
+            BooleanQuery([(Occur.MUST, match), (Occur.MUST_NOT, MatchQuery("dog", "caption"))]),
+        ):
+            assert sorted(found(table.search(query, query_type="fts"))) == ["p000.png", "p001.png"], query
+        # By LanceDB's fusion those with the words come before those without, where all are near.
+        hybrid = table.search(query_type="hybrid").vector(far).text(words).limit(4)
+        assert set(found(hybrid)[:2]) == {"p000.png", "p001.png"}
+    # The name of a file stays as it is.
+    assert found(table.search(MatchQuery(name, "id"), query_type="fts")) == [name]
+    assert found(table.search(MultiMatchQuery(name, ["id"]), query_type="fts")) == [name]
+    assert found(table.search(name, query_type="fts", fts_columns="id")) == [name]
 
 
 @pytest.mark.slow

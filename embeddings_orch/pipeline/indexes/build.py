@@ -180,7 +180,13 @@ def _make_generation(pipeline: Pipeline, index: str, work: Work, meter: Meter) -
         picked = rows.filter(pc.is_in(rows["id"], work.to_write))
         schema = join_schema(rows.schema, [*columns, DIGEST_COLUMN], models)
         chunks = join_rows(
-            picked, models, vectors=work.vectors, has_vector=work.has_vector, schema=schema, done=meter.add
+            picked,
+            models,
+            vectors=work.vectors,
+            has_vector=work.has_vector,
+            schema=schema,
+            full_text=spec.text_columns,
+            done=meter.add,
         )
         table.write(chunks, schema, delta.to_delete)
     # Here and not where rows are written: a run that was killed in between left rows without indexes.

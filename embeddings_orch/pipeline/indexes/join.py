@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.media.catalog.reading import item_keys
 from embeddings_orch.models.content import Vectors as Matrix
 from embeddings_orch.models.keys import KEY
+from embeddings_orch.models.words import NAMES, compose_texts
 from embeddings_orch.pipeline.embeddings.vectors import StoredVectors
 from embeddings_orch.store.tables.generations import IndexedModel
 from embeddings_orch.store.tables.vectors import matrix_of
@@ -53,6 +54,7 @@ def join_rows(
     vectors: Mapping[str, StoredVectors],
     has_vector: Mapping[str, pa.Array],
     schema: pa.Schema,
+    full_text: Collection[str],
     done: Callable[[int], None],
 ) -> Iterator[pa.Table]:
     """Rows with their vectors, a chunk at a time.
@@ -63,12 +65,16 @@ def join_rows(
         vectors: by vector column.
         has_vector: by vector column the keys that count; a vector that came since is in no row's digest.
         schema: of the index, as `join_schema` makes it.
+        full_text: columns whose texts keyword search reads; these alone differ from the catalog's, in how their letters
+            are written.
         done: told of the rows of each chunk.
     """
+    composed = frozenset(full_text) - NAMES
     parts = {model.column: _columns(rows, model, vectors[model.column], has_vector[model.column]) for model in models}
     for start in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(start, _CHUNK_ROWS)
-        columns = {name: next(chunks) for name, chunks in parts.items()}
+        columns = {name: compose_texts(chunk[name]) for name in composed}
+        columns |= {name: next(chunks) for name, chunks in parts.items()}
         # An embedding may have the name of its column of ready-made vectors.
         yield pa.table([columns[name] if name in columns else chunk[name] for name in schema.names], schema=schema)
         done(chunk.num_rows)

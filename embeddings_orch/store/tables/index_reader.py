@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from embeddings_orch.errors import FilterError, StoreError
 from embeddings_orch.models.rows.notes import is_data
+from embeddings_orch.models.words import NAMES, compose_words, decompose_words
 from embeddings_orch.store.base import short, store_errors, text
+
+if TYPE_CHECKING:
+    from lancedb.query import FullTextQuery
 
 _LONGEST = 1000
 """Characters of a filter that an error repeats; with its values it may have megabytes."""
@@ -77,17 +81,15 @@ class IndexReader:
     ) -> pa.Table:
         """Rows with some of the words, with ``_score``, best first: BM25 of the column that scores highest.
 
+        Letters with accents are the same however they are written, in the texts and in the words.
+
         Raises:
             FilterError: the filter is wrong.
             StoreError: the version cannot be read.
         """
-        from lancedb.query import MultiMatchQuery
 
         def query() -> Any:
-            # A query object, so that no character of the words is read as syntax.
-            return self._table.search(MultiMatchQuery(words, list(full_text)), query_type="fts").limit(
-                self._at_most(limit)
-            )
+            return self._table.search(_match(words, full_text), query_type="fts").limit(self._at_most(limit))
 
         return self._answer(query, where, columns, "_score")
 
@@ -137,6 +139,18 @@ class IndexReader:
         names = list(filter(is_data, self.schema.names))
         told = where if len(where) <= _LONGEST else f"{where[:_LONGEST]} ..."
         return f" (filter: {told}; columns: {', '.join(names)})"
+
+
+def _match(words: str, full_text: Sequence[str]) -> FullTextQuery:
+    from lancedb.query import BooleanQuery, MultiMatchQuery, Occur
+
+    composed, apart = compose_words(words), decompose_words(words)
+    # Query objects, so that no character of the words is read as syntax.
+    match = MultiMatchQuery(composed, list(full_text))
+    names = [name for name in full_text if name in NAMES]
+    if not names or apart == composed:
+        return match
+    return BooleanQuery([(Occur.SHOULD, match), (Occur.SHOULD, MultiMatchQuery(apart, names))])
 
 
 def tune(query: Any, search: dict[str, int] | None) -> Any:
