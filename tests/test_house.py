@@ -67,7 +67,14 @@ def test_every_room_of_the_contract_is_in_the_picture() -> None:
 
 PAGES = sorted(
     page
-    for pages in ("README.md", "CONTRIBUTING.md", "docs/*.md", "plugins/*/README.md", "templates/*/README.md")
+    for pages in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/*.md",
+        "plugins/*/README.md",
+        "templates/*/README.md",
+    )
     for page in ROOT.glob(pages)
 )
 

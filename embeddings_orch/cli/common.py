@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from embeddings_orch.cli.output.screen import screens, write_data
 from embeddings_orch.errors import EmbeddingsOrchError, SpecError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,11 +47,8 @@ class CommandGroup(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """See `click.Group.main`."""
-        for stream in (sys.stdout, sys.stderr):
-            # A caption's emoji must not end a command where the terminal's encoding has none.
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")
-        return super().main(*args, **options)
+        with screens():
+            return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """See `click.Group.invoke`."""
@@ -89,13 +85,18 @@ json_option = click.option(
 )
 
 
-def print_json(value: Any) -> None:
-    """One JSON object on standard output."""
+def print_json(value: Any, *, own_data: bool = False) -> None:
+    """One JSON object on standard output.
+
+    Args:
+        value: the object.
+        own_data: whether addresses in it are a person's own data, as columns are, and stay as they are.
+    """
     # Here, because numpy and Arrow would take most of the time that a command needs to start.
     from embeddings_orch.models.rows.jsonable import to_jsonable
 
     # ASCII, and null for what JSON has no number for: so that any parser behind any pipe reads it.
-    click.echo(json.dumps(to_jsonable(value), allow_nan=False))
+    write_data(json.dumps(to_jsonable(value), allow_nan=False), own_data=own_data)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from embeddings_orch.media.passed_over import PassedOver
+from embeddings_orch.policy.secrets import redact
 
 CATALOG_SCHEMA = pa.schema(
     [
@@ -56,6 +57,9 @@ class Problem:
     reason: str
     hides: str | None = None
     kept: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", redact(self.reason))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings_orch.policy.secrets import redact
+
 Modality = Literal["image", "text", "audio", "video"]
 ContentKind = Literal[Modality, "vector"]
 """What a key is of: a content by its modality, or a vector that was ready-made."""
@@ -43,6 +45,10 @@ class Failure:
     uri: str
     reason: str
     kind: FailureKind = "item"
+
+    def __post_init__(self) -> None:
+        # It is stored, shown and reported, and a provider's words may repeat a key.
+        object.__setattr__(self, "reason", redact(self.reason))
 
 
 def content_hash(content: bytes | str) -> str:

@@ -15,7 +15,7 @@ from embeddings_orch.models.base import Embedder, EmbedderConfig
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.models.identity import operational
 from embeddings_orch.policy.limiter import RateLimits
-from embeddings_orch.policy.secrets import refuse_literals
+from embeddings_orch.policy.secrets import refuse_addresses_with_secrets, refuse_literals
 
 
 class RemoteConfig(EmbedderConfig):
@@ -45,6 +45,7 @@ class RemoteConfig(EmbedderConfig):
     def _no_secrets(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
             refuse_literals(value, cls.secret_keys)
+            refuse_addresses_with_secrets(value)
         return value
 
     def rate_limits(self) -> RateLimits:

@@ -1,6 +1,7 @@
 """What happens in a run, as it happens: its steps tell it, whoever carries them.
 
-Dagster's metadata and log, the command line's bars, its tables, JSON and reports are all written from these events.
+Dagster's metadata and log, the command line's bars, its tables, JSON and reports are all written from these events,
+which is why no event has a secret in it.
 
     StepStart   (Progress | StepWarning)*   (Materialization | CheckEvaluation*)   (StepSuccess | StepFailure)
     StepSkip    a step that was planned and not begun
@@ -14,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from embeddings_orch.pipeline.values import Value
+from embeddings_orch.pipeline.values import Value, hide_secrets
+from embeddings_orch.policy.secrets import redact
 from embeddings_orch.spec.keys import AssetKey
 
 StepKind = Literal["materialize", "checks"]
@@ -74,6 +76,9 @@ class StepWarning:
     step: StepKey
     message: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", redact(self.message))
+
 
 @dataclass(frozen=True)
 class Materialization:
@@ -87,6 +92,9 @@ class Materialization:
     metadata: Mapping[str, Value]
     data_version: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", hide_secrets(self.metadata))
+
 
 @dataclass(frozen=True)
 class CheckEvaluation:
@@ -98,6 +106,10 @@ class CheckEvaluation:
     severity: Severity
     description: str = ""
     metadata: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", redact(self.description))
+        object.__setattr__(self, "metadata", hide_secrets(self.metadata))
 
     @property
     def blocks(self) -> bool:
@@ -126,6 +138,9 @@ class StepFailure:
     seconds: float
     reason: str
     interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", redact(self.reason))
 
 
 @dataclass(frozen=True)

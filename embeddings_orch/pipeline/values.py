@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import JsonValue
 
 from embeddings_orch.media.passed_over import PassedOver
+from embeddings_orch.policy.secrets import redact
 
 CellType: TypeAlias = Literal["string", "int", "float", "bool"]
 Cell: TypeAlias = str | int | float | bool
@@ -50,6 +51,34 @@ class MarkdownValue:
 
 
 Value: TypeAlias = JsonValue | TableValue | SchemaValue | PictureValue | MarkdownValue
+
+
+def hide_secrets(metadata: Mapping[str, Value]) -> dict[str, Value]:
+    """The same values without secrets."""
+    return {name: _hide_secrets(value) for name, value in metadata.items()}
+
+
+def _hide_secrets(value: Value) -> Value:
+    match value:
+        case MarkdownValue(write=write):
+            return MarkdownValue(lambda: redact(write()))
+        case TableValue(columns=columns, rows=rows):
+            return TableValue(columns, [{name: _hide_in_cell(cell) for name, cell in row.items()} for row in rows])
+        case SchemaValue() | PictureValue():
+            return value
+    return _hide_in(value)
+
+
+def _hide_in_cell(cell: Cell) -> Cell:
+    return redact(cell) if isinstance(cell, str) else cell
+
+
+def _hide_in(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: _hide_in(item) for name, item in value.items()}
+    return [_hide_in(item) for item in value] if isinstance(value, list) else value
 
 
 def list_items(rows: Iterable[tuple[str, str]], total: int) -> TableValue:

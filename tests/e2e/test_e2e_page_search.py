@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -16,6 +17,22 @@ EMOJI = Path(__file__).resolve().parents[2] / "definitions" / "data" / "emoji"
 GROUPS = {"Food & Drink": 24, "Animals & Nature": 24, "Travel & Places": 12}
 WANTED = ("1f34e.png", "1f352.png", "1f353.png", "1f436.png", "1f431.png", "1f697.png")
 MARKUP = "<img src=x onerror=document.title='owned'><b>bold</b>"
+HOSTILE = (
+    '"><script>document.title="owned"</script>',
+    "</title></style></script><script>alert(1)</script>",
+    "javascript:alert(document.domain)",
+    "'-alert(1)-' onmouseover=alert(1) {{constructor.constructor('alert(1)')()}} ${alert(1)}",
+    "<svg onload=alert(1)><a href=javascript:alert(1)>press</a>",
+    "an \u202egnp.exe of \u200bnothing\u2066 and \x1b[31mred",
+    '<link rel=stylesheet href=//evil.example/a.css><img src="http://evil.example/a.png">',
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe><base href=//evil.example/>",
+)
+"""Captions, ids and values; none of them is more than text."""
+COLUMN = "note"
+
+
+def file_name_of(text):
+    return f"{text.replace('/', chr(0x2215))}.png"  # in place of a slash, which no name has
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +51,11 @@ def emoji(shared_gallery):
         gallery.captions[name] = {name: row[name] for name in ("caption", "keywords", "group")}
     gallery.captions["1f697.png"]["caption"] = MARKUP
     gallery.captions["1f697.png"]["weight"] = "7"
+    others = sorted(gallery.captions.keys() - set(WANTED))
+    for text, name in zip(HOSTILE, others, strict=False):
+        hostile = file_name_of(text)
+        (gallery.media / name).rename(gallery.media / hostile)
+        gallery.captions[hostile] = {**gallery.captions.pop(name), "caption": text, COLUMN: text}
     gallery.write_captions()
     gallery.declare(
         embeddings={"clip": {"provider": "open-clip", "name": "emoji-s", "device": "cpu"}},
@@ -351,3 +373,35 @@ def test_dark_and_light_follow_the_system_until_one_is_chosen(visit, server):
     assert page.page.evaluate(ground) == dark
     page.page.reload()
     assert page.page.evaluate(ground) == dark
+
+
+def test_captions_ids_and_values_of_any_kind_are_text_and_nothing_runs(visit, server):
+    page = visit(server, None)
+    page.page.add_init_script(
+        "window.violations = [];"
+        "addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));"
+    )
+    dialogs = []
+    page.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.go("/")
+    page.status("60 items")
+    for text in HOSTILE:
+        page.go(f"/?q={quote(text)}&item={quote(file_name_of(text))}")
+        detail = page.page.locator("#detail")
+        detail.locator("h2").wait_for()
+        page.page.locator("#results .tile .caption").first.wait_for()
+        assert detail.locator("h2").text_content() == text
+        assert COLUMN in detail.text_content()
+        assert detail.locator("a[href^='javascript:'], script, iframe, svg[onload], base, link").count() == 0
+        assert page.page.evaluate("violations") == []
+    page.go("/?view=map")
+    page.page.locator(".map .overlay").wait_for()
+    for path in ("/docs", "/<script>alert(1)</script>", "/v1/indexes/<svg onload=alert(1)>/found/map"):
+        page.go(path)
+        assert page.page.evaluate("violations") == []
+        assert page.page.locator("script").count() == 0
+    page.go("/")
+    page.status("60 items")
+    assert page.page.evaluate("violations") == []
+    assert not dialogs
+    assert page.page.title() != "owned"

@@ -1,8 +1,10 @@
 """A key is nowhere but in its environment variable and in the header that carries it, whatever goes wrong."""
 
+import base64
 import json
 import os
 import sqlite3
+from urllib.parse import quote
 
 import lancedb
 import pytest
@@ -16,12 +18,38 @@ from embeddings_orch_testing.servers import Fault
 from embeddings_orch_testing.servers.openai import OpenAIServer
 from homes import make_home
 
-KEY = "sk-proj-Zq7Xw2Lk9Vb4Nm1Ty6Rd8Hs3"
-SAID = {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "x", "param": None, "code": "invalid"}}
+KEY = "sk-proj-Zq7Xw2Lk9Vb4/Nm1+Ty6Rd8Hs3"
+BASIC = base64.b64encode(f"a-user:{KEY}".encode()).decode()
+PASSWORD, SIGNATURE = "of.the.proxy", "0f1e2d3c4b5a"
+FORMS = {
+    "as it is": f"Incorrect API key provided: {KEY}.",
+    "its middle left out": f"{KEY[:11]}…{KEY[-4:]}",
+    "with stars": f"{KEY[:3]}********{KEY[-5:]}",
+    "Basic authentication": f"Authorization: Basic {BASIC}",
+    "percent-encoded": f"/v1?key={quote(KEY, safe='')}",
+    "in hex": KEY.encode().hex(),
+    "as JSON": json.dumps({"key": KEY.replace("/", "\\/")}),
+    "folded": f"{KEY[:15]}\n  {KEY[15:]}",
+    "in an address": f"https://proxy:{PASSWORD}@loopback.example/v1",
+    "signed": f"https://loopback.example/v1?X-Amz-Signature={SIGNATURE}&a=b",
+    "its end": f"a key that ends with {KEY[-12:]}",
+}
+TRACES = {
+    *(KEY, KEY[:14], KEY[:20], KEY[-10:], f"{KEY[:11]}…", f"{KEY[-4:]}", BASIC, BASIC[12:40], quote(KEY, safe="")),
+    *(KEY.encode().hex(), KEY.encode().hex()[10:40], KEY.replace("/", "\\/"), KEY[15:], PASSWORD, SIGNATURE),
+}
+"""What of the forms must be found nowhere."""
+
+
+def refusal(status, *forms):
+    error = {"message": "; ".join(FORMS[form] for form in forms), "type": "x", "param": None, "code": "invalid"}
+    return Fault.status_code(status, {"error": error})
+
+
 FAULTS = {
-    "a refusal that repeats the key": Fault.status_code(401, SAID),
-    "a bad request that repeats the key": Fault.status_code(400, SAID),
-    "an outage that repeats the key": Fault.status_code(500, SAID),
+    "a refusal": refusal(401, "as it is", "its middle left out", "with stars", "Basic authentication", "folded"),
+    "a bad request": refusal(400, "as it is", "percent-encoded", "in hex", "as JSON", "in an address", "signed"),
+    "an outage": refusal(500, "as it is", "its end", "in an address", "Basic authentication", "with stars"),
     "a page of a proxy that repeats the key": Fault.page(f"<html><title>{KEY}</title></html>"),
     "a reset": Fault.reset(),
 }
@@ -86,7 +114,7 @@ def test_no_key_is_left_anywhere(project):
     texts = dict(everything(folder))
     assert any("Incorrect API key provided" in text for text in texts.values()), "the provider's words are lost"
     assert any("number 3" in text for place, text in texts.items() if place.startswith("the table"))
-    found = [place for place, text in texts.items() if KEY in text]
+    found = {(place, trace) for place, text in texts.items() for trace in TRACES if trace in text}
     assert not found, f"the key is in {found}"
     assert all(request.headers["authorization"] == f"Bearer {KEY}" for request in server.requests)
     assert not [request for request in server.requests if KEY in request.path or KEY in str(request.query)]

@@ -26,7 +26,7 @@ KEY = "sk-proj-AbCdEf0123456789AbCdEf0123456789"
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setattr(secrets, "_remembered", set())
+    monkeypatch.setattr(secrets, "_remembered", {})
 
 
 class KeyedConfig(RemoteConfig):
@@ -73,14 +73,39 @@ def test_a_message_that_was_cut_in_the_middle_of_a_secret_does_not_show_its_begi
 # Declarations
 
 
-@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "key", "_K1", "HF_TOKEN", "skeleton"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "OPENAI_API_KEY",
+            "key",
+            "_K1",
+            "HF_TOKEN",
+            "skeleton",
+            "AZURE_OPENAI_PRODUCTION_KEY_2",
+            "ourProductionApiKey2",
+        ),
+        "KEYFORTHEEMBEDDINGSOFTHEARCHIVE",
+    ],
+)
 def test_names_of_variables_are_taken(name):
     assert KeyedConfig(api_key_env=name).api_key_env == name
 
 
 @pytest.mark.parametrize(
     "value",
-    [KEY, "sk_live_0123456789abcdefABCDEF", "AKIAIOSFODNN7EXAMPLEX", "AIzaSyA0123456789abcdefghij", "a b", "", "1A"],
+    [
+        *(
+            KEY,
+            "sk_live_0123456789abcdefABCDEF",
+            "AKIAIOSFODNN7EXAMPLEX",
+            "AIzaSyA0123456789abcdefghij",
+            "a b",
+            "",
+            "1A",
+        ),
+        *("d41d8cd98f00b204e9800998ecf8427e", "qWeRtYuIoPaSdFgHjKlZxCvBnM", "acme_AbC4dEf6GhI8jKl0MnO"),
+    ],
 )
 def test_a_key_in_the_place_of_a_name_is_refused_without_showing_it(value):
     with pytest.raises(ValidationError) as caught:

@@ -3,11 +3,13 @@
 import base64
 import json
 import logging
+import re
 import socket
 import struct
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import quote
 
 import pytest
 
@@ -243,9 +245,26 @@ def test_json_has_to_be_called_json(http, kind):
     assert "application/json" in answer.json()["error"]["message"]
 
 
-def test_every_answer_tells_browsers_to_load_nothing_from_elsewhere(http):
-    for path in ("/v1/indexes", "/docs", "/nowhere", "/health"):
-        headers = http.get(path).headers
+def every_route(router):
+    for route in router.routes:
+        # FastAPI keeps the routers that were included from some version on, before their routes.
+        inner = getattr(route, "original_router", None)
+        yield from [route] if inner is None else every_route(inner)
+
+
+def test_every_route_tells_browsers_to_load_nothing_from_elsewhere_and_answers_no_markup(http, server):
+    markup = quote("<img src=x onerror=alert(1)>")
+    asked = [("GET", "/nowhere"), ("TRACE", f"/{markup}"), ("GET", f"/v1/indexes/{markup}%2F..%2F{markup}")]
+    for route in every_route(server.app.router):
+        for named in (markup, "found", "words"):  # of what there is not, and of what there may be
+            path = re.sub(r"\{[^}]*\}", named, route.path)
+            asked += [(method, path) for method in (route.methods or ()) if named == markup or path != route.path]
+    assert len(asked) > 30
+    for method, path in asked:
+        query = {"q": "<script>", "column": "<script>", "ids": "<script>", "size": "<script>"}
+        answer = http.request(method, path, params=query)
+        headers, pages = answer.headers, ("/", "/docs")
+        assert ("text/html" in headers.get("content-type", "")) == (path in pages and answer.status_code == 200), path
         policy = headers["content-security-policy"]
         assert "default-src 'self'" in policy
         assert "img-src 'self' blob: data:" in policy

@@ -25,6 +25,12 @@ def filled(gallery):
     gallery.add("photo.jpg", noise(400, 800, kind="JPEG"))
     gallery.add("words.txt", "a text about dogs")
     gallery.add("cut.png", noise(300, 300)[:5000])
+    gallery.add(
+        "drawing.png", '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
+    )
+    gallery.add("page.jpg", "<!doctype html><script>alert(1)</script>")
+    gallery.add("both.jpg", noise(40, 40, kind="JPEG") + b"<script>alert(1)</script>")
+    gallery.add("page.txt", "<!doctype html><script>alert(1)</script>")
     gallery.tolerate_failures()
     gallery.run()
     return gallery
@@ -74,6 +80,21 @@ def test_what_has_no_picture_is_not_found_and_says_why(http):
         answer = http.get(AT + item)
         assert answer.status_code == 404
         assert why in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("item", ["drawing.png", "page.jpg", "page.txt"])
+def test_a_drawing_or_a_page_that_is_called_a_picture_is_never_sent(http, item):
+    answer = http.get(AT + item)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert b"<" not in answer.content
+
+
+def test_what_follows_a_picture_in_its_file_is_not_sent(http):
+    answer = http.get(AT + "both.jpg")
+    assert opened(answer).size == (40, 40)
+    assert b"script" not in answer.content
 
 
 def test_a_file_that_changed_or_went_since_is_not_shown(gallery, served):

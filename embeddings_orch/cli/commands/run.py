@@ -232,11 +232,12 @@ def _run_remotely(name: str, options: _RunOptions) -> RunOutcome:
 
 def _outcome(name: str, start: Callable[[], RunOutcome]) -> RunOutcome:
     from embeddings_orch.pipeline.run.outcome import RunOutcome
+    from embeddings_orch.policy.secrets import redact
 
     try:
         return start()
     except EmbeddingsOrchError as error:
-        return RunOutcome(name, False, "", errors=[str(error)])
+        return RunOutcome(name, False, "", errors=[redact(str(error))])
 
 
 def _show(outcomes: list[RunOutcome], every: bool, as_json: bool) -> None:

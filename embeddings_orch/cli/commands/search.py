@@ -101,7 +101,7 @@ def search(
     results = opened.search(
         query.text, image=query.image, id=query.like, keyword=query.keyword, column=column, **options
     )
-    print_json(results.to_json()) if as_json else terminal.hits_table(results)
+    print_json(results.to_json(), own_data=True) if as_json else terminal.hits_table(results)
     if sheet is not None or opens:
         path = _draw(chosen, results, query, sheet)
         click.echo(f"contact sheet: {path.absolute()}", err=as_json)

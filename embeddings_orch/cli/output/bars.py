@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import TextIO
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from embeddings_orch.cli.output.console import PlainConsole
+from embeddings_orch.cli.output.screen import Screen
 from embeddings_orch.pipeline.events import Progress, RunEvent, StepFailure, StepStart, StepSuccess, listen
 
 
@@ -50,7 +51,7 @@ def _stderr_copy() -> Iterator[TextIO]:
     except (OSError, ValueError):  # a stream of a test or a notebook, that is no file
         yield sys.stderr
         return
-    with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors="replace") as stream:
+    with Screen(os.fdopen(descriptor, "wb"), encoding=sys.stderr.encoding, errors="replace") as stream:
         yield stream
 
 
@@ -73,7 +74,7 @@ def _draw_to(stream: TextIO) -> Iterator[None]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(file=stream), transient=True) as bars:
+    with Bars(*columns, console=PlainConsole(stream), transient=True) as bars:
         # Dagster and LanceDB take seconds to load; an empty screen would look like a hang.
         starting = bars.add_task("starting", total=None, rate="")
         with listen(_Drawing(bars, starting).read):

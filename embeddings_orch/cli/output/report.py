@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.models.rows.jsonable import to_jsonable
 from embeddings_orch.pipeline.run.outcome import RunOutcome, Step
+from embeddings_orch.policy.secrets import redact
 
 SUFFIXES = (".xml", ".json")
 
@@ -58,6 +59,7 @@ def write(path: Path, outcomes: Sequence[RunOutcome], *, together: bool) -> None
         objects = [outcome.to_report() for outcome in outcomes]
         value = {"pipelines": objects} if together else objects[0]
         text = json.dumps(to_jsonable(value), allow_nan=False, indent=2) + "\n"
+    text = redact(text)
     try:
         # Replaced whole: whoever collects reports meanwhile reads the former one or this one.
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from embeddings_orch.cli.output.console import PlainConsole, PlainTable
 from embeddings_orch.cli.output.counts import count_of_contents, count_of_items
+from embeddings_orch.cli.output.screen import visible
 from embeddings_orch.media.passed_over import describe_rows
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from embeddings_orch.search import Results
 
 _PLAIN_WIDTH = 200
-_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
+_BREAKS = {ord(sign): ascii(sign)[1:-1] for sign in "\n\t\u2028\u2029"}
 _COUNTS = ("new", "changed", "unchanged", "deleted", "failed")
 
 
-def plain_console() -> Console:
+def plain_console() -> PlainConsole:
     """Standard output; without a terminal lines are not folded."""
     # rich would fold at 80 columns, which breaks a log.
-    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+    return PlainConsole(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
 def problems(problems: Sequence[Problem]) -> None:
@@ -51,7 +51,7 @@ def passed_over(rows: Sequence[Mapping[str, Any]], start: str = "") -> None:
 
 def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """A table without lines."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = PlainTable(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     return table
@@ -59,7 +59,7 @@ def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 def show_controls(text: str) -> str:
     """A text on one line: line breaks and other controls as Python writes them, which a terminal would obey."""
-    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return visible(text).translate(_BREAKS)
 
 
 def plan_table(plan: Plan, *, priced: bool) -> None:

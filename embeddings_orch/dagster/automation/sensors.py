@@ -21,6 +21,7 @@ from embeddings_orch.pipeline.automation.reconcile import Cursor, Decision, Need
 from embeddings_orch.pipeline.catalog.changes import changes, list_media
 from embeddings_orch.pipeline.context import Pipeline
 from embeddings_orch.pipeline.plan.selection import graph
+from embeddings_orch.policy.secrets import redact
 from embeddings_orch.spec.pipeline import PipelineSpec
 from embeddings_orch.spec.yaml_file import is_pipeline, load_document, read_documents
 
@@ -215,7 +216,7 @@ def _result(name: str, decision: Decision) -> dg.SensorResult:
 
 
 def _skip(cursor: Cursor, reason: str) -> dg.SensorResult:
-    return dg.SensorResult(skip_reason=reason, cursor=cursor.to_json())
+    return dg.SensorResult(skip_reason=redact(reason), cursor=cursor.to_json())
 
 
 def _reload_location(

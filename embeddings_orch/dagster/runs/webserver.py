@@ -18,6 +18,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from embeddings_orch.dagster.runs.remote_answers import GraphQLAnswer
 from embeddings_orch.errors import EmbeddingsOrchError, TransientError
 from embeddings_orch.policy.retry import Attempts, Retrier, RetryPolicy
+from embeddings_orch.policy.secrets import remember
 
 TOKEN = "DAGSTER_CLOUD_API_TOKEN"  # the variable's name, as Dagster's own tools call it
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -87,8 +88,10 @@ class Webserver:
         self._session.auth = _NoAuth()
         if parts.username:
             # As bytes, as requests takes text for Latin-1.
+            remember(unquote(parts.password or ""))
             self._session.auth = HTTPBasicAuth(unquote(parts.username).encode(), unquote(parts.password or "").encode())
         if token := os.environ.get(TOKEN, "").strip():
+            remember(token)
             if not (token.isascii() and token.isprintable()):
                 raise EmbeddingsOrchError(f"the environment variable {TOKEN} holds characters that no token has")
             self._session.headers["Dagster-Cloud-Api-Token"] = token

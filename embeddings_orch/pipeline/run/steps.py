@@ -26,6 +26,7 @@ from embeddings_orch.pipeline.plan.selection import graph
 from embeddings_orch.pipeline.run.assets import make_asset
 from embeddings_orch.pipeline.run.checks import CHECKS, check_asset
 from embeddings_orch.pipeline.run.settings import AS_USUAL, RunSettings
+from embeddings_orch.policy.secrets import shows_secret, without_secrets
 from embeddings_orch.spec.keys import AssetKey
 from embeddings_orch.spec.pipeline import PipelineSpec
 
@@ -152,6 +153,9 @@ def _step_told(
         interrupted = isinstance(error, interruptions)
         reason = describe_interruption(str(step)) if interrupted else describe_failure(step, error)
         tell(StepFailure(step, clock() - started, reason, interrupted), listener)
-        raise
+        if interrupted or not shows_secret(error):
+            raise
+        # Whoever catches it may write down all that it came from.
+        raise without_secrets(error, reason) from None
     seconds = clock() - started
     tell(StepFailure(step, seconds, reasons[0]) if reasons else StepSuccess(step, seconds), listener)

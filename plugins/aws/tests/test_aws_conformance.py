@@ -20,8 +20,6 @@ class BedrockConformance(RemoteConformance):
     count = 60
     model: ClassVar[str]
     dimensions: ClassVar[int | None] = 256
-    # botocore logs requests with all their headers.
-    indiscreet = ("botocore",)
     # Of cohere.embed-v4:0, whose fields all have other values.
     golden = "7cd48641752e3f301861184981b8e2dfd8c7f21040e73e06f4a14ddc0946d181"
     variations: ClassVar = {

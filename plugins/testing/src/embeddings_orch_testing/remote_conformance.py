@@ -36,5 +36,5 @@ class RemoteConformance(TransientPromises, AnswerPromises, RefusalPromises, Flow
 
     To give are `make_server`, `make_config`, ``key_variable`` where there is a key, and, as far as the protocol has
     them, `malformed`, `reordered` and `terminal`. For a protocol that is unlike the others there are `counted`,
-    `tokens_in`, `make_rejected` and ``indiscreet`` to override.
+    `tokens_in` and `make_rejected` to override.
     """

@@ -15,6 +15,7 @@ from embeddings_orch.embedding.step import EmbedStep
 from embeddings_orch.errors import TerminalError, UnavailableError
 from embeddings_orch.models.content import Item
 from embeddings_orch.models.http_errors import message_in
+from embeddings_orch.policy.secrets import redact
 from embeddings_orch_testing.conformance.samples import item_of
 from embeddings_orch_testing.remote.base import RemoteBase, compare, embed, right, stop_of
 from embeddings_orch_testing.servers import Fault
@@ -68,7 +69,7 @@ class RefusalPromises(RemoteBase):
             error = stop_of(step, items, "with a wrong key")
         self._check_said_once(error, "with a wrong key")
         assert self.server.refused, "the server does not look at its key"
-        words = self.server.refused[0].message.replace(self.key, "[secret]")
+        words = redact(self.server.refused[0].message)
         assert words in str(error), f"with a wrong key the server said {words!r}, the error is {str(error)!r}"
 
     def test_a_missing_key_is_named_before_any_request(self) -> None:
