@@ -55,7 +55,7 @@ def emoji(shared_gallery):
     for text, name in zip(HOSTILE, others, strict=False):
         hostile = file_name_of(text)
         (gallery.media / name).rename(gallery.media / hostile)
-        gallery.captions[hostile] = {**gallery.captions.pop(name), "caption": text, COLUMN: text}
+        gallery.captions[hostile] = {**gallery.captions.pop(name), "caption": text, "keywords": text, COLUMN: text}
     gallery.write_captions()
     gallery.declare(
         embeddings={"clip": {"provider": "open-clip", "name": "emoji-s", "device": "cpu"}},
