@@ -51,8 +51,8 @@ def emoji(shared_gallery):
         gallery.captions[name] = {name: row[name] for name in ("caption", "keywords", "group")}
     gallery.captions["1f697.png"]["caption"] = MARKUP
     gallery.captions["1f697.png"]["weight"] = "7"
-    others = sorted(gallery.captions.keys() - set(WANTED))
-    for text, name in zip(HOSTILE, others, strict=False):
+    places = sorted(name for name, row in gallery.captions.items() if row["group"] == "Travel & Places")
+    for text, name in zip(HOSTILE, [name for name in places if name not in WANTED][: len(HOSTILE)], strict=True):
         hostile = file_name_of(text)
         (gallery.media / name).rename(gallery.media / hostile)
         gallery.captions[hostile] = {**gallery.captions.pop(name), "caption": text, "keywords": text, COLUMN: text}
