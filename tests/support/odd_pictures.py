@@ -11,6 +11,7 @@ from PIL import Image
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 MANY_ZEROS = zlib.compress(bytes(2**24))
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
 
 
 INVERSE = {
@@ -210,6 +211,8 @@ def kinds() -> dict[str, bytes]:
         "cmyk.jpg": encoded(few.convert("CMYK"), "JPEG", quality=100, subsampling=0),
         "few.jpg": encoded(few, "JPEG", quality=100, subsampling=0),
         "progressive.jpg": encoded(few, "JPEG", quality=100, subsampling=0, progressive=True),
+        "pair.jpg": encoded(few, "MPO", save_all=True, append_images=[other], quality=100, subsampling=0),
+        "pair.mpo": encoded(few, "MPO", save_all=True, append_images=[other], quality=100, subsampling=0),
         "few.ico": encoded(few, "ICO", sizes=[(16, 16)]),
     }
 
@@ -247,4 +250,10 @@ def not_pictures() -> dict[str, bytes]:
         "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>\n',
         "silence.wav": b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\0\0\0",
         "picture.txt": encoded(smooth(), "PNG"),
+        "picture": encoded(smooth(), "PNG"),
+        "README": b"a text without an extension\n",
+        "half.png.part": encoded(smooth(), "PNG")[:-30],
+        "photo.heic": HEIC,
+        "photo.HEIF": HEIC,
+        "heic-called.jpg": HEIC,
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,7 +35,7 @@ def parquet(**columns: object) -> bytes:
 
 def make_tables() -> dict[str, bytes]:
     """All of them, by name."""
-    return {**separated(), **lines(), **columnar(), **identifiers(), **files()}
+    return {**separated(), **lines(), **columnar(), **typed(), **identifiers(), **files()}
 
 
 def separated() -> dict[str, bytes]:
@@ -125,6 +127,26 @@ def columnar() -> dict[str, bytes]:
         "parquet-called.csv": whole,
         "csv-called.parquet": written([("id", "text"), ("a", "red")], ","),
         "without-id.parquet": parquet(key=["a"], text=["red"]),
+    }
+
+
+def typed() -> dict[str, bytes]:
+    """A Parquet file of columns that filters compare by their types."""
+    return {
+        "types.parquet": parquet(
+            id=["a", "b"],
+            text=["red", "green"],
+            price=pa.array([Decimal("1.50"), Decimal("2.00")], pa.decimal128(8, 2)),
+            day=pa.array([date(2024, 1, 5), date(2025, 1, 5)], pa.date32()),
+            at=pa.array([datetime(2024, 1, 5, 10, tzinfo=UTC), None], pa.timestamp("us", "Europe/Berlin")),
+            local=pa.array([datetime(2024, 1, 5, 10), None], pa.timestamp("ns")),
+            clock=pa.array([time(10, 30), None], pa.time64("us")),
+            flag=pa.array([True, False]),
+            small=pa.array([1.5, None], pa.float32()),
+            count=pa.array([250, 1], pa.uint8()),
+            tags=pa.array([["x", "y"], []], pa.list_(pa.string())),
+            numbers=pa.array([[1, 2], None], pa.list_(pa.int64())),
+        )
     }
 
 
