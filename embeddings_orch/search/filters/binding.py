@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from embeddings_orch.errors import FilterError
 from embeddings_orch.plugins import suggestion
-from embeddings_orch.search.filters.conditions import MIRRORED, between, comparison, never, one_of
-from embeddings_orch.search.filters.kinds import Kinds, field_of
+from embeddings_orch.search.filters.conditions import MIRRORED, between, comparison, never, one_of, two_floats
+from embeddings_orch.search.filters.kinds import Kinds, field_of, has_float
 from embeddings_orch.search.filters.literals import Edges, edges_of, is_list, literal, wide
 from embeddings_orch.search.filters.parser import parse
 from embeddings_orch.search.filters.scales import scale_of
@@ -130,6 +130,8 @@ class _Typed:
 
     def _among_columns(self, node: Node, kind: pa.DataType) -> str:
         """BETWEEN or IN with other columns, which decide with what a value of the filter's is compared in the end."""
+        if has_float([self._kind(child) for child in node.children if child.kind != "literal"]):
+            return self._among_floats(node, kind)
 
         def write(child: Node) -> str:
             if child.kind != "literal":
@@ -139,6 +141,21 @@ class _Typed:
             return ", ".join(wide(element, kind, self._called(child)) for element in values)
 
         return self._with_children(node, write)
+
+    def _among_floats(self, node: Node, kind: pa.DataType) -> str:
+        """BETWEEN or IN as comparisons, one by one."""
+        operand, *rest = node.children
+        signs = (">=", "<=") if node.kind == "between" else ("=",) * len(rest)
+        text, parts = self._text(operand), []
+        for sign, child in zip(signs, rest, strict=True):
+            if child.kind != "literal":
+                parts.append(two_floats(text, sign, self._text(child)))
+            elif node.kind == "in":
+                parts.append(one_of(text, self._each(child, kind), negated=False))
+            else:
+                parts.append(comparison(text, sign, self._edges(child, kind)))
+        joined = (" AND " if node.kind == "between" else " OR ").join(parts)
+        return f"{'NOT ' if node.negated else ''}({joined})"
 
     def _comparison(self, node: Node) -> str | None:
         left, right = node.children
@@ -152,6 +169,8 @@ class _Typed:
             if kind is None:
                 return None
             return comparison(self._text(operand), sign, self._edges(value, kind))
+        if has_float([self._kind(left), self._kind(right)]):
+            return two_floats(self._text(left), node.name, self._text(right))
         return self._two_times(node)
 
     def _sum(self, node: Node) -> str:

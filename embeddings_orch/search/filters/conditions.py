@@ -1,6 +1,6 @@
 """Conditions of one column or expression whose type is known: what is written for each operator.
 
-An operand is written once, so that a condition never grows with what is in it.
+An operand is written once, so that a condition never grows with what is in it; two floats are written twice.
 """
 
 from __future__ import annotations
@@ -30,6 +30,25 @@ def comparison(operand: str, sign: str, edges: Edges) -> str:
     if equal is not None:
         return f"{operand} {sign} {equal}"
     return _bounded(operand, ">=", edges.above, all_are=edges.below is None)
+
+
+_INFINITY = "arrow_cast('inf', 'Float64')"
+
+
+def two_floats(left: str, sign: str, right: str) -> str:
+    """A comparison of two floats, as IEEE 754 has it: LanceDB counts NaN as more than all numbers, and equal to itself.
+
+    Args:
+        left: an operand.
+        sign: of the comparison.
+        right: an operand.
+    """
+    left, right = f"({left} + 0.0)", f"({right} + 0.0)"  # for LanceDB -0.0 is less than 0.0
+    if sign in ("<", "<="):
+        left, sign, right = right, MIRRORED[sign], left
+    if sign in ("<>", "!="):
+        return f"({left} {sign} {right} OR ({left} > {_INFINITY} AND {right} IS NOT NULL))"
+    return f"({left} {sign} {right} AND ({left} <= {_INFINITY} OR {right} IS NULL))"
 
 
 def between(operand: str, low: Edges, high: Edges, *, negated: bool) -> str:

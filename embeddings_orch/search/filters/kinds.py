@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -136,7 +136,7 @@ class Kinds:
             return self.of(node.children[0])
         if node.kind == "call":
             return self._result(node)
-        if node.kind in ("arithmetic", "negative") and node.name not in ("||", "/"):
+        if node.kind in ("arithmetic", "negative") and node.name != "||":
             return self._number(node)
         return None
 
@@ -161,12 +161,20 @@ class Kinds:
         """The type of a sum or a product of integers, or one with a float; sums of decimals have types of their own."""
         kinds = [self.of(child) for child in node.children if child.kind != "literal"]
         literals = [child for child in node.children if child.kind == "literal"]
-        if not kinds or any(kind is None for kind in kinds):
+        known = [kind for kind in kinds if kind is not None]
+        if not kinds or len(known) < len(kinds):
             return None
-        if all(kind is not None and pa.types.is_floating(kind) for kind in kinds):
+        if has_float(known):
             return pa.float64() if all(self.fits(child, pa.float64()) for child in literals) else None
-        whole = all(kind is not None and pa.types.is_integer(kind) and kind != pa.uint64() for kind in kinds)
+        whole = node.name != "/" and all(pa.types.is_integer(kind) and kind != pa.uint64() for kind in known)
         return pa.int64() if whole and all(self.fits(child, pa.int64()) for child in literals) else None
+
+
+def has_float(kinds: Sequence[pa.DataType | None]) -> bool:
+    """Whether all are floats or integers, and one a float at least."""
+    types = pa.types
+    numbers = all(kind is not None and (types.is_floating(kind) or types.is_integer(kind)) for kind in kinds)
+    return numbers and any(types.is_floating(kind) for kind in kinds)
 
 
 def _stored(kind: pa.DataType) -> pa.DataType:

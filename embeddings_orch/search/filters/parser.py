@@ -94,7 +94,11 @@ class _Parser:
             return self._negative(token)
         if word == "(":
             child = self.expression(0)
-            return Node("group", token.start, self._take(")").end, [child])
+            end = self._take(")").end
+            if child.kind == "literal":
+                child.start, child.end = token.start, end
+                return child
+            return Node("group", token.start, end, [child])
         if word == "[":
             children = self._until("]")
             return Node("list", token.start, children.pop().end, children)
