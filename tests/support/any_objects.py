@@ -75,6 +75,8 @@ KINDS = [
     ),
     whole("object", _DEEP_KIND, _DEEP, []),
     whole("objects", pa.list_(_DEEP_KIND), st.lists(or_null(_DEEP), max_size=2), [[], [None]]),
+    whole("list by views", pa.list_view(pa.int64()), st.lists(or_null(WHOLE), max_size=3), [[], [None, 1]]),
+    whole("large list by views", pa.large_list_view(pa.string()), st.lists(or_null(TEXT), max_size=3), [[], [None]]),
     whole("nothings", pa.list_(pa.null()), st.lists(st.none(), max_size=3), [[], [None]]),
     whole("days", pa.list_(pa.date32()), st.lists(or_null(st.dates()), max_size=3), [[date.min, date.max]]),
     whole(

@@ -21,7 +21,7 @@ the cells of a CSV                    bools, integers, floats or texts, as `cata
 objects, and lists of lists, of JSON  the texts of their JSON
 ====================================  ==============================================================
 
-Runs and lists by views, which Parquet cannot hold, are in ``tests/media/catalog/test_typed.py``.
+Runs, which Parquet cannot hold, are in ``tests/media/catalog/test_typed.py``.
 """
 
 from __future__ import annotations
