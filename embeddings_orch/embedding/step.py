@@ -32,6 +32,7 @@ from embeddings_orch.embedding.tally import Tally
 from embeddings_orch.errors import BatchTooLargeError, ItemError, ProviderError, TerminalError, TransientError
 from embeddings_orch.models.base import Batch, Embedder, EmbedderConfig, embedder_for
 from embeddings_orch.models.content import Failure, Item, Modality, Side, Vectors
+from embeddings_orch.models.rows.cells import is_blank
 from embeddings_orch.policy.packing import Limits, pack
 from embeddings_orch.policy.retry import jitter
 from embeddings_orch.policy.stopping import Stop
@@ -152,7 +153,7 @@ class EmbedStep:
         if item.modality not in embedder.modalities:
             reads = ", ".join(sorted(embedder.modalities))
             return Failure(item.key, item.uri, f"{self.config.provider} reads {reads}, not {item.modality}")
-        if not item.content:
+        if not item.content or (isinstance(item.content, str) and is_blank(item.content)):
             return Failure(item.key, item.uri, "empty")
         try:
             content = embedder.prepare(item)

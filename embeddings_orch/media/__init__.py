@@ -16,6 +16,7 @@ from embeddings_orch.media.decoding.kinds import MediaKind, kind_of
 from embeddings_orch.media.decoding.limits import MAX_PIXELS, has_too_many_scans
 from embeddings_orch.media.decoding.pictures import decode_image, image_orientation, image_size
 from embeddings_orch.media.decoding.portable import portable_image
+from embeddings_orch.media.max_bytes import MaxBytes
 from embeddings_orch.models.content import Modality, content_hash
 from embeddings_orch.models.paths import local_path
 from embeddings_orch.models.rows.notes import STAT_COLUMN
@@ -38,6 +39,7 @@ __all__ = [
     "Listing",
     "local_path",
     "MAX_PIXELS",
+    "MaxBytes",
     "Modality",
     "OwnColumns",
     "portable_image",

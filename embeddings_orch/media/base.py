@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from embeddings_orch.media.max_bytes import MaxBytes
 from embeddings_orch.media.passed_over import PassedOver
 from embeddings_orch.policy.secrets import redact
 
@@ -32,12 +33,31 @@ CATALOG_SCHEMA = pa.schema(
 Texts are large strings, because those of a whole catalog may have more than the 2 GiB of one array of other strings."""
 
 
+UNSAID = "unsaid at its default"
+"""Marks a setting, in its ``Annotated``, that is not dumped where it has its default value.
+
+So a declaration that does not set it has the version that it had before there was such a setting.
+"""
+
+
 class SourceConfig(BaseModel):
     """Base of a source's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: ClassVar[str]
+
+    max_bytes: Annotated[MaxBytes, UNSAID] = Field(
+        MaxBytes(), description="The most bytes of a content, by modality; a larger one is a failure of its item."
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dumped: dict[str, Any] = handler(self)
+        for name, setting in type(self).model_fields.items():
+            if UNSAID in setting.metadata and getattr(self, name) == setting.get_default():
+                dumped.pop(name, None)
+        return dumped
 
 
 SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)

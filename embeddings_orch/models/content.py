@@ -17,7 +17,7 @@ ContentKind = Literal[Modality, "vector"]
 
 Side = Literal["document", "query"]
 Vectors = NDArray[np.float32]
-FailureKind = Literal["item", "transient"]
+FailureKind = Literal["item", "transient", "limit"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Failure:
-    """A content without a vector: ``item`` is remembered, ``transient`` is tried in the next run."""
+    """A content without a vector.
+
+    One of kind ``item`` is remembered, ``transient`` is tried in the next run, ``limit`` once the limit is raised.
+    """
 
     key: bytes
     uri: str

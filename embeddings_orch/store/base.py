@@ -18,6 +18,9 @@ from embeddings_orch.store.room import is_full
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+MERGED_COLUMNS = 2_000
+"""Columns up to which rows are merged: LanceDB takes half a second to merge 2,000, and ten for 10,000."""
+
 _LONGEST = 300
 _WORD = re.compile(r"\S++")
 _POSITION = re.compile(r".\.rs:\d++:\d")

@@ -6,6 +6,8 @@ NaN for LanceDB 0.40, and become float32. Within a struct they are stored as the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 from pyarrow import types
 
@@ -14,32 +16,39 @@ _IN = "list"
 
 def box(table: pa.Table) -> pa.Table:
     """A table with each list of numbers in a struct, and each struct that looks like such a one."""
-    for place, field in enumerate(table.schema):
-        if _is_numbers(field.type) or _is_box(field.type):
-            box = pa.struct([pa.field(_IN, field.type)])
-            chunks = [pa.StructArray.from_arrays([chunk], fields=list(box)) for chunk in table.column(place).chunks]
-            table = table.set_column(place, field.with_type(box), pa.chunked_array(chunks, box))
-    return table
+    return _replace(table, lambda kind: _is_numbers(kind) or _is_box(kind), _box_column)
 
 
 def unbox(table: pa.Table) -> pa.Table:
     """What `box` was given."""
-    for place, field in enumerate(table.schema):
-        if _is_box(field.type):
-            # Not field(0), which knows nothing of the rows that a slice leaves out.
-            chunks = [chunk.flatten()[0] for chunk in table.column(place).chunks]
-            inner = field.type.field(0).type
-            table = table.set_column(place, field.with_type(inner), pa.chunked_array(chunks, inner))
-    return table
+    return _replace(table, _is_box, _unbox_column)
 
 
 def dense(table: pa.Table) -> pa.Table:
     """A table whose structs are no slices of others: of those LanceDB 0.40 writes other rows' values, or breaks off."""
-    for place, field in enumerate(table.schema):
-        if types.is_struct(field.type):
-            column = table.column(place)
-            table = table.set_column(place, field, column.take(pa.array(range(len(column)), pa.int64())))
-    return table
+    return _replace(table, types.is_struct, lambda column: column.take(pa.array(range(len(column)), pa.int64())))
+
+
+def _replace(
+    table: pa.Table, wanted: Callable[[pa.DataType], bool], replace: Callable[[pa.ChunkedArray], pa.ChunkedArray]
+) -> pa.Table:
+    """A table whose columns of some types are replaced; all at once, as it may have thousands."""
+    if not any(wanted(field.type) for field in table.schema):
+        return table
+    columns = [replace(column) if wanted(column.type) else column for column in table.columns]
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    return pa.table(columns, schema=pa.schema(fields, table.schema.metadata))
+
+
+def _box_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    box = pa.struct([pa.field(_IN, column.type)])
+    return pa.chunked_array([pa.StructArray.from_arrays([chunk], fields=list(box)) for chunk in column.chunks], box)
+
+
+def _unbox_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # Not field(0), which knows nothing of the rows that a slice leaves out.
+    inner = column.type.field(0).type
+    return pa.chunked_array([chunk.flatten()[0] for chunk in column.chunks], inner)
 
 
 def _is_numbers(kind: pa.DataType) -> bool:

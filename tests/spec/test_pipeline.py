@@ -128,6 +128,13 @@ def test_the_media_version_follows_the_media_settings_alone():
     assert spec_of(media={"path": "/media/photos", "include": ["*.png"]}).media_version() != base.media_version()
 
 
+def test_settings_at_their_defaults_are_as_if_they_were_not_said():
+    defaults = {"max_bytes": {"text": 8 * 2**20, "image": 256 * 2**20}, "columns": {}}
+    assert spec_of(media={"path": "/media/photos", **defaults}).media_version() == spec_of().media_version()
+    other = spec_of(media={"path": "/media/photos", "max_bytes": {"text": 1}})
+    assert other.media_version() != spec_of().media_version()
+
+
 @pytest.mark.parametrize("path", ["photos", "../photos", Path("photos")])
 def test_the_media_version_stays_where_a_project_moves(path):
     data = {"name": "p", "media": {"path": path}, "embeddings": {"m": {"provider": "counting", "name": "m"}}}

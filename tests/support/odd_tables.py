@@ -42,6 +42,7 @@ def separated() -> dict[str, bytes]:
     """CSV files."""
     rows = [("id", "text", "price"), *ROWS]
     plain = written(rows, ",")
+    names = ",".join(f"c{number}" for number in range(2_500))
     long = b"id,text\nlong," + b"hay " * 35_000 + b"zneedle\nshort,a dog\n"
     return {
         "plain.csv": plain,
@@ -82,6 +83,21 @@ def separated() -> dict[str, bytes]:
             b'b,green,10115,-1,1,-2,"2,5",2.5,false,x\n'
         ),
         "pinned.csv": b"id,text,price\na,red,1.5\nb,green,on request\n",
+        "column-names.csv": (
+            "id,text,with space,dotted.name,hyphen-name,größe,1st,_private,__index_level_0__,size,_score,ID,a`b,*\n"
+            "a,red,1,2,3,4,5,6,7,8,9,10,11,12\n"
+        ).encode(),
+        "unnamed-column.csv": b",id,text\n0,a,red\n",
+        "end-comma.csv": b"id,text,\na,red,\n",
+        "twice.csv": b"id,text,price,price\na,red,1,2\n",
+        "excel.csv": b"sep=;\r\n" + written(rows, ";").replace(b"\n", b"\r\n"),
+        "utf-16.tsv": written(rows, "\t").decode().encode("utf-16"),
+        "json-called.csv": b'[{"id": "a", "text": "red"}]',
+        "workbook-called.csv": b"PK\3\4" + bytes(60),
+        "only-ragged.csv": b"id,text\na,red,green\nb,blue,white\n",
+        "blank-texts.csv": b'id,text,caption\na,red,"  "\nb,"\t ",green\n',
+        "long-texts.csv": b"id,text\na," + b"hay " * 300 + b"\nb,red\n",
+        "many-columns.csv.gz": packed(f"id,text,{names}\na,red{',1' * 2_499},2\nb,green{',3' * 2_500}\n".encode()),
     }
 
 
@@ -112,6 +128,13 @@ def lines() -> dict[str, bytes]:
         "number-text.jsonl": b'{"id": "a", "text": 7}\n{"id": "b", "text": true}\n',
         "empty.jsonl": b"",
         "repeated-key.jsonl": b'{"id": "a", "id": "b", "text": "red"}\n',
+        "objects.jsonl": b'{"id": "a", "text": "red", "more": {"x": 1}, "nested": [[1], [2]]}\n',
+        "array.jsonl": b"[" + record + b', {"id": "b", "text": "a dog"}]',
+        "over-lines.json": record.replace(b', "', b',\n "') + b'\n{\n "id": "b", "text": "a dog"\n}\n',
+        "cr.jsonl": record + b'\r{"id": "b", "text": "a dog"}\r',
+        "utf-16.jsonl": (record + b'\r\n{"id": "b", "text": "a dog"}\r\n').decode().encode("utf-16"),
+        "columns.json": b'{"id": {"0": "a"}, "text": {"0": "red"}}',
+        "csv-called.jsonl": b"id,text\na,red\n",
     }
 
 
@@ -127,6 +150,32 @@ def columnar() -> dict[str, bytes]:
         "parquet-called.csv": whole,
         "csv-called.parquet": written([("id", "text"), ("a", "red")], ","),
         "without-id.parquet": parquet(key=["a"], text=["red"]),
+        "nested.parquet": parquet(
+            id=["a", "b"],
+            text=["red", "green"],
+            struct=pa.array([{"x": 1, "y": "p"}, None], pa.struct([("x", pa.int64()), ("y", pa.string())])),
+            map=pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+            lists=pa.array([[[1, 2], []], None], pa.list_(pa.list_(pa.int64()))),
+            structs=pa.array([[{"x": 1}], None], pa.list_(pa.struct([("x", pa.int64())]))),
+        ),
+        "bytes-and-spans.parquet": parquet(
+            id=["a", "b"],
+            text=["red", "green"],
+            bytes=pa.array([b"\x00\xff", None], pa.binary()),
+            fixed=pa.array([b"ab", b"cd"], pa.binary(2)),
+            span=pa.array([90, None], pa.duration("s")),
+            clock=pa.array([3_600, None], pa.time32("s")),
+        ),
+        "encodings.parquet": parquet(
+            id=pa.array(["a", "b"], pa.large_string()),
+            text=pa.array(["red", "green"]).dictionary_encode(),
+            word=pa.array(["x", "y"], pa.string_view()),
+            large=pa.array(["x", "y"], pa.large_string()),
+            kind=pa.array(["p", None]).dictionary_encode(),
+            nothing=pa.nulls(2),
+            small=pa.array([1.5, None], pa.float16()),
+            unsigned=pa.array([2**64 - 1, 0], pa.uint64()),
+        ),
     }
 
 
@@ -174,6 +223,16 @@ def identifiers() -> dict[str, bytes]:
             "👩‍👧,violet\n"
         ).encode(),
         "no-text.csv": b"id,text\na,red\nb,\n",
+        "bytes-ids.parquet": parquet(id=pa.array([b"a", b"b\xff", None], pa.binary()), text=["red", "green", "blue"]),
+        "decimal-ids.parquet": parquet(
+            id=pa.array([Decimal("7.00"), Decimal("7.10"), None], pa.decimal128(5, 2)), text=["red", "green", "blue"]
+        ),
+        "date-ids.parquet": parquet(
+            id=pa.array([date(2024, 1, 5), date(1969, 12, 31), None], pa.date32()), text=["red", "green", "blue"]
+        ),
+        "float-ids.parquet": parquet(
+            id=pa.array([7.0, float("nan"), None], pa.float64()), text=["red", "green", "blue"]
+        ),
     }
 
 

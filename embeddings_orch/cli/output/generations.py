@@ -215,5 +215,7 @@ def failures_table(found: dict[str, Any]) -> None:
     _print_counts(found)
     if any(row["kind"] == "item" for row in failed):
         console.print("a run skips those of kind item; to try them again: embeddings-orch run --retry-failed")
-    if any(row["kind"] != "item" for row in failed):
+    if any(row["kind"] == "limit" for row in failed):
+        console.print("those of kind limit are embedded once `media.max_bytes` allows it")
+    if any(row["kind"] == "transient" for row in failed):
         console.print("the next run tries those of kind transient again")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from embeddings_orch.errors import SourceError
-from embeddings_orch.media.base import Problem, SourceConfig
+from embeddings_orch.media.base import UNSAID, Problem, SourceConfig
 from embeddings_orch.media.catalog.names import OWN_NAMES, free_name, near_name, refusal
 from embeddings_orch.plugins import suggestion
 
@@ -52,17 +52,9 @@ class ColumnChoice(BaseModel):
 class ColumnsConfig(SourceConfig):
     """Base of the settings of a source whose items have columns of the user's."""
 
-    columns: ColumnChoice = Field(
+    columns: Annotated[ColumnChoice, UNSAID] = Field(
         ColumnChoice(), description="Which columns of the user's are kept, and under what names."
     )
-
-    @model_serializer(mode="wrap")
-    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # So that a declaration that chooses nothing has the version that it has always had.
-        dumped: dict[str, Any] = handler(self)
-        if self.columns == ColumnChoice():
-            dumped.pop("columns", None)
-        return dumped
 
 
 @dataclass(frozen=True)
@@ -123,6 +115,7 @@ def name_columns(columns: FileColumns, choice: ColumnChoice, where: str) -> Colu
         raise SourceError(f"{where}: `columns.rename` names {roles[0]!r}, which is none of the other columns")
     kept = [name for name in columns.places if name not in columns.roles and choice.keeps(name)]
     names = {name: choice.rename[name] for name in kept if name in choice.rename}
+    renamed = set(names.values())
     reasons: dict[str, str] = {}
     for name in kept:
         if name in names:
@@ -131,7 +124,7 @@ def name_columns(columns: FileColumns, choice: ColumnChoice, where: str) -> Colu
             reasons[name] = f"two columns are named {columns.twice[name]!r}"
         elif reason := refusal(name):
             reasons[name] = reason
-        elif name in names.values():
+        elif name in renamed:
             raise SourceError(f"{where}: `columns` renames a column to {name!r}, and there is one of that name")
         else:
             names[name] = name

@@ -93,13 +93,11 @@ def make_column(parts: Sequence[Cells], size: int, *, pinned: ColumnType | None 
 
 def catalog_table(columns: Mapping[str, Any], user_columns: Mapping[str, Any], stats: Sequence[str]) -> pa.Table:
     """A catalog from the columns of `CATALOG_SCHEMA`, the user's own and `STAT_COLUMN`, sorted by id."""
-    arrays = {field.name: _array(columns[field.name], field.type) for field in CATALOG_SCHEMA}
-    schema = CATALOG_SCHEMA
-    for name, values in user_columns.items():
-        arrays[name] = values
-        schema = schema.append(pa.field(name, values.type))
-    arrays[STAT_COLUMN] = pa.array(stats, pa.string())
-    schema = schema.append(pa.field(STAT_COLUMN, pa.string()))
+    fields = [*CATALOG_SCHEMA, *(pa.field(name, values.type) for name, values in user_columns.items())]
+    arrays = [_array(columns[field.name], field.type) for field in CATALOG_SCHEMA]
+    arrays += [*user_columns.values(), pa.array(stats, pa.string())]
+    # Not a field at a time: each would be a copy of all before it, and there may be thousands.
+    schema = pa.schema([*fields, pa.field(STAT_COLUMN, pa.string())])
     return pa.table(arrays, schema=schema).sort_by("id").combine_chunks()
 
 

@@ -13,7 +13,7 @@ from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import CATALOG_SCHEMA
 from embeddings_orch.models.content import ContentKind
 from embeddings_orch.models.keys import KEY, content_keys
-from embeddings_orch.models.rows.cells import cell_texts
+from embeddings_orch.models.rows.cells import cell_texts, without_blanks
 from embeddings_orch.models.rows.digests import hash_texts, known_digests, row_digests
 from embeddings_orch.models.rows.lists import is_numbers
 from embeddings_orch.models.rows.notes import is_data
@@ -33,9 +33,11 @@ CONTENTS_SCHEMA = pa.schema(
         pa.field("uri", pa.string(), nullable=False),
         pa.field("id", pa.string(), nullable=False),
         pa.field("text", pa.large_string()),
+        pa.field("size", pa.int64()),
     ]
 )
-"""The columns of `contents`; ``text`` is the content itself where the catalog holds it, else null."""
+"""The columns of `contents`; ``text`` is the content itself where the catalog holds it, else null; ``size`` is in
+bytes, null where the catalog does not say it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def contents(table: pa.Table, input: str = MEDIA) -> pa.Table:
     """The distinct contents that a model with this ``input`` is given, each with its first row by id.
 
     Returns:
-        `CONTENTS_SCHEMA`, sorted by id. Rows whose column is null or empty have no content.
+        `CONTENTS_SCHEMA`, sorted by id. Rows whose column is null or blank have no content.
 
     Raises:
         SourceError: the catalog has no such column.
@@ -116,6 +118,7 @@ def distinct_contents(table: pa.Table, content: ContentColumns) -> pa.Table:
         "uri": table["uri"].take(rows),
         "id": table["id"].take(rows),
         "text": content.texts.take(rows),
+        "size": content.sizes.take(rows),
     }
     return pa.table({field.name: columns[field.name].cast(field.type) for field in CONTENTS_SCHEMA}, CONTENTS_SCHEMA)
 
@@ -146,12 +149,14 @@ class ContentColumns(NamedTuple):
         hashes: of the contents, null where there is none.
         texts: the contents themselves where the catalog holds them.
         modality: of the items.
+        sizes: of the contents, bytes.
         kind: what their keys are of; None for what the items are.
     """
 
     hashes: pa.Array
     texts: pa.Array
     modality: pa.Array
+    sizes: pa.Array
     kind: ContentKind | None = None
 
     def keys(self) -> pa.Array:
@@ -165,20 +170,22 @@ def media_content(table: pa.Table) -> ContentColumns:
     # Of a picture, `text` is a column of the user's.
     has_text = pc.equal(table["modality"], "text")
     texts = pc.if_else(has_text, table["text"], pa.scalar(None, pa.large_string()))
-    return ContentColumns(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]))
+    # Who asks for keys alone need not have read it.
+    sizes = table["size"] if "size" in table.column_names else pa.nulls(table.num_rows, pa.int64())
+    return ContentColumns(_flat(table["content_hash"]), _flat(texts), _flat(table["modality"]), _flat(sizes))
 
 
 def _content(table: pa.Table, input: str) -> ContentColumns:
     if input == MEDIA:
         return media_content(table)
     texts = _texts(table, input)
-    return ContentColumns(hash_texts(texts), texts, pa.repeat("text", table.num_rows))
+    sizes = pc.binary_length(texts).cast(pa.int64())
+    return ContentColumns(hash_texts(texts), texts, pa.repeat("text", table.num_rows), sizes)
 
 
 def _texts(table: pa.Table, name: str) -> pa.Array:
     """The texts of a column, null where there is none."""
-    texts = _flat(cell_texts(_text_column(table, name)))
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
+    return without_blanks(_flat(cell_texts(_text_column(table, name))))
 
 
 def _text_column(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -61,7 +61,7 @@ def filled_rows(table: pa.Table, inputs: Inputs) -> pa.Array:
 def read_columns(inputs: Inputs) -> list[str]:
     """The columns of a catalog that `read_contents` and `item_keys` read."""
     own = [name for name in inputs.columns if name != MEDIA]
-    return list(dict.fromkeys(["id", "uri", "content_hash", "modality", "text", *own]))
+    return list(dict.fromkeys(["id", "uri", "content_hash", "modality", "text", "size", *own]))
 
 
 def is_there(inputs: Inputs, names: list[str]) -> bool:

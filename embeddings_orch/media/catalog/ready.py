@@ -239,7 +239,7 @@ def _hash_of_text(column: pa.ChunkedArray, row: int) -> str | None:
 
 def _content(table: pa.Table, hashes: pa.Array) -> ContentColumns:
     item = media_content(table)
-    return ContentColumns(hashes, item.texts, item.modality, "vector")
+    return ContentColumns(hashes, item.texts, item.modality, item.sizes, "vector")
 
 
 def _usual(lengths: RowNumbers) -> int | None:

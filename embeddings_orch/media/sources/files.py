@@ -52,7 +52,8 @@ class Facts:
     """What was found in it.
 
     Attributes:
-        text: of a text file, null where it is not UTF-8.
+        content_hash: of a text that is too large, that of its bytes.
+        text: of a text file, null where it is not UTF-8, or too large.
         stat: for `STAT_COLUMN`.
     """
 
@@ -75,11 +76,12 @@ class FileFacts:
     Args:
         previous: the last catalog.
         now: the time of this scan, in seconds since the epoch.
+        longest: the most bytes of a text that is kept.
     """
 
-    def __init__(self, previous: pa.Table | None, now: float) -> None:
+    def __init__(self, previous: pa.Table | None, now: float, longest: int) -> None:
         self._known = dict(_facts_of(previous)) if previous is not None else {}
-        self._now_ns = int(now * 1e9)
+        self._now_ns, self._longest = int(now * 1e9), longest
 
     def look(self, files: Sequence[File], progress: Callable[[int], None]) -> list[Facts | OSError]:
         """The facts of each file, or why it cannot be read."""
@@ -105,6 +107,9 @@ class FileFacts:
         known = self._known.get(file.id)
         if known is None or not is_same_stat(known.stat, now := _stat(status)):
             return None
+        # The limit may be another one than at the last scan.
+        if file.modality == "text" and (known.text is None) == (known.size <= self._longest):
+            return None
         # One of an earlier version of this package is replaced, but never by one that nothing can be told by later.
         return known if known.stat == now or not _is_settled(status, self._now_ns) else replace(known, stat=now)
 
@@ -112,7 +117,8 @@ class FileFacts:
         try:
             with open(file.path, "rb") as stream:
                 before = _stat(os.fstat(stream.fileno()))
-                digest, text = _text_digest(stream) if file.modality == "text" else (_digest(stream), None)
+                is_text = file.modality == "text"
+                digest, text = _text_digest(stream, self._longest) if is_text else (_digest(stream), None)
                 size = stream.tell()
                 width, height = _dimensions(stream) if file.modality == "image" else (None, None)
                 status = os.fstat(stream.fileno())
@@ -168,15 +174,17 @@ def _stat(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
-def _digest(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
+def _digest(stream: IO[bytes], start: bytes = b"") -> str:
+    digest = hashlib.sha256(start)
     while chunk := stream.read(_CHUNK):
         digest.update(chunk)
     return digest.hexdigest()
 
 
-def _text_digest(stream: IO[bytes]) -> tuple[str, str | None]:
-    data = stream.read()
+def _text_digest(stream: IO[bytes], longest: int) -> tuple[str, str | None]:
+    data = stream.read(longest + 1)
+    if len(data) > longest:
+        return _digest(stream, data), None
     try:
         text = decode_text(data)
     except ItemError:

@@ -86,7 +86,8 @@ class FolderSource(Source[FolderConfig]):
         files: list[File] = []
         facts: list[Facts] = []
         listed = sorted(below.files, key=lambda file: file.id)
-        for file, fact in zip(listed, FileFacts(previous, started).look(listed, progress), strict=True):
+        facts_of = FileFacts(previous, started, self.config.max_bytes.text)
+        for file, fact in zip(listed, facts_of.look(listed, progress), strict=True):
             if isinstance(fact, OSError):
                 # One that was removed since it was listed is gone; any other is there and may be read another time.
                 hides = None if isinstance(fact, FileNotFoundError) else file.id

@@ -20,7 +20,8 @@ from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import Problem
 from embeddings_orch.media.catalog.choice import ColumnChoice, FileColumns, name_columns
 from embeddings_orch.media.catalog.columns import Cells, ColumnType, check_pinned, make_column
-from embeddings_orch.media.sources.records import FORMATS, Records, read_records
+from embeddings_orch.media.sources.reading import FORMATS, read_records
+from embeddings_orch.media.sources.records import Records
 from embeddings_orch.plugins import suggestion
 
 FILE_NAME = "file_name"
@@ -103,6 +104,7 @@ def _records(path: Path) -> Records:
         # What comes after is not known, and captions that are missing would be taken for removed.
         last = records.problems[-1]
         raise SourceError(f"{last.where}: {last.reason}; the file ends there, as if it were cut off")
+    records.check_rows()
     if FILE_NAME not in records.columns and records.numbers:
         hint = suggestion(FILE_NAME, records.columns)
         raise SourceError(f"{path} has no column {FILE_NAME!r}, which names the file of each row{hint}")

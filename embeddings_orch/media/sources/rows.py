@@ -12,6 +12,7 @@ from embeddings_orch.media.passed_over import advise
 from embeddings_orch.media.sources.files import File
 from embeddings_orch.media.sources.records import CellTexts, Records
 from embeddings_orch.media.sources.uris import local_file
+from embeddings_orch.models.rows.cells import is_blank
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class _Columns:
             ValueError: it is none.
         """
         key, uri = _need(self._ids, row), _need(self._uris, row)
-        text, caption = self._texts.texts[row], self._captions.texts[row]
+        text, caption = _said(self._texts, row), _said(self._captions, row)
         if key is None:
             raise ValueError(f"it has no {self._roles.id!r}")
         file = None if uri is None else _file(key, uri, folder)
@@ -113,6 +114,11 @@ def _need(column: CellTexts, row: int) -> str | None:
     if why := column.wrong.get(row):
         raise ValueError(why)
     return column.texts[row]
+
+
+def _said(column: CellTexts, row: int) -> str | None:
+    text = column.texts[row]
+    return None if text is None or is_blank(text) else text
 
 
 def _file(key: str, uri: str, folder: Path) -> File:

@@ -20,8 +20,10 @@ from embeddings_orch.media.catalog.columns import Cells, ColumnType, catalog_tab
 from embeddings_orch.media.catalog.typed import keep_column
 from embeddings_orch.media.decoding.kinds import KINDS, kind_of
 from embeddings_orch.media.sources.files import Facts, FileFacts, LocalPath, reason, settled_stat_of, stat_of
-from embeddings_orch.media.sources.records import FORMATS, Format, Records, format_of, read_records
+from embeddings_orch.media.sources.reading import FORMATS, format_of, read_records
+from embeddings_orch.media.sources.records import Records
 from embeddings_orch.media.sources.rows import Roles, RowItem, TableRows, list_rows
+from embeddings_orch.media.sources.signs import Format
 from embeddings_orch.models.content import content_hash
 from embeddings_orch.plugins import suggestion
 
@@ -77,7 +79,7 @@ class TableSource(Source[TableConfig]):
         records = self._records()
         listing = self._list_rows(records)
         files = [item.file for item in listing.items if item.file is not None]
-        facts_of_files = iter(FileFacts(previous, started).look(files, progress))
+        facts_of_files = iter(FileFacts(previous, started, self.config.max_bytes.text).look(files, progress))
         items = []
         for item in listing.items:
             facts = next(facts_of_files) if item.file else _text_facts(item.text or "")
@@ -149,6 +151,7 @@ class TableSource(Source[TableConfig]):
         records = read_records(self._path, file_format, delimiter=config.delimiter)
         if not records.columns and not records.numbers:
             # JSON Lines without a line, where columns cannot be told.
+            records.check_rows()
             return records
         check_choice(config.columns, records.columns, str(self._path))
         check_pinned(config.types, records.columns, str(self._path))
@@ -163,6 +166,7 @@ class TableSource(Source[TableConfig]):
         if config.uri not in names and config.text not in names:
             both = f"{config.uri!r} nor {config.text!r}"
             raise SourceError(f"{self._path} has neither a column {both}{suggestion(config.uri, names)}")
+        records.check_rows()
         return records
 
     def _list_rows(self, records: Records) -> TableRows:

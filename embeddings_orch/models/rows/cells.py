@@ -14,12 +14,24 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from embeddings_orch.models.rows.jsonable import decimal_text, duration_text, to_jsonable
 from embeddings_orch.models.rows.tags import plain
 
 _EXACT = 2**53
 """Below it a float that is whole is one integer and no other."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text is empty, or of blanks alone: it is no content."""
+    return not text or text.isspace()
+
+
+def without_blanks(texts: pa.Array) -> pa.Array:
+    """Texts, null where one `is_blank`."""
+    blank = pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
+    return pc.if_else(blank, pa.scalar(None, texts.type), texts)
 
 
 def cell_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from embeddings_orch.media.catalog.diff import CONTENTS_SCHEMA
 from embeddings_orch.media.catalog.reading import is_there, item_keys, read_columns, read_contents
 from embeddings_orch.media.catalog.ready import ReadyVectors
+from embeddings_orch.media.max_bytes import oversized
 from embeddings_orch.models.base import EmbedderConfig
 from embeddings_orch.models.content import Failure
 from embeddings_orch.models.inputs import Inputs
@@ -31,11 +32,12 @@ class EmbeddingDelta:
         changed: the same, of items whose content, or whose model, changed since.
         unchanged: have a vector already.
         deleted: covered last time, of items that are gone.
-        failed: skipped because they failed for good before, or ready-made and not fit to be taken.
+        failed: skipped because they failed for good before or are too large, or ready-made and not fit to be taken.
         total: contents that are wanted.
         covered: of these, those that have a vector now.
         has_vector: keys that have a vector now; None where `unread`.
         has: for each of ``wanted`` whether it has one.
+        too_large: of the failures those of contents that are larger than the media's limits.
         rows: of the vectors table, before its keys were read; 0 of ready-made ones.
         vectors_version: of the vectors table, before its keys were read; None where there is none.
         vectors: where they are.
@@ -57,6 +59,7 @@ class EmbeddingDelta:
     rows: int
     vectors_version: int | None
     failures: dict[bytes, Failure]
+    too_large: list[Failure]
     state: EmbeddingState | None
     reason: str
     vectors: StoredVectors
@@ -109,6 +112,7 @@ def unchanged_delta(pipeline: Pipeline, name: str, catalog_version: int | None) 
         rows=0,
         vectors_version=state.vectors_version,
         failures={},
+        too_large=[],
         state=state,
         reason="up to date",
         vectors=vectors,
@@ -136,16 +140,19 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
     contents = read_contents(catalog, spec.inputs)
     vectors_version, rows = vectors.version(), vectors.total()
     have = vectors.keys()
+    too_large: dict[bytes, Failure] = {}
     if isinstance(vectors, ReadyVectors):
         # Looked at anew each time: whether one fits depends on the others.
         failures, retry_failed = vectors.failures, False
     else:
-        failures = without_vector(pipeline.store.failures.of(fingerprint), have)
+        # By the limits of now: one of this kind is remembered to be told of, and decides nothing.
+        too_large = oversized(contents, pipeline.spec.media.config.max_bytes)
+        failures = without_vector(pipeline.store.failures.of(fingerprint) | too_large, have)
     keys = contents["key"]
 
     has = pc.is_in(keys, have)
     skipped = [] if retry_failed else [key for key, failure in failures.items() if failure.kind == "item"]
-    skip = pc.and_(pc.is_in(keys, key_array(skipped)), pc.invert(has))
+    skip = pc.and_(pc.is_in(keys, key_array([*skipped, *too_large])), pc.invert(has))
     todo = contents.filter(pc.invert(pc.or_(has, skip)))
 
     state = pipeline.store.states.get(pipeline.spec.name, name)
@@ -176,6 +183,7 @@ def embedding_delta(pipeline: Pipeline, name: str, catalog: pa.Table, *, retry_f
         rows=rows,
         vectors_version=vectors_version,
         failures=failures,
+        too_large=[failure for key, failure in failures.items() if key in too_large],
         state=state,
         reason=reason,
         vectors=vectors,

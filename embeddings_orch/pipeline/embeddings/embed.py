@@ -194,6 +194,8 @@ def _compare(pipeline: Pipeline, name: str, *, retry_failed: bool) -> tuple[_Ver
         delta = embedding_delta(pipeline, name, catalog, retry_failed=retry_failed)
     if delta.ready:
         _remember(pipeline, delta)
+    elif delta.too_large:
+        pipeline.store.failures.replace(delta.fingerprint, [], delta.too_large)
     return _Versions(catalog_version, delta.vectors_version), delta
 
 

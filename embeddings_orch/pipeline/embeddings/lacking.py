@@ -27,6 +27,9 @@ from embeddings_orch.store.tables.failures import Remembered
 
 RowMask = NDArray[np.bool_]
 
+_FIRST: tuple[FailureKind, ...] = ("item", "limit", "transient")
+"""Of several kinds the one that is told: what takes most to be tried again."""
+
 
 @dataclass(frozen=True)
 class ItemCounts:
@@ -62,7 +65,8 @@ class FailedItem:
 
     Attributes:
         keys: of its contents that failed.
-        kind: ``item`` where a run does not try one of them again by itself, else ``transient``.
+        kind: ``item`` where a run does not try one of them again by itself, ``limit`` where one is too large, else
+            ``transient``.
         reason: of several inputs each with its name.
         at: when the last of them failed.
         has_vector: whether its other inputs gave it one.
@@ -226,14 +230,14 @@ def _name_failed(
     items: list[FailedItem] = []
     for row, row_keys, row_embedded in zip(rows, keys, embedded, strict=True):
         records = {place: known[key] for place, key in enumerate(row_keys) if key in known}
-        certain = any(record.failure.kind == "item" for record in records.values())
+        kinds = {record.failure.kind for record in records.values()}
         reasons = {inputs.columns[place]: record.failure.reason for place, record in records.items()}
         items.append(
             FailedItem(
                 embedding=name,
                 id=row["id"],
                 uri=row["uri"],
-                kind="item" if certain else "transient",
+                kind=next(kind for kind in _FIRST if kind in kinds),
                 reason=_explain(reasons, inputs, row_embedded),
                 at=max(record.at for record in records.values()),
                 keys=tuple(record.failure.key for record in records.values()),

@@ -83,8 +83,8 @@ def make_failures(pipeline: Pipeline, embedding: str | None = None) -> dict[str,
     Returns:
         ``embeddings`` as `make_status` has them, and in ``failed`` the items of the stored catalog with a content that
         failed, in its order, once for each embedding: ``embedding``, ``id`` and ``uri`` of the item, ``kind``
-        (``item``: not tried again by itself; ``transient``), ``reason``, ``at`` (ISO 8601), and ``has_vector``: whether
-        its other inputs gave it one. What failed and is gone since does not count.
+        (``item``: not tried again by itself; ``transient``; ``limit``: too large), ``reason``, ``at`` (ISO 8601), and
+        ``has_vector``: whether its other inputs gave it one. What failed and is gone since does not count.
     """
     names = [name for name in pipeline.spec.embeddings if embedding in (None, name)]
     found = {name: items for name in names if (items := find_items(pipeline, name)) is not None}

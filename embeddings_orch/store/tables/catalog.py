@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embeddings_orch.store.base import TableOf, guard, merge
+from embeddings_orch.store.base import MERGED_COLUMNS, TableOf, guard, merge
 from embeddings_orch.store.boxes import box, unbox
 from embeddings_orch.store.conflicts import retry_conflicts
 
@@ -72,6 +72,7 @@ class CatalogTable(TableOf):
         self.database.prepare_write()
         stored = self.at()
         few = len(changed) + len(deleted) <= max(100, _REWRITE_SHARE * table.num_rows)
+        few = few and table.num_columns <= MERGED_COLUMNS
         same_schema = stored is not None and stored.schema.equals(table.schema)
         same_notes = stored is not None and all(
             _noted(stored.schema, note) == _noted(table.schema, note) for note in (_DECLARED, _ROOT)

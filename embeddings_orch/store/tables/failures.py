@@ -35,7 +35,7 @@ class Remembered:
 
 
 class FailuresTable(TableOf):
-    """Remembered by (fingerprint, key): ``item`` failures are skipped, ``transient`` ones tried again."""
+    """Remembered by (fingerprint, key): ``item`` failures are skipped, the others looked at again."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "embedding_failures")

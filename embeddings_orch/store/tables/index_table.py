@@ -14,7 +14,8 @@ from embeddings_orch.models.analysis import Analysis
 from embeddings_orch.models.content import Vectors
 from embeddings_orch.models.rows.notes import DIGEST_COLUMN
 from embeddings_orch.models.rows.sums import sum_digests
-from embeddings_orch.store.base import TableOf, guard, in_list, merge, store_errors
+from embeddings_orch.store.base import MERGED_COLUMNS, TableOf, guard, in_list, merge, store_errors
+from embeddings_orch.store.boxes import dense
 from embeddings_orch.store.conflicts import retry_conflicts
 from embeddings_orch.store.prune import settle
 from embeddings_orch.store.tables.index_reader import IndexReader, tune
@@ -67,9 +68,18 @@ class IndexTable(TableOf):
         remaining = list(deleted)
         for rows in chunks:
             upserted, dropped = rows.cast(schema), remaining[:_DELETED_AT_ONCE]
-            retry_conflicts(lambda: merge(self.at(), upserted, dropped))  # noqa: B023
+            if len(schema) > MERGED_COLUMNS:
+                self._replace(upserted, dropped)
+            else:
+                retry_conflicts(lambda: merge(self.at(), upserted, dropped))  # noqa: B023
             remaining = remaining[_DELETED_AT_ONCE:]
         self.delete(remaining)
+
+    def _replace(self, rows: pa.Table, deleted: Sequence[str]) -> None:
+        # Two commits: whoever builds a generation compares what is there with what it wanted.
+        if self.total():
+            self.delete([*rows["id"].to_pylist(), *deleted])
+        retry_conflicts(lambda: self.at().add(dense(rows), on_bad_vectors="null"))  # type: ignore[union-attr]
 
     @guard
     def delete(self, ids: Sequence[str]) -> None:

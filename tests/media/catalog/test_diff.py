@@ -63,6 +63,11 @@ def test_contents_of_captions_leave_out_null_and_empty():
     assert found[0]["content_hash"] == hashlib.sha256(b"red").hexdigest()
 
 
+def test_a_column_of_blanks_is_no_content():
+    table = catalog(ROWS, note=[" ", "\u3000\n", "x ", None])
+    assert contents(table, "note")["text"].to_pylist() == ["x "]
+
+
 def test_contents_of_any_column_are_its_text():
     table = catalog(ROWS, year=[1999, None, 1999, 2000], ratio=[0.5, 1.0, None, 2.5])
     assert contents(table, "year")["text"].to_pylist() == ["1999", "2000"]

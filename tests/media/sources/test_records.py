@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -73,10 +75,79 @@ def test_what_is_in_quotes_or_behind_the_header_separates_nothing(tmp_path, head
 def test_json_is_an_array_or_lines(tmp_path, name, array):
     lines = "".join(json.dumps(row) + "\n" for row in ROWS)
     (tmp_path / name).write_text("\ufeff " * array + json.dumps(ROWS, indent=1) if array else lines)
-    if array and name != "t.json":
-        assert scan(tmp_path / name).table.num_rows == 0  # a line is an object there
-    else:
-        assert rows(tmp_path / name) == ROWS
+    assert rows(tmp_path / name) == ROWS
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", ""])
+def test_objects_may_stand_over_several_lines(tmp_path, name, end):
+    text = "".join(json.dumps(row, indent=1).replace("\n", end) + end for row in ROWS)
+    (tmp_path / name).write_bytes(text.encode())
+    assert rows(tmp_path / name) == ROWS
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.json"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_mark_tells_the_encoding(tmp_path, name, encoding):
+    text = as_csv("\t") if name == "t.csv" else "".join(json.dumps(row) + "\r\n" for row in ROWS)
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    assert rows(tmp_path / name) == ROWS
+    (tmp_path / name).write_bytes(text.encode("utf-16")[:-1])
+    with pytest.raises(SourceError, match="not whole UTF-16 text"):
+        scan(tmp_path / name)
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"'])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_of_excel_tells_the_separator_and_is_no_header(tmp_path, line, end):
+    (tmp_path / "t.csv").write_bytes(f"{line}{end}id,x;text{end}a;red, green{end}b;too;many{end}".encode())
+    result = scan(tmp_path / "t.csv", id="id,x")
+    assert result.table["text"].to_pylist() == ["red, green"]
+    assert result.problems[0].where.endswith("row 2 (line 4)")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "t.jsonl",
+            b"id,text\na,red\n",
+            "none of its 2 rows can be read: row 1 .line 1.: not JSON.* set `format: csv`",
+        ),
+        ("t.json", b"[1, 2]", "none of its 2 rows can be read: row 1: not usable: a int"),
+        ("t.csv", b"id,text\na,red,green", "its one row cannot be read: row 1 .line 2.: 3 fields"),
+        ("t.json", b'{"id": ["a"], "text": ["red"]}', "one object of 'id', 'text', not rows; .*orient='records'"),
+        ("t.json", b'{"rows":\n[{"id": "a", "text": "red"}]}', "one object of 'rows', not rows"),
+        ("t.csv", b'[{"id": "a", "text": "red"}]', "this is JSON, not CSV; set `format: json`"),
+        ("t.csv", b"PK\3\4\0\0", "a ZIP archive, such as an Excel workbook; save it as CSV"),
+        ("t.json", b"<!DOCTYPE html>", "this is HTML or XML, not a table"),
+        ("t.parquet", b"id,text\na,red\n", "this is text, not a Parquet file; set `format: csv`"),
+        ("t.parquet", b' [{"id": 1}]', "this is text, not a Parquet file; set `format: json`"),
+        ("t.parquet", gzip.compress(b"id,text\n"), "the bytes of a gzip file; set `format`"),
+        ("t.csv.gz", gzip.compress(b"PAR1...."), "the bytes of a Parquet file, packed or cut off"),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_refused_with_what_it_is(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=message):
+        scan(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_the_bytes_of_parquet_and_gzip_are_told_whatever_the_name(tmp_path, name):
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / name)
+    assert rows(tmp_path / name) == ROWS
+    text = as_csv(";") if name == "t.csv" else "\n".join(map(json.dumps, ROWS))
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    assert rows(tmp_path / name) == ROWS
+
+
+@pytest.mark.parametrize("blank", [" ", "\t \u3000", "\u00a0"])
+def test_a_text_of_blanks_is_none(tmp_path, blank):
+    (tmp_path / "t.csv").write_text(f'id,text,caption\na,red,"{blank}"\nb,"{blank}",green\n')
+    result = scan(tmp_path / "t.csv")
+    assert [(row["id"], row["caption"]) for row in result.table.to_pylist()] == [("a", None)]
+    assert [problem.reason for problem in result.problems] == ["it has neither 'uri' nor 'text'"]
 
 
 def test_what_is_no_object_in_an_array_is_a_problem_of_its_own(tmp_path):

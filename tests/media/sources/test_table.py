@@ -205,7 +205,7 @@ def test_a_cell_that_does_not_fit_a_pinned_type_is_null_and_a_problem(tmp_path):
         ("t.csv", 'id,text\n1,x\n2,"y\n', {}, r"t\.csv, line 3: not a CSV file"),
         ("t.csv", b"id,text\n1,\xff\n", {}, "not UTF-8"),
         ("t.csv", "", {}, "is empty"),
-        ("t.parquet", "no parquet", {}, r"t\.parquet: not a Parquet file"),
+        ("t.parquet", b"\0\1\2\3", {}, r"t\.parquet: not a Parquet file"),
         ("t.csv", "id,text\n1,x\n", {"types": {"n": "int"}}, "`types` names the column 'n'"),
     ],
 )

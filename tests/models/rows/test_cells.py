@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
-from embeddings_orch.models.rows.cells import cell_text, cell_texts
+from embeddings_orch.models.rows.cells import cell_text, cell_texts, is_blank, without_blanks
 from embeddings_orch.models.rows.jsonable import to_jsonable
 
 
@@ -85,3 +86,9 @@ def test_a_number_has_one_text_whatever_its_type():
 )
 def test_values_as_json(value, json):
     assert to_jsonable(value) == json
+
+
+def test_a_column_and_a_text_are_blank_by_the_same_signs():
+    signs = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    kept = without_blanks(pa.array([*signs, "", " \t", " x"], pa.large_string()))
+    assert kept.to_pylist() == [None if is_blank(text) else text for text in [*signs, "", " \t", " x"]]
