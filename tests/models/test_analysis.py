@@ -84,7 +84,7 @@ word_options = st.fixed_dictionaries(
 )
 piece_options = st.fixed_dictionaries(
     {"tokenizer": st.just("ngram")}, optional={"ngram_min_length": st.integers(1, 4), "ngram_max_length": lengths}
-)
+).filter(lambda options: options.get("ngram_min_length", 1) <= options.get("ngram_max_length", 32))
 raw_options = st.fixed_dictionaries(
     {"tokenizer": st.just("raw")}, optional={"max_token_length": st.integers(1, 200), "lower_case": st.booleans()}
 )
