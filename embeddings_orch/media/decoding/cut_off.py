@@ -5,6 +5,7 @@ Nothing of it is ever taken for a picture: that a decoder fills what is missing 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ _END, _START_OF_SCAN = b"\xff\xd9", b"\xff\xda"
 _ONLY_END = "it lacks only its end marker"
 _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SOS, _EOI = 0xDA, 0xD9
-_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+"""The end, or what has a length; not a stuffed byte, a restart, or a start."""
+
 _COEFFICIENTS = 64
 
 _TAILS = (b"\x00" * 64, b"\xee" * 64, b"\xb7" * 64, b"\x6d" * 64)
@@ -52,8 +55,14 @@ class _Scans:
 
 
 def lacks_end(data: bytes) -> bool:
-    """Whether no end marker follows the last scan of a JPEG; a glance, which something behind the end can deceive."""
-    return data.rfind(_END) <= data.rfind(_START_OF_SCAN)
+    """Whether no end marker follows the scans of a JPEG; the bytes of one behind the cut can deceive it."""
+    if data.rfind(_END) > data.rfind(_START_OF_SCAN):
+        return False
+    try:
+        # What a camera writes behind the end, as a film of some seconds, has the bytes of a scan's start by chance.
+        return all(marker != _EOI for marker, _ in _segments(data))
+    except ValueError:
+        return True
 
 
 def check_whole(data: bytes) -> None:
@@ -137,19 +146,17 @@ def _read_scans(data: bytes) -> _Scans:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The markers that have a length, each with its content; what stands between them is passed over."""
+    """The markers that have a length, each with its content, and the end; what stands between them is passed over.
+
+    Raises:
+        ValueError: a segment is broken.
+    """
     at = 2
-    while (at := data.find(b"\xff", at)) >= 0:
-        while at < len(data) and data[at] == 0xFF:
-            at += 1
-        if at >= len(data):
-            return
-        marker = data[at]
-        at += 1
+    while (match := _MARKER.search(data, at)) is not None:
+        marker, at = data[match.end() - 1], match.end()
         if marker == _EOI:
+            yield marker, b""
             return
-        if marker == 0 or marker in _WITHOUT_LENGTH:
-            continue
         if at + 2 > len(data):
             return
         (length,) = struct.unpack_from(">H", data, at)

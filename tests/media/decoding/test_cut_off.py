@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from embeddings_orch.errors import ItemError
-from embeddings_orch.media.decoding.cut_off import describe_cut
+from embeddings_orch.media.decoding.cut_off import describe_cut, lacks_end
 from embeddings_orch.media.decoding.pictures import decode_image
 
 KINDS = {"baseline": {}, "restarts": {"restart_marker_rows": 1}, "tables of its own": {"optimize": True}}
@@ -87,3 +87,14 @@ def test_a_large_one_is_told_from_a_smaller_copy():
     data = jpeg(size=(2400, 2400))
     assert "it lacks only its end marker" in reason(data[:-2])
     assert "cut off after about 4" in reason(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("options", [*KINDS.values(), {"progressive": True}], ids=[*KINDS, "progressive"])
+def test_a_film_behind_the_end_makes_no_whole_picture_a_cut_off_one(options):
+    data = jpeg(**options)
+    film = b"....ftypmp42" + bytes(range(1, 255)) * 20 + b"\xff\xda\0\x0c\x03 by chance"
+    # A last pass may be left out: what a camera ends is whole, however sharp it is.
+    whole = data[: data.rindex(b"\xff\xda")] + b"\xff\xd9" if "progressive" in options else data
+    assert not lacks_end(whole + film)
+    assert np.array_equal(np.asarray(decode_image(whole + film)), np.asarray(decode_image(whole)))
+    assert lacks_end(data[:-400] + film)
