@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embeddings_orch.errors import StoreError
 from embeddings_orch.store.room import free_bytes
 from embeddings_orch.store.tables.vectors import VectorsTable
 
@@ -60,13 +61,21 @@ class Spool:
         """Move what is kept into the store; returns how many vectors that were.
 
         Raises:
-            StoreError: the store does not take them; they are kept.
+            StoreError: the store does not take them, or a file cannot be read now; they are kept.
         """
         count = 0
         for path in self._files():
             try:
-                with pa.OSFile(str(path)) as file:
-                    rows = pa.ipc.open_file(file).read_all()
+                data = path.read_bytes()
+            except FileNotFoundError:  # another run has just taken it
+                continue
+            except OSError as error:
+                raise StoreError(
+                    f"the vectors kept in {path} cannot be read now ({error.strerror or error}): mend that and run "
+                    "again, or remove the file, and they are embedded again"
+                ) from error
+            try:
+                rows = pa.ipc.open_file(data).read_all()
             except (OSError, pa.ArrowInvalid) as error:
                 _log.warning("the vectors kept in %s cannot be read and are embedded again (%s)", path, error)
             else:

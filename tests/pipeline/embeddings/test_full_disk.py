@@ -204,6 +204,19 @@ def test_a_damaged_file_is_told_and_removed(tmp_path, caplog):
     assert not path.exists()
 
 
+def test_a_file_that_cannot_be_read_now_is_waited_for(tmp_path):
+    store = Store(str(tmp_path / "store"))
+    spool = Spool(store.uri, "f", [tmp_path])
+    path = spool.keep(rows("a"))
+    aside = path.rename(tmp_path / "aside")
+    path.symlink_to(path)  # reading it fails, and nothing is wrong with what it holds
+    with pytest.raises(StoreError, match=rf"{path.name} cannot be read now \(.*\): mend that and run again"):
+        spool.put_back(store.vectors("f"))
+    assert path.is_symlink()
+    aside.replace(path)
+    assert spool.put_back(store.vectors("f")) == 1
+
+
 def test_a_full_disk_waits_for_a_person():
     assert not another_run_may_succeed(DiskFullError("full"))
 
