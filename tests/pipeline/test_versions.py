@@ -1,6 +1,8 @@
 """Nothing was written since: a step sees it by the versions of its tables and reads none of their rows."""
 
+import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,6 +56,23 @@ def test_steps_whose_tables_have_the_versions_they_were_made_from_read_no_row(ga
     assert (report.embedded, report.reused, report.total, report.failed) == (0, 12, 12, 0)
     assert report.digest == gallery.pipeline().store.states.get("gallery", "toy").digest
     assert (index.generation, index.built, index.unchanged) == (built, False, 12)
+
+
+@after(Gallery.run)
+def test_the_counts_of_a_generation_of_an_earlier_version_are_made_anew_once(gallery, reads):
+    store, built = gallery.pipeline().store, gallery.run().indexes["found"].generation
+    told = json.loads(built.made_from)
+    # Until then, items with nothing to embed counted as failures, and no embedding had numbers of its own.
+    told = {name: told[name] for name in ("deployment", "catalog_version", "vectors", "cancelled")}
+    store.generations.put(replace(built, made_from=json.dumps({**told, "without_vector": 3})))
+
+    (plan,) = (asset for asset in make_plan(gallery.pipeline()).assets if asset.asset.endswith("/index/found"))
+    first = build_index(gallery.pipeline(), "found")
+    reads.clear()
+    second = build_index(gallery.pipeline(), "found")
+
+    assert (plan.failed, first.without_vector, second.without_vector, first.built) == (0, 0, 0, False)
+    assert (second.generation, reads) == (built, [])
 
 
 @after(Gallery.run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import pyarrow.compute as pc
@@ -135,10 +135,14 @@ def _bring_up_to_date(pipeline: Pipeline, index: str, meter: Meter) -> _Result:
                 )
     else:
         generation = _reach_recall(pipeline, index, generation)
-    delta = work.delta
+    delta, made_from = work.delta, describe_sources(pipeline, index, work, version=generation.version)
+    if MadeFrom.of(generation) is None:
+        # Of an earlier version of this package: from now on the versions alone tell that there is nothing to do.
+        generation = replace(generation, made_from=made_from.to_json())
+        pipeline.store.generations.put(generation)
     return _Result(
         generation,
-        describe_sources(pipeline, index, work, version=generation.version),
+        made_from,
         unchanged=delta.unchanged,
         new=len(delta.new),
         changed=len(delta.changed),

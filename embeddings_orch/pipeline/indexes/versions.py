@@ -42,8 +42,9 @@ class MadeFrom:
 
     @classmethod
     def of(cls, generation: Generation) -> MadeFrom | None:
-        """What a generation says of itself; None where it does not."""
-        return None if generation.made_from is None else cls(**json.loads(generation.made_from))
+        """What a generation says of itself; None where it does not, or counts otherwise, as earlier versions did."""
+        told = json.loads(generation.made_from or "{}")
+        return cls(**told) if "embeddings" in told else None
 
 
 def embedded_fingerprints(pipeline: Pipeline, index: str) -> dict[str, str]:
@@ -76,7 +77,7 @@ def find_unchanged(pipeline: Pipeline, index: str, catalog_version: int | None) 
     if state.vectors_versions != vectors_versions(pipeline, index):
         return None
     generation = store.generations.get(state.generation)
-    if generation is None or generation.made_from is None or store.deployment not in generation.deployments:
+    if generation is None or MadeFrom.of(generation) is None or store.deployment not in generation.deployments:
         return None
     there = generation.table == current_table(pipeline, index) and store.index(generation.table).at(generation.version)
     return generation if there else None
