@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from embeddings_orch.media.base import CATALOG_SCHEMA
@@ -43,10 +44,13 @@ def distinct_names(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """
     taken, seen, distinct = set(names), set[str](), list[str]()
     twice: dict[str, str] = {}
+    numbers = Counter[str]()
     for place, name in enumerate(names, 1):
         unique = name
         if name in seen:
-            unique = free_name(name or f"column_{place}", taken)
+            start = name or f"column_{place}"
+            # From the last number on: a header of one name alone takes no time that grows with its square.
+            unique, numbers[start] = _number_free_name(start, taken, numbers[start] or 1)
             twice[unique] = name
         taken.add(unique)
         seen.add(unique)
@@ -56,11 +60,16 @@ def distinct_names(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 def free_name(name: str, taken: Collection[str]) -> str:
     """A name, or the first of ``name_2``, ``name_3`` that is free."""
-    free, number = name, 1
+    return _number_free_name(name, taken)[0]
+
+
+def _number_free_name(name: str, taken: Collection[str], number: int = 1) -> tuple[str, int]:
+    """The free name, and its number, where those up to a number are taken."""
+    free = name
     while free in taken:
         number += 1
         free = f"{name}_{number}"
-    return free
+    return free, number
 
 
 def near_name(name: str, place: int) -> str:
