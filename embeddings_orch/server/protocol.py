@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -13,7 +12,8 @@ from embeddings_orch.server.connections import Connections, peer_of
 from embeddings_orch.server.gate.safety import SPARE
 
 HEAD_SECONDS = 30.0
-"""Seconds that a request's line and headers may take to arrive: who never sends them would keep a connection."""
+"""Seconds that a request's line and headers may take to arrive, and what is left of a body that nobody waits for: who
+never sends them would keep a connection."""
 
 _SPARE_SECONDS = 5.0
 """The same for a connection beyond the limit."""
@@ -44,6 +44,8 @@ class HttpProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, as a spare connection where there are too many."""
         super().connection_made(transport)
+        # Whatever is left to be read counts as such: else the last part of an answer could wait for ever.
+        transport.set_write_buffer_limits(0)
         self.peer = peer_of(self.client)
         self._late: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -56,8 +58,8 @@ class HttpProtocol(H11Protocol):
     @property
     def silent_since(self) -> float | None:
         """The loop's time since when no request has come, None while one is read or answered."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        return None if answering or self.conn.their_state is not h11.IDLE else self._since
+        # An answer that waits to be read stays in memory.
+        return None if self._answering or self.transport.get_write_buffer_size() else self._since
 
     def close(self) -> None:
         """Close the connection, when what was written has gone out."""
@@ -76,12 +78,12 @@ class HttpProtocol(H11Protocol):
             self.close()
 
     def pause_writing(self) -> None:
-        """More waits to be read than memory should be held for."""
+        """A part of an answer waits to be read."""
         super().pause_writing()
         self._watch_reading()
 
     def resume_writing(self) -> None:
-        """The client has read most of it."""
+        """The client has read all of it."""
         self._stop_reading_watch()
         super().resume_writing()
 
@@ -92,8 +94,12 @@ class HttpProtocol(H11Protocol):
         self._stop_reading_watch()
         super().connection_lost(exc)
 
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _watch_head(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
+        if self._answering:
             self._stop_head_watch()
         elif self._late is None:
             seconds = _SPARE_SECONDS if self._spare else HEAD_SECONDS

@@ -14,11 +14,13 @@ from fastapi import FastAPI
 from embeddings_orch.server import connections as connections_module
 from embeddings_orch.server import protocol
 from embeddings_orch.server.connections import Connections, peer_of
+from embeddings_orch.server.gate.safety import SPARE
 from embeddings_orch.server.running import bind, in_thread
 from embeddings_orch.server.settings import ServeSettings
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SEARCH = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+REFUSED = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n"
 
 
 class Client:
@@ -166,24 +168,84 @@ def test_the_look_at_the_stores_is_shared_and_refused_to_none(words, served):
         assert set(threads.map(ask, range(60))) == {200}
 
 
-def test_an_answer_that_nobody_reads_is_given_up(monkeypatch):
-    monkeypatch.setattr(protocol, "READING_SECONDS", 0.2)
-    ended = threading.Event()
+@contextmanager
+def unread(size, buffered=None, **limits):
+    """An answer of so many bytes whose client reads nothing, and what connects another client.
 
-    async def send_much(_, __, send):
+    Args:
+        buffered: bytes that the system holds for each side, about.
+    """
+
+    async def send_much(scope, _, send):
+        body = b"spare" if scope["state"].get(SPARE) else bytes(size)
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": bytes(50_000_000)})
-        ended.set()
+        await send({"type": "http.response.body", "body": body})
 
-    settings = ServeSettings(port=0)
+    settings = ServeSettings(port=0, **limits)
     app = FastAPI()
     app.state.settings = settings
     app.mount("/much", send_much)
-    with in_thread(app, bind(settings)) as url:
+    listening = bind(settings)
+    if buffered is not None:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffered)
+    with in_thread(app, listening) as url, ExitStack() as stack:
         host, port = url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as connection:
-            connection.sendall(b"GET /much/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert ended.wait(30)
+
+        def connect():
+            client = stack.enter_context(socket.socket())
+            client.settimeout(30)
+            if buffered is not None:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffered)
+            client.connect((host, int(port)))
+            client.sendall(b"GET /much/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return client
+
+        first = connect()
+        assert first.recv(12) == b"HTTP/1.1 200"
+        yield first, connect
+
+
+def write_until_closed(client):
+    """Write until the server has thrown a connection away, whatever could still be read of it."""
+    with pytest.raises(ConnectionError):
+        while client.send(b"x"):
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("size", "buffered"), [(50_000_000, None), (60_000, 4_096)])
+def test_an_answer_that_nobody_reads_is_given_up(monkeypatch, size, buffered):
+    monkeypatch.setattr(protocol, "READING_SECONDS", 0.2)
+    with unread(size, buffered) as (client, _):
+        write_until_closed(client)
+
+
+def test_what_waits_to_be_read_keeps_its_place(monkeypatch):
+    # It stays in memory, so that one more must not come in for it.
+    monkeypatch.setattr(connections_module, "PATIENCE", 0.0)
+    with unread(50_000_000, connections=1, peer_connections=1) as (_, connect):
+        second = connect()
+        answer = second.recv(65_536)
+        while b"spare" not in answer and len(answer) < 1_000 and (part := second.recv(65_536)):
+            answer += part
+        assert b"spare" in answer
+
+
+def test_who_never_ends_a_body_that_nobody_waits_for_keeps_no_connection(words, served, monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    with open_sockets(served(words), 1, REFUSED) as (client,):
+        assert client.recv(65_536).startswith(b"HTTP/1.1 415")
+        client.sendall(b"x")
+        while client.recv(65_536):
+            pass
+
+
+def test_who_never_ends_a_body_that_nobody_waits_for_makes_room(words, served, monkeypatch):
+    monkeypatch.setattr(connections_module, "PATIENCE", 0.0)
+    server = served(words, connections=1, peer_connections=1)
+    with open_sockets(server, 1, REFUSED) as (client,):
+        assert client.recv(65_536).startswith(b"HTTP/1.1 415")
+        client.sendall(b"x")
+        assert httpx.get(f"{server.url}/v1/indexes", verify=False, trust_env=False).status_code == 200
 
 
 def test_a_spare_connection_is_closed_behind_its_answer(words, served):
