@@ -193,6 +193,8 @@ def requests() -> Iterator[tuple[str, tuple[str, Any]]]:
     yield "columns, in an array", filtered(f"array_has([{', '.join(columns[1:])}], 'x')")
     yield "values", filtered("lower(id) NOT IN :ids", ids=ids)
     yield "values, in 50 lists", filtered(" OR ".join(["id IN :ids"] * 50), ids=ids[::50])
+    tags = [f"{'x' * 75}{number}" for number in range(most.FILTER_ALL)]
+    yield "values, all of them", filtered("array_has_all([caption], :tags)", tags=tags)
     yield "terms", filtered(" OR ".join(["upper(lower(upper(caption))) = 'x'"] * 28))
     yield "a filter's error", filtered("missing IN :ids", ids=ids)
     yield "keywords", (SEARCH, {"keyword": "red " * most.KEYWORDS})

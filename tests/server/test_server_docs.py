@@ -98,7 +98,8 @@ def test_the_limits_of_the_page_are_those_of_the_server():
         f"| {most.INPUTS:,} texts, and",
         f"{most.PROMPTS} on Roboflow's routes; {default.seconds:g} seconds |",
         f"| a filter | {most.FILTER:,} bytes, {most.FILTER_TERMS} terms, {most.FILTER_DEPTH} deep;",
-        f"| {most.FILTER_PARAMS} parameters, {most.FILTER_VALUES:,} values, {most.FILTER_VALUE_BYTES:,} bytes |",
+        f"| {most.FILTER_PARAMS} parameters, {most.FILTER_VALUES:,} values, {most.FILTER_VALUE_BYTES:,} bytes; "
+        f"in `array_has_all` {most.FILTER_ALL} values, {most.FILTER_ALL_BYTES:,} bytes |",
         f"| {most.PATTERNS:,} bytes, {most.PATTERN_WILDCARDS} wildcards:",
         f"| {most.FILTER_JOINS}, by",
         f"| {default.concurrency}, and {default.concurrency * 8} that wait",

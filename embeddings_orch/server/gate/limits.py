@@ -64,6 +64,11 @@ FILTER_VALUES = 10_000
 FILTER_VALUE_BYTES = 2**20
 """Bytes of these values."""
 
+FILTER_ALL = 200
+"""Those of them that an item's list has to have all of: each row gets a copy of them."""
+
+FILTER_ALL_BYTES = 16 * 1024
+
 FILTER_JOINS = 16
 """Texts that are put together row by row: by ``||``, or into an array."""
 

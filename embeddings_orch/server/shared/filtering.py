@@ -12,6 +12,8 @@ from typing import Any
 
 from embeddings_orch.server.gate.limits import (
     FILTER,
+    FILTER_ALL,
+    FILTER_ALL_BYTES,
     FILTER_DEPTH,
     FILTER_JOINS,
     FILTER_TERMS,
@@ -63,6 +65,9 @@ FUNCTIONS = frozenset(
         "upper",
     ]
 )
+_HAVE_ALL = frozenset({"array_has_all", "list_has_all"})
+"""Functions for which DataFusion copies a whole list for each row."""
+
 _WORDS = frozenset(
     ["all", "and", "any", "between", "case", "else", "escape", "in", "is", "like", "ilike", "not", "or", "then", "when"]
 )
@@ -113,15 +118,15 @@ def check_filter(where: str | None, params: Mapping[str, Any] | None) -> None:
         if (why := _refusal(kind, text)) is not None:
             raise refuse(why)
         if kind == "deeper":
-            opened.append(text)
+            opened.append(function or text)
         elif kind == "up" and opened:
             opened.pop()
         elif kind == "param":
             if function is not None:
                 # The list of a parameter would be the arguments, which nothing here looks at.
                 raise refuse(f"has {function} without parentheses")
-            values.count(text[1:])
-        function = text if kind == "call" and text.lower() in FUNCTIONS else None
+            values.count(text[1:], copied=not _HAVE_ALL.isdisjoint(opened))
+        function = text.lower() if kind == "call" and text.lower() in FUNCTIONS else None
         terms += kind in _COUNTED
         # What stands in brackets by name is put into an array for each row.
         joins += kind == "join" or (opened[-1:] == ["["] and (kind == "term" or text[:1] in '"`'))
@@ -157,10 +162,14 @@ class _Values:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._sizes: dict[str, tuple[int, int]] = {}
-        self._values = self._bytes = 0
+        self._values = self._bytes = self._copied_values = self._copied_bytes = 0
 
-    def count(self, name: str) -> None:
+    def count(self, name: str, *, copied: bool) -> None:
         """Take one more use of a parameter.
+
+        Args:
+            name: of the parameter.
+            copied: whether it is in one of `_HAVE_ALL`.
 
         Raises:
             HttpProblem: 400, there are too many values, or they are too long.
@@ -172,9 +181,13 @@ class _Values:
         values, size = self._sizes[name]
         self._values += values
         self._bytes += size
+        self._copied_values += values * copied
+        self._copied_bytes += size * copied
         for total, most, what in (
             (self._values, FILTER_VALUES, "values"),
             (self._bytes, FILTER_VALUE_BYTES, "bytes of values"),
+            (self._copied_values, FILTER_ALL, "values in array_has_all"),
+            (self._copied_bytes, FILTER_ALL_BYTES, "bytes of values in array_has_all"),
         ):
             if total > most:
                 raise HttpProblem(
