@@ -134,6 +134,8 @@ class Checkpoints:
                 kept += part.num_rows
             except DiskFullError:
                 size //= 2
+            except StoreError:  # a disk that is full may be told otherwise too; the rest is kept beside
+                break
         return kept
 
 

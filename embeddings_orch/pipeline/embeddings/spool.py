@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from embeddings_orch.errors import StoreError
 from embeddings_orch.store.room import free_bytes
-from embeddings_orch.store.tables.vectors import VectorsTable
+from embeddings_orch.store.tables.vectors import VectorsTable, vectors_schema
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Spool:
                     "again, or remove the file, and they are embedded again"
                 ) from error
             try:
-                rows = pa.ipc.open_file(data).read_all()
+                rows = _rows_of(data, vectors.dimensions())
             except (OSError, pa.ArrowInvalid) as error:
                 _log.warning("the vectors kept in %s cannot be read and are embedded again (%s)", path, error)
             else:
@@ -90,6 +90,20 @@ class Spool:
         for folder in self._folders:
             if folder.is_dir() and _is_private(folder):
                 yield from sorted(folder.glob(f"{self._name}.*.arrow"))
+
+
+def _rows_of(data: bytes, dimensions: int | None) -> pa.Table:
+    """The rows of a file, of vectors of some length where it is known.
+
+    Raises:
+        pa.ArrowInvalid: it is damaged, or its rows are none of a table of such vectors: each run would fail with them.
+    """
+    rows = pa.ipc.open_file(data).read_all()
+    kind = rows.schema.field("vector").type if "vector" in rows.schema.names else pa.null()
+    length = kind.list_size if pa.types.is_fixed_size_list(kind) else 0
+    if rows.schema != vectors_schema(length) or dimensions not in (None, length):
+        raise pa.ArrowInvalid(f"its rows have vectors of {length} numbers, the store's {dimensions}")
+    return rows
 
 
 def _usual_folders() -> list[Path]:

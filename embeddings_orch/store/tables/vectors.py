@@ -210,10 +210,11 @@ def vector_rows(contents: Sequence[ContentId], vectors: Sequence[Vectors] | Vect
         pa.array([content.part or None for content in contents], pa.string()),
         pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1]),
     ]
-    return pa.table(columns, schema=_schema(matrix.shape[1]))
+    return pa.table(columns, schema=vectors_schema(matrix.shape[1]))
 
 
-def _schema(dimensions: int) -> pa.Schema:
+def vectors_schema(dimensions: int) -> pa.Schema:
+    """The columns of a table of vectors of some length."""
     return pa.schema(
         [
             pa.field("key", KEY, nullable=False),

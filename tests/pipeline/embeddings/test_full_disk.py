@@ -22,7 +22,7 @@ from embeddings_orch.pipeline.embeddings.spool import Spool
 from embeddings_orch.spec.yaml_file import load_pipeline
 from embeddings_orch.store.room import check_room, is_full
 from embeddings_orch.store.store import Store
-from embeddings_orch.store.tables.vectors import vector_rows
+from embeddings_orch.store.tables.vectors import VectorsTable, vector_rows
 from embeddings_orch_testing.counting import CountingEmbedder
 
 TEXTS = 2_000
@@ -215,6 +215,41 @@ def test_a_file_that_cannot_be_read_now_is_waited_for(tmp_path):
     assert path.is_symlink()
     aside.replace(path)
     assert spool.put_back(store.vectors("f")) == 1
+
+
+def test_vectors_of_another_length_stop_no_run(tmp_path, caplog):
+    store = Store(str(tmp_path / "store"))
+    store.vectors("f").append(text_ids(["b"]), [pa.array([1.0, 0.0, 0.0]).to_numpy()])
+    spool = Spool(store.uri, "f", [tmp_path])
+    path = spool.keep(rows("a"))
+    assert spool.put_back(store.vectors("f")) == 0
+    assert "vectors of 2 numbers, the store's 3" in caplog.text
+    assert not path.exists()
+
+
+def test_rows_of_other_columns_stop_no_run(tmp_path):
+    store = Store(str(tmp_path / "store"))
+    spool = Spool(store.uri, "f", [tmp_path])
+    path = spool.keep(pa.table({"other": [1]}))
+    assert spool.put_back(store.vectors("f")) == 0
+    assert not path.exists()
+
+
+def test_what_another_error_than_the_full_disk_keeps_out_is_kept_too(tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "store"))
+    checkpoints = Checkpoints(store, "f", Spool(store.uri, "f", [tmp_path / "spool"]))
+    contents = text_ids([f"t{number}" for number in range(64)])
+    vectors = [pa.array([1.0, 0.0]).to_numpy() for _ in contents]
+    errors = iter([DiskFullError("full"), StoreError("too many writers")])
+
+    def refuse(*_):
+        raise next(errors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VectorsTable, "append_rows", refuse)
+        with pytest.raises(DiskFullError, match="are kept in"):
+            checkpoints.commit(contents, vectors, mended=[], failures=[])
+    assert checkpoints.put_back() == 64
 
 
 def test_a_full_disk_waits_for_a_person():
