@@ -42,11 +42,13 @@ class Connections:
     Args:
         most: connections in all.
         of_peer: connections of one peer.
+        spare: connections beside these, default `SPARE_CONNECTIONS`.
     """
 
-    def __init__(self, most: int, of_peer: int) -> None:
+    def __init__(self, most: int, of_peer: int, spare: int | None = None) -> None:
         self._most = most
         self._of_peer = of_peer
+        self._spare = SPARE_CONNECTIONS if spare is None else spare
         self._all: dict[Connection, None] = {}
         self._of: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
         self._spares: dict[Connection, None] = {}
@@ -66,7 +68,7 @@ class Connections:
             self._all[connection] = None
             self._of[connection.peer][connection] = None
             return True
-        if len(self._spares) >= SPARE_CONNECTIONS:
+        if len(self._spares) >= self._spare:
             oldest = next(iter(self._spares))
             del self._spares[oldest]
             oldest.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ from embeddings_orch.errors import EmbeddingsOrchError
 from embeddings_orch.server.connections import SPARE_CONNECTIONS, Connections
 from embeddings_orch.server.protocol import ServerConfig
 from embeddings_orch.server.settings import ServeSettings
+
+_log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _HEADERS = 64 * 1024
@@ -60,8 +63,9 @@ def address(listening: socket.socket) -> str:
 
 def run(app: FastAPI, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; open requests may end within ``graceful`` seconds, a second signal ends them."""
-    _allow_files(app.state.settings.connections + SPARE_CONNECTIONS + _OTHER_FILES)
-    server = _server(app)
+    settings: ServeSettings = app.state.settings
+    files = _allow_files(settings.connections + SPARE_CONNECTIONS + _OTHER_FILES)
+    server = _server(app, _connections(settings, files))
 
     def stop(*_: object) -> None:
         server.force_exit = server.should_exit
@@ -78,7 +82,8 @@ def run(app: FastAPI, listening: socket.socket) -> None:
 @contextmanager
 def in_thread(app: FastAPI, listening: socket.socket) -> Iterator[str]:
     """Serve in a thread of its own meanwhile; gives the URL."""
-    server = _server(app)
+    settings: ServeSettings = app.state.settings
+    server = _server(app, Connections(settings.connections, settings.peer_connections))
     url = address(listening)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), name="serve", daemon=True)
     thread.start()
@@ -105,10 +110,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _allow_files(count: int) -> None:
-    """Let this process have so many files open, if the system lets it; some begin with 256."""
+def _allow_files(count: int) -> int:
+    """Let this process have so many files open, if the system lets it; some begin with 256. Returns how many it may."""
     if sys.platform == "win32":
-        return
+        return count
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -116,13 +121,32 @@ def _allow_files(count: int) -> None:
         with suppress(OSError, ValueError):
             limit = count if hard == resource.RLIM_INFINITY else min(count, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return count if soft == resource.RLIM_INFINITY else min(count, soft)
 
 
-def _server(app: FastAPI) -> _Server:
+def _connections(settings: ServeSettings, files: int) -> Connections:
+    """The connections for which there are files; where all files are taken, nobody is even told to come again."""
+    room, wanted = files - min(_OTHER_FILES, files // 2), settings.connections + SPARE_CONNECTIONS
+    if room >= wanted:
+        return Connections(settings.connections, settings.peer_connections)
+    most = max(1, settings.connections * room // wanted)
+    of_peer = max(1, settings.peer_connections * room // wanted)
+    _log.warning(
+        "this process may have %d files open, so the server takes %d connections, %d of one address; raise the limit "
+        "(ulimit -n)",
+        files,
+        most,
+        of_peer,
+    )
+    return Connections(most, of_peer, max(1, room - most))
+
+
+def _server(app: FastAPI, connections: Connections) -> _Server:
     settings: ServeSettings = app.state.settings
     config = ServerConfig(
         app,
-        Connections(settings.connections, settings.peer_connections),
+        connections,
         access_log=False,  # it shows query strings, and a key may be in one; there is one of our own
         log_config=None,
         ws="none",

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -207,9 +209,13 @@ def unread(size, buffered=None, **limits):
 
 def write_until_closed(client):
     """Write until the server has thrown a connection away, whatever could still be read of it."""
-    with pytest.raises(ConnectionError):
+
+    def write():
         while client.send(b"x"):
             time.sleep(0.02)
+
+    with pytest.raises(ConnectionError):
+        write()
 
 
 @pytest.mark.parametrize(("size", "buffered"), [(50_000_000, None), (60_000, 4_096)])
@@ -255,3 +261,33 @@ def test_a_spare_connection_is_closed_behind_its_answer(words, served):
         while part := spare.recv(65_536):
             answer += part
         assert answer.startswith(b"HTTP/1.1 200")
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120))
+from fastapi import FastAPI
+from embeddings_orch.server.running import address, bind, run
+from embeddings_orch.server.settings import ServeSettings
+app = FastAPI()
+app.state.settings = ServeSettings(port=0)
+app.get("/health")(lambda: open("/dev/null").close())
+listening = bind(app.state.settings)
+print(address(listening), flush=True)
+run(app, listening)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_where_few_files_may_be_open_silent_connections_lock_nobody_out_either():
+    command = [sys.executable, "-c", FEW_FILES]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, ExitStack() as stack:
+        try:
+            url = process.stdout.readline().strip()
+            host, port = url.removeprefix("http://").split(":")
+            for _ in range(150):
+                stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            assert httpx.get(f"{url}/health", verify=False, trust_env=False, timeout=30).status_code == 200
+        finally:
+            process.kill()
