@@ -90,15 +90,15 @@ class Checkpoints:
                 self._store.failures.replace(self._fingerprint, mended, failures)
             if rows is not None:
                 self._append(rows)
-        except StoreError as error:
+        except (StoreError, MemoryError) as error:
             if rows is None:
                 raise
             raise (self._keep_beside(rows) if isinstance(error, DiskFullError) else self._keep(rows, error)) from error
 
-    def _keep(self, rows: pa.Table, error: StoreError) -> StoreError:
+    def _keep(self, rows: pa.Table, error: StoreError | MemoryError) -> StoreError:
         """Keep rows that a store did not take, whatever is wrong with it, and say where they are."""
         if (path := self._spool.keep(rows)) is None:
-            return error
+            return StoreError(str(error))
         return StoreError(f"{error}. {_kept(path)}")
 
     def _keep_beside(self, rows: pa.Table) -> DiskFullError:

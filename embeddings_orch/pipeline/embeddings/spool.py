@@ -20,12 +20,15 @@ from embeddings_orch.store.tables.vectors import VectorsTable, vectors_schema
 
 _log = logging.getLogger(__name__)
 
+_STORE = b"store"
+"""What a file's schema calls the URI of the store that its rows are of."""
+
 _MARGIN = 2**20
 """Bytes that a folder has to have beside what is written there."""
 
 
 class Spool:
-    """Files of vectors of one model, for one store.
+    """Files of vectors of one model, for one store, or for one that is not where it was any more.
 
     Args:
         uri: of the store.
@@ -35,11 +38,13 @@ class Spool:
     """
 
     def __init__(self, uri: str, fingerprint: str, folders: Sequence[Path] | None = None) -> None:
-        self._name = hashlib.sha256(f"{uri}\n{fingerprint}".encode()).hexdigest()[:32]
+        self._uri = uri
+        self._name = hashlib.sha256(fingerprint.encode()).hexdigest()[:32]
         self._folders = _usual_folders() if folders is None else folders
 
     def keep(self, rows: pa.Table) -> Path | None:
         """Write rows of a table of vectors to the first folder that takes them; None where none does."""
+        rows = rows.replace_schema_metadata({_STORE: self._uri})
         for folder in self._folders:
             with suppress(OSError):
                 # Only for this user: whoever could write here could put vectors into the store.
@@ -79,12 +84,19 @@ class Spool:
             except (OSError, pa.ArrowInvalid) as error:
                 _log.warning("the vectors kept in %s cannot be read and are embedded again (%s)", path, error)
             else:
-                rows = rows.filter(pc.invert(pc.is_in(rows["key"], vectors.keys())))
+                if self._is_of_another(rows):
+                    continue
+                rows = rows.replace_schema_metadata(None).filter(pc.invert(pc.is_in(rows["key"], vectors.keys())))
                 if rows.num_rows:
                     vectors.append_rows(rows)
                     count += rows.num_rows
             path.unlink(missing_ok=True)
         return count
+
+    def _is_of_another(self, rows: pa.Table) -> bool:
+        """Whether rows wait for another store that is still there; who makes room may well move a store."""
+        uri = (rows.schema.metadata or {}).get(_STORE, b"").decode()
+        return uri != self._uri and ("://" in uri or os.path.exists(uri))
 
     def _files(self) -> Iterator[Path]:
         for folder in self._folders:

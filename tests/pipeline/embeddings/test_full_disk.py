@@ -179,11 +179,15 @@ def test_the_next_folder_is_taken_where_one_cannot_be_used(tmp_path):
     assert spool.keep(rows("a")).parent == tmp_path / "second"
 
 
-def test_a_spool_is_of_one_store_and_one_model(tmp_path):
+def test_a_spool_is_of_one_model_and_of_the_store_that_it_was_made_for_wherever_that_is_now(tmp_path):
     store = Store(str(tmp_path / "store"))
+    store.vectors("f").append_rows(rows("b"))
     Spool(store.uri, "f", [tmp_path]).keep(rows("a"))
     assert Spool(store.uri, "g", [tmp_path]).put_back(store.vectors("g")) == 0
-    assert Spool("/other", "f", [tmp_path]).put_back(store.vectors("f")) == 0
+    assert Spool("s3://bucket/other", "f", [tmp_path]).put_back(store.vectors("f")) == 0
+    moved = Store(str((tmp_path / "store").rename(tmp_path / "larger")))
+    assert Spool(moved.uri, "f", [tmp_path]).put_back(moved.vectors("f")) == 1
+    assert moved.vectors("f").total() == 2
 
 
 def test_what_is_in_the_store_already_is_not_put_there_twice(tmp_path):
