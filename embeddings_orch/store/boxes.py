@@ -11,12 +11,14 @@ from collections.abc import Callable
 import pyarrow as pa
 from pyarrow import types
 
+from embeddings_orch.models.rows.lists import is_numbers
+
 _IN = "list"
 
 
 def box(table: pa.Table) -> pa.Table:
     """A table with each list of numbers in a struct, and each struct that looks like such a one."""
-    return _replace(table, lambda kind: _is_numbers(kind) or _is_box(kind), _box_column)
+    return _replace(table, lambda kind: is_numbers(kind) or _is_box(kind), _box_column)
 
 
 def unbox(table: pa.Table) -> pa.Table:
@@ -49,11 +51,6 @@ def _unbox_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     # Not field(0), which knows nothing of the rows that a slice leaves out.
     inner = column.type.field(0).type
     return pa.chunked_array([chunk.flatten()[0] for chunk in column.chunks], inner)
-
-
-def _is_numbers(kind: pa.DataType) -> bool:
-    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-    return bool(is_list and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type)))
 
 
 def _is_box(kind: pa.DataType) -> bool:

@@ -9,7 +9,7 @@ from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
 from embeddings_orch.pipeline.plan.plan import make_plan
-from embeddings_orch.pipeline.plan.status import list_failures, list_generations, make_status
+from embeddings_orch.pipeline.plan.status import list_generations, make_failures, make_status
 from embeddings_orch.pipeline.published.publish import publish, release
 from embeddings_orch.pipeline.published.rollback import rollback
 from embeddings_orch.search import Index
@@ -107,7 +107,7 @@ def test_the_emoji_are_published_and_found(emoji):
     assert rows(emoji, "meta") == [{"key": "format", "value": "2"}]
     assert (index["published"], index["held"]) == ("c1f589a324e2-4", False)
     assert [(one["rows"], one["passed"]) for one in index["generations"]] == [(40, True)]
-    assert list_failures(emoji) == []
+    assert make_failures(emoji)["failed"] == []
     assert [(one["key"], one["points"]) for one in rows(emoji, "maps")] == [("c1f589a324e2-4/clip", 40)]
     assert found(emoji, "emoji_search", id="1f004.png") == ["1f38c.png", "1fa97.png", "1f9f6.png"]
     assert found(emoji, "emoji_search", vector=[1.0, *[0.0] * 63]) == ["1f4ed.png", "1f302.png", "1f6a7.png"]
@@ -166,7 +166,7 @@ def test_what_a_model_was_given_is_known_however_it_is_written(gallery, commit):
 
 
 def test_failures_are_remembered_with_their_kind(gallery, shelf):
-    listed = [(one["embedding"], one["id"], one["kind"], one["reason"]) for one in list_failures(gallery)]
+    listed = [(one["embedding"], one["id"], one["kind"], one["reason"]) for one in make_failures(gallery)["failed"]]
     late, alone = "/tmp/kept_stores/history/media/late.png", "its vector is that of caption alone"
     assert listed == [
         ("toy", "bad.txt", "item", "media: an input holds 'not to be read'"),
@@ -179,7 +179,7 @@ def test_failures_are_remembered_with_their_kind(gallery, shelf):
     ]
     # That of the model before is there too.
     assert sorted(row["kind"] for row in rows(gallery, "embedding_failures")) == ["item", "item", "transient"]
-    assert list_failures(shelf) == []
+    assert make_failures(shelf)["failed"] == []
 
 
 @pytest.mark.parametrize(

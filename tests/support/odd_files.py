@@ -21,7 +21,7 @@ from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.checks.run import check_index
 from embeddings_orch.pipeline.embeddings.embed import embed
 from embeddings_orch.pipeline.indexes.build import build_index
-from embeddings_orch.pipeline.plan.status import list_failures
+from embeddings_orch.pipeline.plan.status import make_failures
 from embeddings_orch.pipeline.published.publish import publish
 from embeddings_orch.search.results import Hit
 from galleries import Gallery
@@ -267,7 +267,7 @@ def _run(gallery: Gallery, *, indexed: bool) -> OddRun:
 
 def _reasons(pipeline: Pipeline, rows: dict[str, dict[str, Any]]) -> dict[str, str]:
     """By id, why an item has no vector: of items with the same content the failure is told once."""
-    failed = list_failures(pipeline)
+    failed = make_failures(pipeline)["failed"]
     contents = {(row["modality"], row["content_hash"]): one["reason"] for one in failed if (row := rows[one["id"]])}
     keys = {name: (row["modality"], row["content_hash"]) for name, row in rows.items()}
     return {name: contents[key] for name, key in keys.items() if key in contents}

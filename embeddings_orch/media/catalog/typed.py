@@ -20,6 +20,7 @@ from pyarrow import types
 from embeddings_orch.media.base import Problem
 from embeddings_orch.models.rows.cells import cell_text
 from embeddings_orch.models.rows.jsonable import duration_text
+from embeddings_orch.models.rows.kinds import is_bytes, is_text
 from embeddings_orch.models.rows.lists import is_list
 
 _EXTENSIONS: dict[str, pa.DataType] = {
@@ -128,20 +129,12 @@ def _stored_decimal(kind: pa.DataType) -> pa.DataType:
     return pa.decimal128(precision, scale) if precision <= _DECIMAL128 else pa.decimal256(min(76, precision), scale)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    # Nothing at all is a text as well.
-    text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    return bool(text or types.is_null(kind))
-
-
-def is_bytes(kind: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's of bytes."""
-    small = types.is_binary(kind) or types.is_fixed_size_binary(kind)
-    return bool(small or types.is_large_binary(kind) or types.is_binary_view(kind))
+def _is_text_or_nothing(kind: pa.DataType) -> bool:
+    return is_text(kind) or bool(types.is_null(kind))
 
 
 _SCALARS: list[tuple[Callable[[pa.DataType], bool], Callable[[Any], pa.DataType]]] = [
-    (_is_text, lambda _: pa.string()),
+    (_is_text_or_nothing, lambda _: pa.string()),
     (is_bytes, lambda _: pa.binary()),
     # LanceDB compares times of another zone by what a clock on the wall there shows.
     (types.is_timestamp, lambda kind: pa.timestamp("us", kind.tz and "UTC")),

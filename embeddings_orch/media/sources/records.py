@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from embeddings_orch.errors import SourceError
 from embeddings_orch.media.base import Problem
 from embeddings_orch.media.catalog.choice import FileColumns
-from embeddings_orch.media.catalog.typed import is_bytes, keep_column
+from embeddings_orch.media.catalog.typed import keep_column
 from embeddings_orch.models.rows.cells import cell_text, cell_texts
+from embeddings_orch.models.rows.kinds import is_bytes
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,6 @@ def sum_digests(digests: pa.Array | pa.ChunkedArray) -> bytes:
     return _to_bytes(sum(_sum_rows(part) for part in parts))
 
 
-def change_sum(total: bytes, added: pa.Array | pa.ChunkedArray, removed: pa.Array | pa.ChunkedArray) -> bytes:
-    """The sum of a set after some members came and others went."""
-    return _to_bytes(_to_number(total) + _to_number(sum_digests(added)) - _to_number(sum_digests(removed)))
-
-
 def _sum_rows(digests: pa.Array) -> int:
     """The sum of one array's digests, not reduced."""
     limbs = np.frombuffer(
@@ -55,10 +50,6 @@ def _sum_rows(digests: pa.Array) -> int:
     for limb in limbs.sum(axis=0, dtype=np.uint64).tolist():
         total = (total << _LIMB_BITS) + limb
     return total
-
-
-def _to_number(total: bytes) -> int:
-    return int.from_bytes(total, "big")
 
 
 def _to_bytes(number: int) -> bytes:

@@ -93,12 +93,6 @@ def make_failures(pipeline: Pipeline, embedding: str | None = None) -> dict[str,
     return {"pipeline": pipeline.spec.name, "failures": len(failed), "failed": failed, "embeddings": counts}
 
 
-def list_failures(pipeline: Pipeline, embedding: str | None = None) -> list[dict[str, Any]]:
-    """The failed items that `make_failures` names."""
-    failed: list[dict[str, Any]] = make_failures(pipeline, embedding)["failed"]
-    return failed
-
-
 def _counts(name: str, counts: ItemCounts) -> dict[str, Any]:
     return {"embedding": name, **asdict(counts), "without_vector": counts.without_vector}
 

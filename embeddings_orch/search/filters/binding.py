@@ -10,10 +10,11 @@ from decimal import Decimal
 import pyarrow as pa
 
 from embeddings_orch.errors import FilterError
+from embeddings_orch.models.rows.lists import is_list
 from embeddings_orch.plugins import suggestion
 from embeddings_orch.search.filters.conditions import MIRRORED, between, comparison, never, one_of, two_floats
 from embeddings_orch.search.filters.kinds import Kinds, field_of, has_float
-from embeddings_orch.search.filters.literals import Edges, edges_of, is_list, literal, wide
+from embeddings_orch.search.filters.literals import Edges, edges_of, literal, wide
 from embeddings_orch.search.filters.parser import parse
 from embeddings_orch.search.filters.scales import scale_of
 from embeddings_orch.search.filters.syntax import Node, Token, UnreadError, tokens_of

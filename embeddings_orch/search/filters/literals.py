@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from embeddings_orch.errors import FilterError
+from embeddings_orch.models.rows.kinds import is_bytes, is_text
+from embeddings_orch.models.rows.lists import is_list
 from embeddings_orch.search.filters.scales import scale_of, show_number
 from embeddings_orch.search.filters.values import PlainValue, check_number, number_of
 
@@ -88,24 +90,6 @@ def wide(value: PlainValue, kind: pa.DataType, what: str) -> str:
     if edges.exact is None and number is not None and number.is_finite():
         return _decimal(number, what)
     return literal(value, what) if edges.exact is None else edges.exact
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether it is one of Arrow's types of lists."""
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether it is one of Arrow's types of texts."""
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def is_bytes(kind: pa.DataType) -> bool:
-    """Whether it is one of Arrow's types of bytes."""
-    types = pa.types
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
 
 
 def literal(value: PlainValue, what: str) -> str:

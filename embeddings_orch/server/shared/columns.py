@@ -6,6 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from embeddings_orch.models.rows.lists import is_list
 from embeddings_orch.models.rows.notes import is_data
 from embeddings_orch.store.tables.generations import Generation
 
@@ -28,7 +29,7 @@ def kind_of(kind: pa.DataType) -> ColumnKind:
         return "number"
     if types.is_temporal(kind) and not types.is_duration(kind) and not types.is_interval(kind):
         return "time"
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    if is_list(kind):
         return "list"
     return "other"
 

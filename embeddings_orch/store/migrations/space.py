@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from embeddings_orch.errors import StoreError
+from embeddings_orch.errors import DiskFullError
 from embeddings_orch.store.migrations.layout import new_name
 from embeddings_orch.store.migrations.old import OldStore
 from embeddings_orch.store.room import free_bytes
@@ -22,13 +22,13 @@ def check_space(store: OldStore, uri: str, free: Callable[[str], int] = free_byt
         free: the bytes that are left where a folder is.
 
     Raises:
-        StoreError: with what it takes and what there is.
+        DiskFullError: with what it takes and what there is.
     """
     if "://" in uri:
         return
     needed, left = space_needed(store), free(uri)
     if needed > left:
-        raise StoreError(
+        raise DiskFullError(
             f"the store {uri} has to be copied once to a new format, which takes about {_gigabytes(needed)}, and the "
             f"disk has {_gigabytes(left)} left: make room, or move the store to a larger disk; nothing was changed"
         )

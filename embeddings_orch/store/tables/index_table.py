@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class IndexTable(TableOf):
             if len(schema) > MERGED_COLUMNS:
                 self._replace(upserted, dropped)
             else:
-                retry_conflicts(lambda: merge(self.at(), upserted, dropped))  # noqa: B023
+                retry_conflicts(partial(self._merge, upserted, dropped))
             remaining = remaining[_DELETED_AT_ONCE:]
         self.delete(remaining)
 
@@ -79,14 +80,25 @@ class IndexTable(TableOf):
         # Two commits: whoever builds a generation compares what is there with what it wanted.
         if self.total():
             self.delete([*rows["id"].to_pylist(), *deleted])
-        retry_conflicts(lambda: self.at().add(dense(rows), on_bad_vectors="null"))  # type: ignore[union-attr]
+        retry_conflicts(lambda: self._latest().add(dense(rows), on_bad_vectors="null"))
+
+    def _merge(self, rows: pa.Table, deleted: Sequence[str]) -> None:
+        merge(self._latest(), rows, deleted)
+
+    def _latest(self) -> Any:
+        table = self.at()
+        assert table is not None, f"table {self.name} was removed"
+        return table
 
     @guard
     def delete(self, ids: Sequence[str]) -> None:
         """Delete rows by id."""
         for start in range(0, len(ids), _DELETED_AT_ONCE):
             where = in_list("id", ids[start : start + _DELETED_AT_ONCE])
-            retry_conflicts(lambda: self.at().delete(where))  # type: ignore[union-attr] # noqa: B023
+            retry_conflicts(partial(self._delete, where))
+
+    def _delete(self, where: str) -> None:
+        self._latest().delete(where)
 
     @guard
     def repeated_ids(self, version: int) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from embeddings_orch.errors import MassDeleteError
 from embeddings_orch.lancedb import open_table
 from embeddings_orch.pipeline.catalog.scan import scan_media
-from embeddings_orch.pipeline.plan.status import list_failures
+from embeddings_orch.pipeline.plan.status import make_failures
 from embeddings_orch.pipeline.run.here import execute_steps
 from embeddings_orch.search import Index
 from embeddings_orch.store.names import TableName
@@ -106,7 +106,7 @@ def test_failures_are_listed_where_the_media_are_now(make_gallery, tmp_path):
     shutil.move(gallery.root, tmp_path / "elsewhere")
     moved = at(tmp_path / "elsewhere", gallery)
     uri = str(moved.media / "p001.png")
-    assert [row["uri"] for row in list_failures(moved.pipeline())] == [uri]
+    assert [row["uri"] for row in make_failures(moved.pipeline())["failed"]] == [uri]
     outcome = execute_steps(moved.pipeline().spec)
     assert ([failure.item for failure in outcome.item_failures()], moved.items()) == ([uri], 0)
 

@@ -10,7 +10,7 @@ from embeddings_orch.models.keys import no_keys
 from embeddings_orch.pipeline.checks.run import check_embedding
 from embeddings_orch.pipeline.embeddings import lacking
 from embeddings_orch.pipeline.embeddings.lacking import ItemCounts, ItemCoverage, find_items
-from embeddings_orch.pipeline.plan.status import list_failures, make_status
+from embeddings_orch.pipeline.plan.status import make_failures, make_status
 from embeddings_orch.pipeline.run.assets import make_asset
 from galleries import Gallery
 from kept import after
@@ -43,7 +43,7 @@ def test_every_copy_of_what_failed_is_named_and_all_numbers_agree(copies):
     ran = copies.run()
     pipeline = copies.pipeline()
 
-    assert {(row["embedding"], row["id"]) for row in list_failures(pipeline)} == {
+    assert {(row["embedding"], row["id"]) for row in make_failures(pipeline)["failed"]} == {
         *(("toy", name) for name in (*COPIES, "same.png")),
         *(("words", name) for name in COPIES),
     }
@@ -95,7 +95,7 @@ def test_of_several_inputs_each_that_failed_is_named_and_what_the_vector_is_of(m
     gallery.tolerate_failures()
     ran = gallery.run()
 
-    failed = {row["id"]: row for row in list_failures(gallery.pipeline())}
+    failed = {row["id"]: row for row in make_failures(gallery.pipeline())["failed"]}
     assert {name: row["has_vector"] for name, row in failed.items()} == {
         "captioned.png": True,
         "hopeless.png": False,
@@ -115,7 +115,7 @@ def test_what_is_not_embedded_yet_is_no_failure(gallery):
     assert find_items(pipeline, "toy") is None  # there is no catalog yet
     make_asset(pipeline, pipeline.media_key)
     assert counts(gallery) == ItemCounts(items=12, with_vector=0, not_embedded=12)
-    assert list_failures(gallery.pipeline()) == []
+    assert make_failures(gallery.pipeline())["failed"] == []
 
 
 @after(Gallery.run)

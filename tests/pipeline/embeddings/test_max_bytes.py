@@ -4,13 +4,15 @@ import pytest
 
 from embeddings_orch.pipeline.catalog.scan import scan_media
 from embeddings_orch.pipeline.embeddings.embed import embed
-from embeddings_orch.pipeline.plan.status import list_failures
+from embeddings_orch.pipeline.plan.status import make_failures
 
 LONG = "hay " * 300
 
 
 def reasons(gallery):
-    return {failure["id"]: (failure["kind"], failure["reason"]) for failure in list_failures(gallery.pipeline())}
+    return {
+        failure["id"]: (failure["kind"], failure["reason"]) for failure in make_failures(gallery.pipeline())["failed"]
+    }
 
 
 def too_long(size, limit, modality="text", name="text"):

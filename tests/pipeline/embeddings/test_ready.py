@@ -17,7 +17,7 @@ from embeddings_orch.pipeline.embeddings.preview import preview
 from embeddings_orch.pipeline.garbage.collect import collect
 from embeddings_orch.pipeline.garbage.listing import make_gc
 from embeddings_orch.pipeline.garbage.needs import Needs
-from embeddings_orch.pipeline.plan.status import list_failures
+from embeddings_orch.pipeline.plan.status import make_failures
 from embeddings_orch.search import Index
 from embeddings_orch.spec.yaml_file import load_pipeline
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
@@ -157,7 +157,7 @@ def test_a_column_may_have_any_name_and_any_vectors(ready, name, kind):
     rows = ready.rows()
     without = {item for item, row in rows.items() if row["toy"] is None}
     assert without == ({"i01", "i02", "i03"} if kind == "list" else {"i01", "i02"})
-    assert len(list_failures(ready.pipeline())) == len(without) - 1
+    assert len(make_failures(ready.pipeline())["failed"]) == len(without) - 1
     assert np.array_equal(rows["i00"]["toy"], ready.vectors[0])
     ready.run()
     assert ready.versions() == versions
@@ -270,7 +270,7 @@ def test_a_vector_that_does_not_fit_is_a_failure_of_its_item(ready):
     assert (planned.failed, planned.new) == (len(BAD), COUNT - len(BAD))
     with pytest.raises(PublishRefusedError, match="7 of 20 items have no vector of toy"):
         ready.run()
-    listed = {row["id"]: row for row in list_failures(ready.pipeline())}
+    listed = {row["id"]: row for row in make_failures(ready.pipeline())["failed"]}
     assert listed.keys() == BAD.keys()
     for item, (_, said) in BAD.items():
         assert f"its 'made' {said}" in listed[item]["reason"]
@@ -279,7 +279,7 @@ def test_a_vector_that_does_not_fit_is_a_failure_of_its_item(ready):
     # What is mended is a failure no more.
     write(ready, list(ready.vectors))
     assert ready.run().published["found"].changed
-    assert list_failures(ready.pipeline()) == []
+    assert make_failures(ready.pipeline())["failed"] == []
     assert ready.items() == 0
 
 
@@ -298,7 +298,7 @@ def test_a_single_value_of_another_kind_spoils_no_other(ready):
     ready.tolerate_failures()
     ran = ready.run()
     assert ran.embeddings["toy"].failed == 2
-    assert {row["id"] for row in list_failures(ready.pipeline())} == {"i00", "i01"}
+    assert {row["id"] for row in make_failures(ready.pipeline())["failed"]} == {"i00", "i01"}
     assert np.array_equal(ready.rows()["i09"]["toy"], ready.vectors[9])
 
 
@@ -311,7 +311,7 @@ def test_where_the_model_does_not_tell_most_rows_say_how_long_a_vector_is(ready)
     ready.tolerate_failures()
     write(ready, [[1.0, 0.0], *ready.vectors[1:]])
     ran = ready.run()
-    assert [one["reason"].split(":")[0] for one in list_failures(ready.pipeline())] == [
+    assert [one["reason"].split(":")[0] for one in make_failures(ready.pipeline())["failed"]] == [
         "its 'made' has 2 numbers, most have 8"
     ]
     assert ran.indexes["found"].generation.models[0].dimensions == LENGTH
@@ -335,7 +335,7 @@ def test_a_table_of_none_that_fits_says_what_to_look_at(ready):
     ready.declare(embeddings={"toy": SILENT})
     with pytest.raises(EmbeddingsOrchError, match="no vector for any item"):
         ready.run()
-    assert {row["reason"] for row in list_failures(ready.pipeline())} == {"its 'made' is empty"}
+    assert {row["reason"] for row in make_failures(ready.pipeline())["failed"]} == {"its 'made' is empty"}
 
 
 @pytest.mark.parametrize(

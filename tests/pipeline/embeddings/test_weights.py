@@ -5,7 +5,7 @@ import pytest
 
 from content_ids import text_ids
 from embeddings_orch.models.inputs import Inputs
-from embeddings_orch.pipeline.plan.status import list_failures
+from embeddings_orch.pipeline.plan.status import make_failures
 from embeddings_orch_testing.counting import CountingConfig, CountingEmbedder
 from galleries import Gallery
 from kept import after
@@ -64,7 +64,7 @@ def test_each_item_has_the_weighted_mean_of_what_it_has(mixed):
     assert ran.embeddings["toy"].total == 5 + 2
     assert (ran.embedded(), ran.embeddings["toy"].failed) == (3 + 2, 2)
     assert (ran.indexes["found"].without_vector, ran.indexes["found"].cancelled) == (1, 0)
-    assert {row["id"] for row in list_failures(mixed.pipeline())} == {"broken.png", "hopeless.png"}
+    assert {row["id"] for row in make_failures(mixed.pipeline())["failed"]} == {"broken.png", "hopeless.png"}
 
 
 def test_three_inputs_share_by_their_weights(mixed):
