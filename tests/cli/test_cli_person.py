@@ -80,11 +80,13 @@ def test_run_says_what_it_did_and_that_it_is_done(cli, declare, tmp_path):
     file = declare(tmp_path)
     first = cli("run", "--file", file).stdout.splitlines()
     assert first[1].startswith(
-        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed contents; embedded 5 at "
+        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed (contents); embedded 5 at "
     )
     assert first[-1].startswith("photos: done (run ")
     second = cli("run", "--file", file).stdout.splitlines()
-    assert second[1] == "photos/embeddings/toy: 0 new, 0 changed, 5 unchanged, 0 deleted, 0 failed contents; embedded 0"
+    assert (
+        second[1] == "photos/embeddings/toy: 0 new, 0 changed, 5 unchanged, 0 deleted, 0 failed (contents); embedded 0"
+    )
 
 
 @pytest.mark.slow
@@ -93,7 +95,7 @@ def test_a_broken_picture_is_named_with_its_reason(cli, declare, tmp_path):
     file = declare(tmp_path, embeddings={"toy": {"provider": "counting", "decode": True}}, indexes=index)
     (tmp_path / "media" / "broken.png").write_bytes(b"this is no picture")
     shown = cli("run", "--file", file).stdout
-    assert "1 failed contents; embedded 5" in shown
+    assert "1 failed (contents); embedded 5" in shown
     assert "    " in shown
     assert "broken.png: " in shown
 
@@ -105,11 +107,13 @@ def test_what_a_folder_holds_and_a_search_cannot_find_is_told_by_each_command(cl
     for name in ("one.png", "two.png"):
         (tmp_path / "media" / name).write_bytes(b"this is no picture")
     (tmp_path / "media" / "phone.HEIC").write_bytes(b"?")
+    (tmp_path / "media" / "metadata.csv").write_text("file_name,size\none.png,3\n")
     told = "passed over 1 file: 1 .heic (phone.HEIC: HEIF pictures are not read: convert them to JPEG or PNG)"
     assert f"photos: {told}" in cli("plan", "--file", file).stdout
     shown = cli("run", "--file", file).stdout
     assert f"    {told}" in shown
-    assert "1 failed contents; embedded 5 at " in shown
+    assert "metadata.csv: the catalog has a column 'size' of its own: it is kept as 'size_2'; " in shown
+    assert "1 failed (contents); embedded 5 at " in shown
     assert "; 2 items without a vector\n" in shown
     assert shown.count(": not a picture: text found") == 2
     status = cli("status", "--file", file).stdout

@@ -157,7 +157,7 @@ def test_a_run_there_is_told_as_one_here_and_needs_nothing_here(server, tmp_path
     out, err = run(*arguments, cwd=tmp_path)
     lines = out.splitlines()
     assert lines[1].startswith(
-        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed contents; embedded 5 at"
+        "photos/embeddings/toy: 5 new, 0 changed, 0 unchanged, 0 deleted, 0 failed (contents); embedded 5 at"
     )
     assert "is published" in lines[3]
     written = json.loads((tmp_path / "run.json").read_text())

@@ -119,7 +119,7 @@ def run_table(outcome: RunOutcome) -> None:
             text = f"generation {asset['generation']} is published" + ("" if asset["moved"] else f", {why}")
         else:
             counted = ", ".join(f"{asset.get(name, 0):,} {name}" for name in _COUNTS)
-            text = f"{counted} {asset.get('unit', '')}".rstrip()
+            text = f"{counted} ({asset['unit']})" if "unit" in asset else counted
             if "embedded" in asset:
                 speed = asset.get("items_per_second") or 0
                 rate = f" at {speed:,.{0 if speed >= 10 else 1}f}/s" if asset["embedded"] else ""
@@ -130,7 +130,8 @@ def run_table(outcome: RunOutcome) -> None:
         if kept := asset.get("kept_because"):
             console.print(f"    {kept}", style="yellow", highlight=False, soft_wrap=True, markup=False)
         passed_over(asset.get("passed_over_kinds", []), "    ")
-        for row in [*asset.get("left_out", []), *asset.get("failures", [])][:10]:
+        named = [*asset.get("kept_otherwise", []), *asset.get("left_out", []), *asset.get("failures", [])]
+        for row in named[:10]:
             console.print(
                 f"    {row['item']}: {row['reason']}",
                 style="yellow",

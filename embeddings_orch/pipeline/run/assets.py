@@ -90,6 +90,9 @@ def _scan(
         metadata["listing"] = listed.digest
     if report.passed_over:
         metadata["passed_over_kinds"] = list_kinds(report.passed_over)
+    if otherwise := [problem for problem in report.problems if problem.kept]:
+        rows = ((problem.where, problem.reason) for problem in otherwise[:_SHOWN])
+        metadata["kept_otherwise"] = list_items(rows, len(otherwise))
     if report.left_out:
         rows = ((problem.where, problem.reason) for problem in report.left_out[:_SHOWN])
         metadata["left_out"] = list_items(rows, len(report.left_out))
