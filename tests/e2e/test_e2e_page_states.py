@@ -183,6 +183,20 @@ def test_a_new_publish_is_followed(visit, served, make_gallery):
     gallery.add("p900.png", caption="a new one")
     gallery.run()
     page.page.wait_for_timeout(300)
+    # What is published now is known after two searches have found what is new.
+    page.page.evaluate(
+        """() => {
+          const ask = window.fetch;
+          let searches = 0;
+          window.fetch = async (...asked) => {
+            const answer = await ask(...asked);
+            const { pathname } = new URL(asked[0], location);
+            searches += pathname === "/v1/search";
+            while (pathname === "/v1/indexes" && searches < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+            return answer;
+          };
+        }"""
+    )
     page.page.get_by_label("Search by words").fill("a new one")
     page.page.locator(".caption", has_text="a new one").wait_for()
     page.page.get_by_label("Search by words").fill("a new")

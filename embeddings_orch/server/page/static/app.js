@@ -113,6 +113,7 @@ async function refresh() {
   ({ index, generation } = meant(indexes, state.now));
   leftOut.show(index, generation);
   if (index && generation && generation.id !== before) {
+    finder.count(generation);
     await loadFacets(index, generation);
     controls();
   }

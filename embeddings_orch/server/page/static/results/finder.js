@@ -35,6 +35,7 @@ import { besideLine, foundLine } from "./status-line.js";
  * @property {boolean} asks
  * @property {boolean} filtered
  * @property {number} rows
+ * @property {boolean} full whether there may be more
  * @property {boolean} loading
  */
 
@@ -112,7 +113,8 @@ export class Finder {
       asked.hits = [...asked.hits, ...hits];
       this.known.remember(hits);
       this.results.append(hits, asked.how, hits.length === limit && offset + limit < FURTHEST);
-      this.status.textContent = foundLine(asked, hits.length === limit);
+      asked.full = hits.length === limit;
+      this.status.textContent = foundLine(asked, asked.full);
       this.acts.found(asked.hits);
     } catch (error) {
       if (asked !== this.#asked) return;
@@ -146,6 +148,17 @@ export class Finder {
     this.#stop();
     this.notice.replaceChildren();
     this.place.replaceChildren(message);
+  }
+
+  /**
+   * Tells of how many items the hits are, where these came before their generation was known.
+   * @param {Generation} generation
+   */
+  count(generation) {
+    const asked = this.#asked;
+    if (asked?.body.generation !== generation.id) return;
+    asked.rows = generation.rows;
+    this.status.textContent = foundLine(asked, asked.full);
   }
 
   /** Puts the keyboard on the results. */
@@ -188,6 +201,7 @@ export class Finder {
       asks: asks(state),
       filtered: Object.keys(state.filters).length > 0,
       rows: generation.rows,
+      full,
       loading: false,
     });
     if (hits.length) this.results.show(hits, asked.how, full);
